@@ -1,0 +1,1 @@
+"""Daemon, command line, inventory, watch, incidents and the link to head office."""

@@ -1,0 +1,111 @@
+"""The `cloche` command. Verbs stand in an explicit list and are imported when called."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable
+from typing import Any, Final
+
+import click
+
+from agent.console import Console
+from config.errors import ClocheError, ExitCode
+from config.home import find_home
+from config.load import load_settings
+from config.log import describe, set_up_logging
+from config.text import Text
+
+VERBS: Final[dict[str, str]] = {
+    "audit": "agent.commands.audit", "daemon": "agent.commands.daemon",
+    "detect": "agent.commands.detect", "doctor": "agent.commands.doctor", "enrol": "agent.commands.enrol",
+    "incident": "agent.commands.incident", "inventory": "agent.commands.inventory", "keys": "agent.commands.keys",
+    "open": "agent.commands.open", "protect": "agent.commands.protect",
+    "quarantine": "agent.commands.quarantine", "scan": "agent.commands.scan", "setup": "agent.commands.setup",
+    "status": "agent.commands.status", "unprotect": "agent.commands.unprotect", "watch": "agent.commands.watch",
+}  # fmt: skip
+
+
+class Verbs(click.Group):
+    """Looks a verb up in `VERBS` and imports its module only then: `cloche status` must not load a scanner."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All verbs, sorted."""
+        return sorted(verb for verb, module in VERBS.items())
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The click command named `command` in the verb's module."""
+        module = VERBS.get(cmd_name)
+        if not module:
+            return None
+        found: click.Command = importlib.import_module(module).command
+        return found
+
+
+def common_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command `--json`, `--home` and `--debug`, and pass it the call's `Console` as first argument."""
+
+    @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
+    @click.option("--home", "home_folder", type=click.Path(), help="Keep everything under this folder.")
+    @click.option("--debug", is_flag=True, help="Log more, never a value.")
+    @click.pass_context
+    def wrapped(
+        context: click.Context, /, as_json: bool, home_folder: str | None, debug: bool, **arguments: Any
+    ) -> Any:
+        set_up_logging(debug=debug)
+        home = find_home(home_folder or context.find_root().params.get("home_folder"))
+        context.find_root().obj = console = Console(home=home, text=Text(), as_json=as_json, debug=debug)
+        console.text = Text(load_settings(home.settings_file).store.language)
+        return context.invoke(function, console, **arguments)
+
+    wrapped.__name__ = function.__name__
+    wrapped.__doc__ = function.__doc__
+    wrapped.__click_params__ = [  # type: ignore[attr-defined]
+        *wrapped.__click_params__,  # type: ignore[attr-defined]
+        *getattr(function, "__click_params__", []),
+    ]
+    return wrapped
+
+
+@click.command(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--home", "home_folder", type=click.Path(), help="Keep everything under this folder.")
+@click.version_option(package_name="cloche")
+def cloche(home_folder: str | None) -> None:  # noqa: ARG001  read by common_options
+    """Find customer information, protect it, watch it, and contain a leak."""
+
+
+def main() -> None:
+    """Entry point: every error becomes one message on stderr and its exit code; no traceback reaches a user."""
+    run(cloche)
+
+
+def run(command: click.Command) -> None:
+    """Run a click command under the rules of `main`. Exits the process."""
+    context: click.Context | None = None
+    try:
+        with command.make_context(command.name or "cloche", sys.argv[1:]) as context:
+            code = command.invoke(context)
+        sys.exit(int(code) if isinstance(code, int) else ExitCode.DONE)
+    except click.exceptions.Exit as leave:
+        sys.exit(leave.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(ExitCode.USAGE)
+    except ClocheError as error:
+        finish(context, str(error), error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(ExitCode.FAILED)
+    except Exception as error:  # noqa: BLE001  the boundary: type and place only, arguments may hold text
+        finish(context, Text()("cli.internal_error", what=describe(error)), ExitCode.FAILED)
+
+
+def finish(context: click.Context | None, message: str, code: ExitCode) -> None:
+    """Say why the call failed, as a document too where one was asked for, and exit."""
+    console = context.find_root().obj if context else None
+    if isinstance(console, Console) and console.as_json:
+        console.document({"schema": "cloche.error/1", "error": message, "exit_code": int(code)})
+    click.echo(f"cloche: {message}", err=True)
+    sys.exit(int(code))

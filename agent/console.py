@@ -1,0 +1,73 @@
+"""The rules of command-line output, once.
+
+stdout carries the answer: one JSON document with `--json`, else text for a person. stderr carries messages.
+Progress is drawn on a terminal only, after two seconds' worth of work may be expected. A question is asked on a
+terminal only; without one and without `--yes` the answer is a refusal (exit 4). Control characters in names are
+shown escaped: a file name must not drive a terminal.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+import click
+from rich.console import Console as RichConsole
+
+from config.errors import RefusedError
+from config.home import Home
+from config.text import Text
+
+
+def printable(name: str | bytes) -> str:
+    """A name fit for a terminal: control characters and undecodable bytes as `\\x..`."""
+    text = os.fsdecode(name)
+    return "".join(
+        character if character.isprintable() else character.encode("utf-8", "surrogateescape").decode("latin-1")
+        .encode("unicode_escape").decode("ascii")
+        for character in text
+    )  # fmt: skip
+
+
+@dataclass(kw_only=True)
+class Console:
+    """Where a command writes. Made once per call by `agent.cli`, found as `click.Context.obj`."""
+
+    home: Home
+    text: Text
+    as_json: bool = False
+    debug: bool = False
+
+    @property
+    def screen(self) -> RichConsole:
+        """stdout for people; plain text in a pipe."""
+        return RichConsole(highlight=False, soft_wrap=not sys.stdout.isatty(), emoji=False, markup=False)
+
+    @property
+    def is_terminal(self) -> bool:
+        """Somebody is there to answer a question."""
+        return sys.stdin.isatty() and sys.stderr.isatty()
+
+    def document(self, document: dict[str, Any]) -> None:
+        """Write the one JSON document of this call."""
+        click.echo(json.dumps(document, ensure_ascii=False, indent=2 if sys.stdout.isatty() else None))
+
+    def say(self, key: str, /, **values: object) -> None:
+        """A message on stderr in the reader's language."""
+        click.echo(self.text(key, **values), err=True)
+
+    def confirm(self, question: str, *, yes: bool) -> None:
+        """Go on only with a yes.
+
+        Raises:
+            RefusedError: the answer was no, or there is no terminal and no `--yes`.
+        """
+        if yes:
+            return
+        if not self.is_terminal:
+            raise RefusedError(f"{question} (no terminal to ask on: pass --yes)")
+        if not click.confirm(question, err=True):
+            raise RefusedError(self.text("cli.not_confirmed"))

@@ -1,0 +1,1 @@
+"""The responder to fanotify permission events, a process of its own."""

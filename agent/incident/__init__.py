@@ -1,0 +1,1 @@
+"""Incidents from report to release, their clocks and documents."""

@@ -1,0 +1,1 @@
+"""What lies where: items and findings, never a value."""

@@ -1,0 +1,1 @@
+"""Who touches customer files: access events and the behaviours judged over them."""

@@ -1,0 +1,1 @@
+"""Head office: collect, direct, show."""

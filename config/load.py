@@ -1,0 +1,83 @@
+"""Read the settings: TOML file, then environment, checked at once with every error named."""
+
+from __future__ import annotations
+
+import json
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import ValidationError
+from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
+
+from config.errors import RefusedError, UsageError
+from config.schema import Settings
+
+PREFIX: Final = "CLOCHE_"
+OTHERS: Final = frozenset({"CLOCHE_HOME", "CLOCHE_KEY_FILE"})
+
+
+class _Environment(Settings, BaseSettings):  # type: ignore[misc]
+    """Names of the variables, read by pydantic-settings."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True
+    )
+
+
+def load_settings(file: Path, environment: Mapping[str, str] | None = None) -> Settings:
+    """The checked settings; a file that does not exist means defaults.
+
+    Raises:
+        UsageError: broken TOML, an unknown key or a wrong value; all of them in one message, each with its path.
+        RefusedError: the file exists and cannot be read.
+    """
+    variables = os.environ if environment is None else environment
+    try:
+        values: dict[str, Any] = tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        values = {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{file}: not valid TOML: {error}") from error
+    except OSError as error:
+        raise RefusedError(f"{file}: cannot be read: {error.strerror}") from error
+    problems = _overlay(values, variables)
+    try:
+        settings = Settings.model_validate(values)
+    except ValidationError as error:
+        for fault in error.errors():
+            where = ".".join(str(part) for part in fault["loc"])
+            known = "unknown key" if fault["type"] == "extra_forbidden" else fault["msg"]
+            problems.append(f"{where}: {known}")
+        raise UsageError(f"{file}: {'; '.join(problems)}") from error
+    if problems:
+        raise UsageError("; ".join(problems))
+    return settings
+
+
+def _overlay(values: dict[str, Any], variables: Mapping[str, str]) -> list[str]:
+    """Put `CLOCHE_SECTION__KEY` variables over the file's values; the ones that fit no key are returned."""
+    problems = []
+    source = EnvSettingsSource(_Environment)
+    for name, raw in variables.items():
+        if not name.startswith(PREFIX) or name in OTHERS:
+            continue
+        section, separator, key = name.removeprefix(PREFIX).lower().partition("__")
+        field = Settings.model_fields.get(section)
+        if field is None:
+            problems.append(f"{name}: unknown key")
+            continue
+        try:
+            value = source.decode_complex_value(section, field, raw) if raw[:1] in "[{" else raw
+        except json.JSONDecodeError:
+            problems.append(f"{name}: not valid JSON")
+            continue
+        if not separator:
+            values[section] = value
+        else:
+            table = values.setdefault(section, {})
+            if isinstance(table, dict):
+                table[key] = value
+    return problems

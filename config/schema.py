@@ -1,0 +1,156 @@
+"""The settings: one schema makes the checks, the sample file and the reference page.
+
+Every key has a default that is safe for a till; the service starts in `observe` and only alerts.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from config.text import Language
+
+ItemKind = Literal[
+    "text", "csv", "json", "sql_dump", "sqlite", "spreadsheet", "document", "pdf", "archive", "mail", "image",
+    "binary", "table", "sealed", "other",
+]  # fmt: skip
+Response = Literal["alert", "stop", "declare"]
+Role = Literal[
+    "security_lead", "security_deputy", "security_member", "response_lead", "legal", "tech_support",
+    "customer_service", "department_head", "logistics", "store_manager", "area_manager", "franchisee",
+    "privacy_officer",
+]  # fmt: skip
+ClockTime = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$")]
+
+
+class Section(BaseModel):
+    """A table of the settings file: unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class StoreSettings(Section):
+    """Which store this is."""
+
+    name: str = Field("未命名门店", description="Name of the store as people say it.")
+    legal_entity: str = Field("", description="统一社会信用代码 of the legal entity the store belongs to.")
+    province: str = Field("", description="Province whose authorities reports of this store go to.")
+    language: Language = Field("zh-CN", description="Language of texts for people.")
+    timezone: str = Field("Asia/Shanghai", description="IANA time zone of the store.")
+    trading_hours: tuple[ClockTime, ...] = Field(
+        (), description="Hours in which the scheduled scan rests, as HH:MM-HH:MM in the store's time zone."
+    )
+
+
+class ScanSettings(Section):
+    """What is scanned, and how hard."""
+
+    roots: tuple[str, ...] = Field((), description="Folders the daemon scans.")
+    exclude: tuple[str, ...] = Field(
+        (), description="Glob patterns of paths to skip; each skipped item is counted as `skipped`."
+    )
+    interval_hours: float = Field(24.0, gt=0, description="Time between scheduled scans.")
+    workers: int = Field(2, ge=1, le=64, description="Worker processes.")
+    names: bool = Field(True, description="Look for names and addresses (the slow part).")
+    item_timeout_seconds: float = Field(
+        60.0, gt=0, description="A worker that needs longer for one item is killed."
+    )
+    worker_memory_mb: int = Field(
+        512, ge=128, description="Address space beyond the start of one worker, in MiB."
+    )
+    max_archive_depth: int = Field(4, ge=0, description="Archives within archives.")
+    max_expansion: int = Field(200, ge=1, description="Bytes read out of an archive for each byte of it.")
+    max_expanded_mb: int = Field(4096, ge=1, description="MiB read out of one archive at most.")
+
+
+class DetectSettings(Section):
+    """Which entities are looked for."""
+
+    threshold: float = Field(0.5, ge=0, le=1, description="Score from which a span is accepted.")
+    countries: tuple[str, ...] = Field(
+        (), description="ISO 3166 codes whose national recognizers of Presidio are switched on (slow)."
+    )
+
+
+class ProtectSettings(Section):
+    """What the daemon seals by itself."""
+
+    mode: Literal["observe", "protect"] = Field("observe", description="`observe` says what it would seal.")
+    min_level: int = Field(3, ge=1, le=4, description="Level from which an item is sealed.")
+    quiet_minutes: float = Field(
+        60.0, ge=0, description="Time since the last change before an item is sealed."
+    )
+    kinds: tuple[ItemKind, ...] = Field(
+        ("csv", "json", "sql_dump", "spreadsheet", "document", "pdf", "archive"),
+        description="Kinds of item that are exports, backups or documents.",
+    )
+    exclude: tuple[str, ...] = Field((), description="Glob patterns of paths never sealed by the daemon.")
+
+
+class WatchSettings(Section):
+    """Who may read how much, and what follows."""
+
+    enabled: bool = Field(True, description="Watch inventoried files.")
+    max_files: int = Field(
+        5, ge=1, description="Distinct customer files a session or user may read in the window."
+    )
+    max_persons: int = Field(
+        500, ge=1, description="Estimated persons a session or user may read in the window."
+    )
+    window_seconds: float = Field(600.0, gt=0, description="Length of the window.")
+    response: Response = Field("alert", description="What follows a crossed bound.")
+    decoy_response: Response = Field("alert", description="What follows a touched decoy.")
+    decoys: tuple[str, ...] = Field((), description="Files that nobody should touch.")
+    shared_servers: tuple[str, ...] = Field(
+        ("smbd", "cupsd", "nmbd", "winbindd", "mysqld", "mariadbd", "postgres", "sqlservr", "redis-server", "nginx",
+         "systemd", "dbus-daemon", "sshd"),
+        description="Programs (base names or paths) never stopped: their file is denied, their one client cut.",
+    )  # fmt: skip
+    protected_programs: tuple[str, ...] = Field(
+        (),
+        description="The till's own programs (paths): never bounded, never stopped, their files never moved.",
+    )
+    exempt_programs: tuple[str, ...] = Field(
+        (), description="Backup programs (paths) whose reads are not counted, root-owned executables only."
+    )
+
+
+class RespondSettings(Section):
+    """What a declared incident does by itself."""
+
+    contain: bool = Field(True, description="A declaration quarantines the affected data at once.")
+    stop_holders: bool = Field(
+        True, description="Stop processes that hold affected data (never shared servers)."
+    )
+
+
+class LinkSettings(Section):
+    """How the link reaches head office."""
+
+    retry_seconds: float = Field(5.0, gt=0, description="First pause after a failure; doubled, with jitter.")
+    max_retry_seconds: float = Field(600.0, gt=0, description="Longest pause.")
+
+
+class Person(Section):
+    """Somebody with a role on this machine."""
+
+    name: str = Field(description="As they are called.")
+    roles: tuple[Role, ...] = Field(description="Roles of the emergency plan.")
+    user: str = Field("", description="Account on this server, if any.")
+    contact: str = Field("", description="How they are reached; shown on tombstones and reports.")
+
+
+class Settings(Section):
+    """All settings. Also as environment: `CLOCHE_SECTION__KEY`."""
+
+    store: StoreSettings = StoreSettings()
+    scan: ScanSettings = ScanSettings()
+    detect: DetectSettings = DetectSettings()
+    protect: ProtectSettings = ProtectSettings()
+    watch: WatchSettings = WatchSettings()
+    respond: RespondSettings = RespondSettings()
+    link: LinkSettings = LinkSettings()
+    people: tuple[Person, ...] = Field(
+        (), description="People and their roles; HQ's list wins once enrolled."
+    )

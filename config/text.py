@@ -1,0 +1,62 @@
+"""Texts for people, in Chinese and English, from `config/data/text/*.toml`.
+
+A pack is a table a text: `[key]` with `zh-CN` and `en`. The key as seen by code is `<file>.<key>`. Placeholders
+are `{name}`, filled by `str.format_map` with plain values: a text never reaches into an object's attributes.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from string import Formatter
+from typing import Final, Literal
+
+Language = Literal["zh-CN", "en"]
+LANGUAGES: Final[tuple[Language, ...]] = ("zh-CN", "en")
+
+
+class PlainFormatter(Formatter):
+    """`{name}` and `{name:spec}` only."""
+
+    def get_field(self, field_name: str, args: object, kwargs: object) -> tuple[object, str]:  # type: ignore[override]
+        """Refuse `{a.b}` and `{a[b]}`.
+
+        Raises:
+            ValueError: the text asks for an attribute or an index.
+        """
+        if "." in field_name or "[" in field_name:
+            raise ValueError(f"placeholder {{{field_name}}} is not a plain name")
+        return kwargs[field_name], field_name  # type: ignore[index]
+
+
+FORMATTER: Final = PlainFormatter()
+
+
+@cache
+def load_packs() -> Mapping[str, Mapping[str, str]]:
+    """All texts by key; the packs ship with the program and a test checks that both languages are there."""
+    texts: dict[str, Mapping[str, str]] = {}
+    for entry in sorted(files("config").joinpath("data", "text").iterdir(), key=lambda item: item.name):
+        if entry.name.endswith(".toml"):
+            area = entry.name.removesuffix(".toml")
+            for key, versions in tomllib.loads(entry.read_text(encoding="utf-8")).items():
+                texts[f"{area}.{key}"] = versions
+    return texts
+
+
+@dataclass(frozen=True)
+class Text:
+    """Says things in one language."""
+
+    language: Language = "zh-CN"
+
+    def __call__(self, key: str, /, **values: object) -> str:
+        """The text `key` (`area.name`) with its placeholders filled.
+
+        Raises:
+            KeyError: no such text, or a placeholder without a value: a defect, caught by tests.
+        """
+        return FORMATTER.vformat(load_packs()[key][self.language], (), values)

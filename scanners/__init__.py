@@ -1,0 +1,1 @@
+"""Discover, extract, detect."""
