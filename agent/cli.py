@@ -29,11 +29,11 @@ VERBS: Final[dict[str, str]] = {
 class Verbs(click.Group):
     """Looks a verb up in `VERBS` and imports its module only then: `cloche status` must not load a scanner."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  click's signature
         """All verbs, sorted."""
         return sorted(verb for verb, module in VERBS.items())
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  click's
         """The click command named `command` in the verb's module."""
         module = VERBS.get(cmd_name)
         if not module:
@@ -70,7 +70,7 @@ def common_options(function: Callable[..., Any]) -> Callable[..., Any]:
 @click.command(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--home", "home_folder", type=click.Path(), help="Keep everything under this folder.")
 @click.version_option(package_name="cloche")
-def cloche(home_folder: str | None) -> None:  # noqa: ARG001  read by common_options
+def cloche(home_folder: str | None) -> None:
     """Find customer information, protect it, watch it, and contain a leak."""
 
 

@@ -2,31 +2,83 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 from agent.audit import AuditLog
 from agent.inventory.store import Inventory
 from agent.link.outbox import Outbox
-from agent.watch.api import Watch
+from agent.watch.api import NoWatch, Watch
+from agent.watch.events import EventStore
 from config.home import Home
 from config.schema import Settings
 from config.text import Text
+from containment.journal import Journal
 from containment.keyring import Keyring
 from containment.quarantine import Quarantine
+from containment.sealing import recover
+from scanners.masking import mask_text
 
 
 @dataclass(kw_only=True)
 class Agent:
-    """Everything an operation may need. Only the holder of `home/lock` has one."""
+    """Everything an operation may need. Only the holder of `home/lock` has one.
+
+    `exclusive` is held by whatever moves or seals files, one at a time.
+    """
 
     home: Home
     settings: Settings
     text: Text
     inventory: Inventory
+    events: EventStore
     audit: AuditLog
+    journal: Journal
     keyring: Keyring
     quarantine: Quarantine
     watch: Watch
     outbox: Outbox
     mask: Callable[[str], str]
+    exclusive: threading.RLock = field(default_factory=threading.RLock, repr=False)
+
+
+@contextmanager
+def build_agent(home: Home, settings: Settings, watch: Watch | None = None) -> Iterator[Agent]:
+    """The agent of this home, after recovery of whatever was cut off. The caller holds the lock.
+
+    Args:
+        home: where everything lies.
+        settings: checked settings.
+        watch: the daemon's watch; without one nothing is watched (a single command).
+
+    Raises:
+        ClocheError: a database of a newer version, a broken journal, a folder that is not ours.
+    """
+    keyring = Keyring(home.keys)
+    journal = Journal(home.journal)
+    quarantine = Quarantine(home.vault, journal, keyring)
+    agent = Agent(
+        home=home,
+        settings=settings,
+        text=Text(settings.store.language),
+        inventory=Inventory(home.inventory_db),
+        events=EventStore(home.events_db),
+        audit=AuditLog(home.audit_log, keyring.sign),
+        journal=journal,
+        keyring=keyring,
+        quarantine=quarantine,
+        watch=watch or NoWatch(),
+        outbox=Outbox(home.outbox, keyring.sign),
+        mask=mask_text,
+    )
+    try:
+        recover(journal)
+        quarantine.recover()
+        yield agent
+    finally:
+        agent.watch.close()
+        agent.inventory.close()
+        agent.events.close()
+        agent.outbox.close()

@@ -19,12 +19,10 @@ PREFIX: Final = "CLOCHE_"
 OTHERS: Final = frozenset({"CLOCHE_HOME", "CLOCHE_KEY_FILE"})
 
 
-class _Environment(Settings, BaseSettings):  # type: ignore[misc]
+class _Environment(Settings, BaseSettings):
     """Names of the variables, read by pydantic-settings."""
 
-    model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True
-    )
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True)
 
 
 def load_settings(file: Path, environment: Mapping[str, str] | None = None) -> Settings:

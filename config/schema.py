@@ -53,12 +53,8 @@ class ScanSettings(Section):
     interval_hours: float = Field(24.0, gt=0, description="Time between scheduled scans.")
     workers: int = Field(2, ge=1, le=64, description="Worker processes.")
     names: bool = Field(True, description="Look for names and addresses (the slow part).")
-    item_timeout_seconds: float = Field(
-        60.0, gt=0, description="A worker that needs longer for one item is killed."
-    )
-    worker_memory_mb: int = Field(
-        512, ge=128, description="Address space beyond the start of one worker, in MiB."
-    )
+    item_timeout_seconds: float = Field(60.0, gt=0, description="A worker that needs longer for one item is killed.")
+    worker_memory_mb: int = Field(512, ge=128, description="Address space beyond the start of one worker, in MiB.")
     max_archive_depth: int = Field(4, ge=0, description="Archives within archives.")
     max_expansion: int = Field(200, ge=1, description="Bytes read out of an archive for each byte of it.")
     max_expanded_mb: int = Field(4096, ge=1, description="MiB read out of one archive at most.")
@@ -78,9 +74,7 @@ class ProtectSettings(Section):
 
     mode: Literal["observe", "protect"] = Field("observe", description="`observe` says what it would seal.")
     min_level: int = Field(3, ge=1, le=4, description="Level from which an item is sealed.")
-    quiet_minutes: float = Field(
-        60.0, ge=0, description="Time since the last change before an item is sealed."
-    )
+    quiet_minutes: float = Field(60.0, ge=0, description="Time since the last change before an item is sealed.")
     kinds: tuple[ItemKind, ...] = Field(
         ("csv", "json", "sql_dump", "spreadsheet", "document", "pdf", "archive"),
         description="Kinds of item that are exports, backups or documents.",
@@ -92,12 +86,8 @@ class WatchSettings(Section):
     """Who may read how much, and what follows."""
 
     enabled: bool = Field(True, description="Watch inventoried files.")
-    max_files: int = Field(
-        5, ge=1, description="Distinct customer files a session or user may read in the window."
-    )
-    max_persons: int = Field(
-        500, ge=1, description="Estimated persons a session or user may read in the window."
-    )
+    max_files: int = Field(5, ge=1, description="Distinct customer files a session or user may read in the window.")
+    max_persons: int = Field(500, ge=1, description="Estimated persons a session or user may read in the window.")
     window_seconds: float = Field(600.0, gt=0, description="Length of the window.")
     response: Response = Field("alert", description="What follows a crossed bound.")
     decoy_response: Response = Field("alert", description="What follows a touched decoy.")
@@ -120,9 +110,7 @@ class RespondSettings(Section):
     """What a declared incident does by itself."""
 
     contain: bool = Field(True, description="A declaration quarantines the affected data at once.")
-    stop_holders: bool = Field(
-        True, description="Stop processes that hold affected data (never shared servers)."
-    )
+    stop_holders: bool = Field(True, description="Stop processes that hold affected data (never shared servers).")
 
 
 class LinkSettings(Section):
@@ -151,6 +139,4 @@ class Settings(Section):
     watch: WatchSettings = WatchSettings()
     respond: RespondSettings = RespondSettings()
     link: LinkSettings = LinkSettings()
-    people: tuple[Person, ...] = Field(
-        (), description="People and their roles; HQ's list wins once enrolled."
-    )
+    people: tuple[Person, ...] = Field((), description="People and their roles; HQ's list wins once enrolled.")

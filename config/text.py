@@ -7,12 +7,12 @@ are `{name}`, filled by `str.format_map` with plain values: a text never reaches
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from string import Formatter
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 Language = Literal["zh-CN", "en"]
 LANGUAGES: Final[tuple[Language, ...]] = ("zh-CN", "en")
@@ -21,7 +21,7 @@ LANGUAGES: Final[tuple[Language, ...]] = ("zh-CN", "en")
 class PlainFormatter(Formatter):
     """`{name}` and `{name:spec}` only."""
 
-    def get_field(self, field_name: str, args: object, kwargs: object) -> tuple[object, str]:  # type: ignore[override]
+    def get_field(self, field_name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Any, str]:  # noqa: ARG002  the base class's
         """Refuse `{a.b}` and `{a[b]}`.
 
         Raises:
@@ -29,7 +29,7 @@ class PlainFormatter(Formatter):
         """
         if "." in field_name or "[" in field_name:
             raise ValueError(f"placeholder {{{field_name}}} is not a plain name")
-        return kwargs[field_name], field_name  # type: ignore[index]
+        return kwargs[field_name], field_name
 
 
 FORMATTER: Final = PlainFormatter()

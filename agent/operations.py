@@ -1,0 +1,70 @@
+"""The explicit list of operations. Modules are imported when an operation is first called.
+
+`changes_files` operations run one at a time in the daemon; the others run beside them, so that a declaration never
+waits for an hour-long scan. A declaration denies, fences and stops at once and takes its turn only for the vault.
+"""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from typing import Final, cast
+
+from agent.operation import Operation
+from config.errors import UsageError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listed:
+    """Where an operation lives and how it runs."""
+
+    module: str
+    function: str
+    changes_files: bool = False
+
+    def load(self) -> Operation:
+        """The function."""
+        return cast("Operation", getattr(importlib.import_module(self.module), self.function))
+
+
+OPERATIONS: Final[dict[str, Listed]] = {
+    "scan": Listed(module="agent.pipeline", function="scan"),
+    "inventory.list": Listed(module="agent.inventory.operations", function="list_items"),
+    "inventory.show": Listed(module="agent.inventory.operations", function="show_item"),
+    "inventory.find": Listed(module="agent.inventory.operations", function="find_value"),
+    "inventory.export": Listed(module="agent.inventory.operations", function="export_items"),
+    "keys.init": Listed(module="agent.sealing.keys", function="init"),
+    "keys.status": Listed(module="agent.sealing.keys", function="status"),
+    "keys.rotate": Listed(module="agent.sealing.keys", function="rotate", changes_files=True),
+    "keys.recover": Listed(module="agent.sealing.keys", function="recover"),
+    "protect": Listed(module="agent.sealing.files", function="protect", changes_files=True),
+    "unprotect": Listed(module="agent.sealing.files", function="unprotect", changes_files=True),
+    "open": Listed(module="agent.sealing.files", function="open_sealed"),
+    "quarantine.add": Listed(module="agent.quarantining", function="add", changes_files=True),
+    "quarantine.list": Listed(module="agent.quarantining", function="list_entries"),
+    "quarantine.show": Listed(module="agent.quarantining", function="show"),
+    "quarantine.verify": Listed(module="agent.quarantining", function="verify"),
+    "quarantine.release": Listed(module="agent.quarantining", function="release", changes_files=True),
+    "incident.report": Listed(module="agent.incident.operations", function="report"),
+    "incident.declare": Listed(module="agent.incident.operations", function="declare"),
+    "incident.list": Listed(module="agent.incident.operations", function="list_incidents"),
+    "incident.show": Listed(module="agent.incident.operations", function="show"),
+    "incident.close": Listed(module="agent.incident.operations", function="close"),
+    "incident.dismiss": Listed(module="agent.incident.operations", function="dismiss", changes_files=True),
+    "audit.verify": Listed(module="agent.audit", function="verify_operation"),
+    "audit.export": Listed(module="agent.audit", function="export_operation"),
+    "enrol": Listed(module="agent.enrolment", function="enrol"),
+    "status": Listed(module="agent.status", function="status"),
+}
+
+
+def find_operation(name: str) -> Listed:
+    """The operation called `name`.
+
+    Raises:
+        UsageError: there is none.
+    """
+    try:
+        return OPERATIONS[name]
+    except KeyError:
+        raise UsageError(f"no operation is called {name!r}") from None
