@@ -1,0 +1,185 @@
+"""Write the audit log: one canonical JSON line an act, chained by hash, fsynced, its head signed as it grows.
+
+`write(2)` with O_APPEND and `fsync(2)` make an entry durable; neither makes it atomic: a crash may leave part of the
+last line (also NULs on some filesystems). Such a torn tail is moved aside and recorded when the log is next opened,
+never dropped silently. An entry whose `append` returned is never torn.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Final
+
+from agent.audit.standalone import FIELDS, NO_ENTRY, canonical, entry_hash, signed_bytes
+from agent.audit.verify import Head, head_file
+from config.errors import ClocheError
+from containment.atomic import sync_folder, write_file
+
+SIGN_EVERY: Final = 16  # entries; signing costs one more fsync
+SIGN_AFTER_SECONDS: Final = 60.0
+
+
+def utc_now() -> datetime:
+    """The default clock."""
+    return datetime.now(UTC)
+
+
+class AuditLog:
+    """Append-only. The caller masks: the log is shown to auditors, so no detail may hold a customer's value.
+
+    One writer at a time across processes (the holder of `home/lock`); threads of that process may share it.
+    """
+
+    def __init__(
+        self, path: Path, sign: Callable[[bytes], bytes], *, now: Callable[[], datetime] = utc_now
+    ) -> None:
+        """Open lazily: nothing is written before the first `append`.
+
+        Args:
+            path: the log; made with mode 0600.
+            sign: Ed25519 by this store's seal key, over the bytes given.
+            now: clock, aware of its zone.
+        """
+        self.path = path
+        self._sign = sign
+        self._now = now
+        self._lock = threading.Lock()
+        self._file: int | None = None
+        self._seq = 0
+        self._last_hash = NO_ENTRY
+        self._signed_seq = 0
+        self._signed_at = datetime.min.replace(tzinfo=UTC)
+
+    def append(self, act: str, actor: str, **details: Any) -> None:
+        """Record that `actor` did `act` (dotted, e.g. `incident.declare`); durable when it returns.
+
+        Raises:
+            ClocheError: it could not be written (disk full, I/O error, a value that is no JSON).
+        """
+        with self._lock:
+            try:
+                self._open()
+                self._write(act, actor, details)
+            except (OSError, TypeError, ValueError) as error:
+                self._close()
+                raise ClocheError(
+                    f"{self.path}: the act {act} cannot be recorded: {type(error).__name__}"
+                ) from error
+            waited = (self._now() - self._signed_at).total_seconds()
+            if self._seq - self._signed_seq >= SIGN_EVERY or waited >= SIGN_AFTER_SECONDS:
+                self._sign_head()
+
+    def sign_head(self) -> Head:
+        """Sign the chain as it stands now; what head office and print anchor.
+
+        Raises:
+            ClocheError: the head cannot be written.
+        """
+        with self._lock:
+            try:
+                self._open()
+                return self._sign_head()
+            except OSError as error:
+                raise ClocheError(f"{head_file(self.path)}: cannot be written: {error.strerror}") from error
+
+    def close(self) -> None:
+        """Let go of the file; a later `append` opens it again."""
+        with self._lock:
+            self._close()
+
+    def _close(self) -> None:
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+    def _open(self) -> None:
+        if self._file is not None:
+            return
+        new = not self.path.exists()
+        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+        self._file = os.open(self.path, flags, 0o600)
+        os.fchmod(self._file, 0o600)
+        if new:
+            sync_folder(self.path.parent)
+        self._recover()
+
+    def _recover(self) -> None:
+        """Find the end of the chain; set a torn tail aside and record it."""
+        assert self._file is not None  # noqa: S101  only called by _open
+        with open(self._file, "rb", closefd=False) as log:
+            last, whole, broken = b"", 0, False
+            for line in log:
+                if line.endswith(b"\n"):
+                    last, whole = line, whole + len(line)
+                    broken = self._step(line)
+                else:
+                    aside = self._aside()
+                    aside.write_bytes(b"") if not aside.exists() else None
+                    write_file(aside, line, 0o600)
+        aside = self._aside()
+        if os.fstat(self._file).st_size > whole:
+            os.ftruncate(self._file, whole)
+            os.fsync(self._file)
+        if broken:
+            self._write("audit.broken", "cloche", {"line": self._seq, "sha256": sha256(last).hexdigest()})
+        if aside.exists():
+            torn = aside.read_bytes()
+            kept = aside.with_name(f"{aside.name}-{self._seq + 1}")
+            self._write(
+                "audit.torn", "cloche",
+                {"bytes": len(torn), "sha256": sha256(torn).hexdigest(), "kept_as": kept.name},
+            )  # fmt: skip
+            aside.rename(kept)
+            sync_folder(aside.parent)
+
+    def _aside(self) -> Path:
+        return self.path.with_name(self.path.name + ".torn")
+
+    def _step(self, line: bytes) -> bool:
+        """Take the sequence and hash of a whole line; True if it is no entry (then the chain goes on from its digest).
+
+        The chain is not judged here: a tampered log must not keep an incident from being contained and recorded.
+        """
+        try:
+            entry = json.loads(line)
+            if isinstance(entry, dict) and set(entry) == FIELDS:
+                self._seq, self._last_hash = int(entry["seq"]), str(entry["hash"])
+                return False
+        except (ValueError, TypeError):
+            pass
+        self._seq, self._last_hash = self._seq + 1, sha256(line).hexdigest()
+        return True
+
+    def _write(self, act: str, actor: str, details: dict[str, Any]) -> None:
+        assert self._file is not None  # noqa: S101  the file was opened by the caller
+        entry: dict[str, Any] = {
+            "seq": self._seq + 1, "time": self._now().astimezone(UTC).isoformat(timespec="milliseconds"),
+            "act": act, "actor": actor, "details": details, "prev": self._last_hash,
+        }  # fmt: skip
+        entry["hash"] = entry_hash(entry)
+        line = canonical(entry) + b"\n"
+        written = os.write(self._file, line)
+        if written != len(line):
+            raise OSError(28, "short write")
+        os.fsync(self._file)
+        self._seq, self._last_hash = self._seq + 1, entry["hash"]
+
+    def _sign_head(self) -> Head:
+        now = self._now()
+        unsigned = {
+            "seq": self._seq, "hash": self._last_hash,
+            "time": now.astimezone(UTC).isoformat(timespec="milliseconds"),
+        }  # fmt: skip
+        head = Head(
+            seq=self._seq, hash=self._last_hash, time=str(unsigned["time"]),
+            signature=self._sign(signed_bytes(unsigned)).hex(),
+        )  # fmt: skip
+        write_file(head_file(self.path), canonical(head.document()) + b"\n", 0o600)
+        self._signed_seq, self._signed_at = self._seq, now
+        return head

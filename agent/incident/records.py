@@ -1,0 +1,101 @@
+"""The nouns of an incident. Everything that a person typed is masked before it gets here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final, Literal
+
+Kind = Literal[
+    "intrusion", "ransomware", "staff_mistake", "insider", "lost_device", "vendor", "sold_online", "other"
+]
+KINDS: Final[tuple[Kind, ...]] = (
+    "intrusion", "ransomware", "staff_mistake", "insider", "lost_device", "vendor", "sold_online", "other",
+)  # fmt: skip
+Phase = Literal[
+    "reported", "directed", "responding", "cleaning", "reviewing", "closed", "dismissed"
+]
+Scope = Literal["named", "alerts", "strays", "all"]
+SCOPES: Final[tuple[Scope, ...]] = ("named", "alerts", "strays", "all")
+Part = Literal["deny", "stop", "fence", "vault", "evidence", "documents", "outbox", "release", "allow", "resume"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Declaration:
+    """What somebody (or a behaviour: `machine`) says when reporting or declaring. Times are aware of their zone.
+
+    `scope` None means the default: what is named, else what the open alerts touched, else all strays. `paths` are
+    absolute bytes and may be folders. `types` are entity names; empty means: fill them in from the inventory.
+    """
+
+    kind: Kind
+    summary: str
+    discovered_at: datetime
+    occurred_at: datetime | None = None
+    place: str = ""
+    types: tuple[str, ...] = ()
+    paths: tuple[bytes, ...] = field(default=(), repr=False)
+    scope: Scope | None = None
+    by: str
+    machine: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Affected:
+    """One item that an incident touches, and what became of it. `name` is the masked path."""
+
+    key: str
+    path: bytes = field(repr=False)
+    name: str
+    persons: int
+    types: tuple[str, ...] = ()
+    state: str = "plain"
+    vault_id: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One act of an incident, with its time. `ok` False names a part that failed; `details` are masked."""
+
+    time: datetime
+    act: str
+    actor: str
+    ok: bool = True
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Incident:
+    """An incident as stored. `files`, `persons` and `types` are what it touches, from the inventory.
+
+    `left_files` and `left_persons` are what was read before the stop, `left_seconds` how long that took, where the
+    watch knows (None: unknown).
+    """
+
+    id: str
+    kind: Kind
+    phase: Phase
+    machine: bool
+    summary: str
+    place: str
+    types: tuple[str, ...]
+    by: str
+    scope: Scope | None
+    discovered_at: datetime
+    occurred_at: datetime | None
+    reported_at: datetime | None
+    declared_at: datetime | None
+    handling_ended_at: datetime | None
+    closed_at: datetime | None
+    files: int
+    persons: int
+    left_files: int | None = None
+    left_persons: int | None = None
+    left_seconds: float | None = None
+    items: tuple[Affected, ...] = ()
+    steps: tuple[Step, ...] = ()
+
+    @property
+    def complete(self) -> bool:
+        """Nothing failed on the way."""
+        return all(step.ok for step in self.steps)
