@@ -1,0 +1,59 @@
+# make demo   install what is needed and run the main job on a sample store, start to end
+# make test   install what is needed and run all tests
+# make check  what CI runs beside the tests, and the tests
+SHELL := /bin/bash
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+TEST_PACKAGES := acl samba smbclient strace chromium poppler-utils fonts-noto-cjk iproute2 nftables util-linux e2fsprogs
+STORE ?=
+
+.PHONY: demo test check check-static format lock clean bench-guard bench-detect
+.DELETE_ON_ERROR:
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed" >&2; exit 2; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || packaging/system-packages python3-venv
+	@$(PYTHON) -m venv $(VENV) || { echo "python3 -m venv failed: install the package python3-venv" >&2; exit 2; }
+
+$(VENV)/.run: requirements/central.txt pyproject.toml | $(VENV)/bin/python
+	@echo "installing Cloche into $(VENV) (some minutes the first time)" >&2
+	@$(PIP) install --require-hashes -r requirements/central.txt
+	@$(PIP) install --no-deps -e .
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.txt $(VENV)/.run
+	@$(PIP) install --require-hashes -r requirements/dev.txt
+	@touch $@
+
+demo: $(VENV)/.run
+	@$(BIN)/python demo/run.py $(if $(STORE),--store "$(STORE)")
+
+test: $(VENV)/.dev
+	@packaging/system-packages $(TEST_PACKAGES)
+	$(BIN)/pytest -q
+
+check-static: $(VENV)/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+check: check-static test
+
+format: $(VENV)/.dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench-detect: $(VENV)/.dev
+	$(BIN)/python benchmarks/bench_detect.py $(DATA)
+
+bench-guard: $(VENV)/.dev
+	$(BIN)/python benchmarks/bench_guard.py
+
+lock: $(VENV)/.dev
+	packaging/lock
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache

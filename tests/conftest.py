@@ -1,0 +1,109 @@
+"""What every test gets: probes for what this machine can do, and a check that nothing is left open.
+
+A test says what it needs (`@pytest.mark.needs("fanotify", "smbd")`) and is skipped with the reason where that is
+absent. In CI (`CI=true`) any other skip is a failure: a check that is quietly not made is no check.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import os
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Final
+
+import pytest
+
+FAN_CLASS_CONTENT: Final = 0x4
+KEPT_OPEN: Final = ("/dev/null", "/dev/urandom", "pipe:", "anon_inode:[eventpoll]")
+
+
+def has_fanotify() -> bool:
+    """Permission events can be asked for: needs CAP_SYS_ADMIN and CONFIG_FANOTIFY_ACCESS_PERMISSIONS."""
+    descriptor = ctypes.CDLL(None, use_errno=True).fanotify_init(FAN_CLASS_CONTENT, os.O_RDONLY)
+    if descriptor < 0:
+        return False
+    os.close(descriptor)
+    return True
+
+
+def has_program(name: str) -> Callable[[], bool]:
+    """`name` is on the PATH or in sbin."""
+    path = f"{os.environ.get('PATH', '')}:/usr/local/sbin:/usr/sbin:/sbin"
+    return lambda: shutil.which(name, path=path) is not None
+
+
+PROBES: Final[dict[str, Callable[[], bool]]] = {
+    "root": lambda: os.geteuid() == 0,
+    "fanotify": has_fanotify,
+    **{
+        name: has_program(name)
+        for name in (
+            "smbd", "smbclient", "strace", "setfacl", "chromium", "mount", "mkfs.ext4", "tar", "unshare", "setpriv",
+            "systemd-nspawn", "debootstrap", "git", "node",
+        )
+    },
+}  # fmt: skip
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for marker in item.iter_markers("needs"):
+        for feature in marker.args:
+            if not PROBES[feature]():
+                pytest.skip(f"absent: {feature}")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    report = yield
+    if os.environ.get("CI") == "true" and report.skipped and not hasattr(report, "wasxfail"):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        if "absent: " not in reason:
+            report.outcome = "failed"
+            report.longrepr = f"skipped in CI without a probe that says what is absent: {reason}"
+    return report
+
+
+def open_descriptors() -> dict[int, str]:
+    """Number and target of every descriptor of this process."""
+    found = {}
+    for name in os.listdir("/proc/self/fd"):
+        try:
+            found[int(name)] = os.readlink(f"/proc/self/fd/{name}")
+        except OSError:
+            continue
+    return found
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_open() -> Iterator[None]:
+    """No test leaves a thread or a descriptor behind."""
+    threads = set(threading.enumerate())
+    before = open_descriptors()
+    yield
+    deadline = time.monotonic() + 2
+    while True:
+        gc.collect()
+        left = [thread.name for thread in threading.enumerate() if thread not in threads and thread.is_alive()]
+        opened = {
+            number: target
+            for number, target in open_descriptors().items()
+            if before.get(number) != target and not target.startswith(KEPT_OPEN)
+        }
+        if not left and not opened:
+            return
+        if time.monotonic() > deadline:
+            pytest.fail(f"left behind: threads {left}, descriptors {opened}")
+        time.sleep(0.02)
+
+
+@pytest.fixture(autouse=True)
+def no_home_of_the_machine(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """No test touches the machine's own Cloche, and no setting of the machine reaches a test."""
+    for name in list(os.environ):
+        if name.startswith("CLOCHE_"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("CLOCHE_HOME", str(tmp_path_factory.mktemp("home") / "cloche"))
