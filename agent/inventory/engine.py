@@ -1,0 +1,121 @@
+"""Open inventory.db: WAL, full synchronisation, private to its owner, and of a version that this program knows.
+
+SQLite's WAL with `synchronous=FULL` makes each commit durable (https://www.sqlite.org/pragma.html#pragma_synchronous);
+with NORMAL, which many take, a power cut may roll a commit back. `-wal` and `-shm` take the mode of the database
+file. pysqlite opens transactions late (before the first write), which lets two writers deadlock on an upgrade: here a
+transaction begins when SQLAlchemy says so, IMMEDIATE for writers.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.exc import DatabaseError
+
+from agent.inventory.models import Base
+from config.errors import ClocheError, CorruptError
+
+BUSY_MS: Final = 30_000
+READING: Final = "reading"
+
+TABLES: Final[tuple[str, ...]] = ("agent.inventory.models",)
+"""Modules that define tables on `Base`: an explicit list, imported before the tables are made."""
+
+
+def create_first(connection: Connection) -> None:
+    """Version 1: every table of the rooms in `TABLES`."""
+    Base.metadata.create_all(connection)
+
+
+MIGRATIONS: Final[tuple[Callable[[Connection], None], ...]] = (create_first,)
+"""Step n brings version n to n + 1. Never change a step that was released; add one."""
+
+
+def open_engine(path: Path, migrations: tuple[Callable[[Connection], None], ...] = MIGRATIONS) -> Engine:
+    """An engine on the database, made or brought up to date.
+
+    Raises:
+        CorruptError: the file is no database, is damaged, or was written by a newer Cloche. It is left as it is.
+        ClocheError: it cannot be opened or made.
+    """
+    make_private(path)
+    for module in TABLES:
+        import_module(module)
+    engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": BUSY_MS / 1000})
+    event.listen(engine, "connect", prepare_connection)
+    event.listen(engine, "begin", begin)
+    try:
+        migrate(engine, path, migrations)
+    except DatabaseError as error:
+        engine.dispose()
+        cause = type(error.orig).__name__ if error.orig else type(error).__name__
+        if isinstance(error.orig, sqlite3.OperationalError):
+            raise ClocheError(f"{path}: cannot be opened: {error.orig}") from error
+        raise CorruptError(f"{path}: is damaged or no inventory ({cause}): move it away and scan again") from error
+    except ClocheError:
+        engine.dispose()
+        raise
+    return engine
+
+
+def make_private(path: Path) -> None:
+    """Make folder (0700) and file (0600) before SQLite can make them with a wider mode.
+
+    Raises:
+        ClocheError: it cannot be made, or is no regular file.
+    """
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        raise ClocheError(f"{path}: cannot be opened: {error.strerror}") from error
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise ClocheError(f"{path}: is no regular file")
+        os.fchmod(descriptor, 0o600)
+    finally:
+        os.close(descriptor)
+
+
+def prepare_connection(connection: Any, _record: object) -> None:
+    """Settings that SQLite keeps by connection, not by file."""
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    cursor.execute(f"PRAGMA busy_timeout={BUSY_MS}")
+    cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=FULL")
+    cursor.close()
+
+
+def begin(connection: Connection) -> None:
+    """Start a transaction: IMMEDIATE unless the connection only reads."""
+    reading = connection.get_execution_options().get(READING)
+    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+
+def migrate(engine: Engine, path: Path, migrations: tuple[Callable[[Connection], None], ...]) -> None:
+    """Bring the database to the newest version, each step in one transaction with its number.
+
+    Raises:
+        CorruptError: a newer Cloche wrote it.
+    """
+    with engine.begin() as connection:
+        version = connection.execute(text("PRAGMA user_version")).scalar_one()
+    if version > len(migrations):
+        raise CorruptError(
+            f"{path}: has version {version}, this program knows up to {len(migrations)}: install the newer Cloche"
+        )
+    for number in range(version, len(migrations)):
+        with engine.begin() as connection:
+            migrations[number](connection)
+            connection.execute(text(f"PRAGMA user_version={number + 1}"))
+    with engine.begin() as connection:
+        Base.metadata.create_all(connection)
