@@ -1,0 +1,114 @@
+"""A scan worker: a process that opens hostile files, and has nothing to lose.
+
+Run as `python -I -m scanners.worker` with a Unix socket as its standard input. It loads all that it will need, then
+gives up every right, and takes jobs: a message and the descriptors of one file. It opens no path of a customer's.
+"""
+
+from __future__ import annotations
+
+import codecs
+import fcntl
+import io
+import json
+import os
+import socket
+import struct
+import sys
+from typing import Final
+
+from scanners.engine import Analyser
+from scanners.extract.api import Budget, Source
+from scanners.extract.formats import EXTRACTORS, database_extractors
+from scanners.reading import ItemReport, Reader
+from scanners.records import Chunk, Rows
+from scanners.sandbox import confine
+from scanners.wire import MAX_KEYS, FindingMessage, Hello, ItemMessage, Job, PlaceMessage, SignMessage, clean, pack
+
+_CODECS: Final = ("gb18030", "big5", "utf-8-sig", "utf-16", "utf-32", "cp437", "cp1252", "idna", "euc_kr", "shift_jis")
+_SMALL: Final = 16 << 20  # an archive this small may always grow to this: ratios of tiny logs are harmless
+
+
+def main() -> int:
+    """Serve until the socket closes."""
+    channel = socket.socket(fileno=os.dup(0))
+    parent = os.getppid()
+    hello = Hello.model_validate(json.loads(channel.recv(1 << 20)))
+    analyser = Analyser(hello.detect, names=hello.names, run_key=bytes.fromhex(hello.run_key))
+    _warm(analyser)
+    scan = hello.scan
+    confine(memory_mb=scan.worker_memory_mb, file_mb=scan.max_expanded_mb, parent=parent)
+    channel.sendall(pack(SignMessage(type="ready")))
+    while True:
+        data, descriptors, _flags, _address = socket.recv_fds(channel, 1 << 16, 2)
+        if not data:
+            return 0
+        job = Job(**json.loads(data))
+        reader = Reader(
+            analyser=analyser,
+            extractors=database_extractors(job, descriptors) if job.database else EXTRACTORS,
+            max_depth=scan.max_archive_depth,
+            emit=lambda report: channel.sendall(frame(report)),
+            opened=lambda: channel.sendall(pack(SignMessage(type="opened"))),
+        )
+        limit = min(scan.max_expanded_mb << 20, max(scan.max_expansion * job.size, _SMALL))
+        stream = io.BufferedReader(io.FileIO(descriptors[0], "r"), 1 << 16)
+        with stream:
+            source = Source(name=job.name, stream=stream, size=job.size, seekable=True, budget=Budget(limit))
+            reader.read(source, job.seconds)
+        for descriptor in descriptors[1:]:
+            os.close(descriptor)
+        channel.sendall(pack(SignMessage(type="done")))
+
+
+def _warm(analyser: Analyser) -> None:
+    """Load what is loaded at first need, while files can still be opened."""
+    for name in _CODECS:
+        codecs.lookup(name)
+    trial = analyser.begin("预热", "csv")
+    trial.feed(Chunk(text="客户测试甲，电话13800001111，地址上海市测试路1号。"))
+    trial.feed(Rows(table="t", columns=("姓名", "电话"), rows=(("测试甲", "13800001111"),)))
+    trial.finish()
+
+
+def frame(report: ItemReport) -> bytes:
+    """An item as a message, cut to what the other side takes."""
+    keys = sorted(report.person_keys)[:MAX_KEYS]
+    message = ItemMessage(
+        order=report.order,
+        suffix=report.suffix.decode("iso-8859-1")[:8192],
+        kind=report.kind,
+        status=report.status,
+        reason=report.reason,
+        encoding=report.encoding,
+        size=report.size,
+        level=report.level,
+        score=report.score,
+        persons=report.persons,
+        findings=tuple(
+            FindingMessage(
+                entity=finding.entity,
+                count=finding.count,
+                distinct=finding.distinct,
+                confidence=finding.confidence,
+                place=PlaceMessage(
+                    table=_cut(finding.place.table),
+                    column=_cut(finding.place.column),
+                    member=_cut(finding.place.member),
+                    page=finding.place.page,
+                    line=finding.place.line,
+                ),
+                samples=tuple(_cut(sample) or "" for sample in finding.samples[:16]),
+            )
+            for finding in report.findings[:5000]
+        ),
+    )
+    return pack(message, struct.pack(f">{len(keys)}Q", *keys))
+
+
+def _cut(text: str | None) -> str | None:
+    return None if text is None else clean(text)[:512]
+
+
+if __name__ == "__main__":
+    fcntl.fcntl(0, fcntl.F_SETFD, fcntl.FD_CLOEXEC)
+    sys.exit(main())
