@@ -28,7 +28,7 @@ $(VENV)/.dev: requirements/dev.txt $(VENV)/.run
 	@touch $@
 
 demo: $(VENV)/.run
-	@$(BIN)/python demo/run.py $(if $(STORE),--store "$(STORE)")
+	@$(BIN)/python packaging/demo/run.py $(if $(STORE),--store "$(STORE)")
 
 test: $(VENV)/.dev
 	@packaging/system-packages $(TEST_PACKAGES)

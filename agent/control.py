@@ -12,13 +12,14 @@ import pwd
 import socket
 import struct
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final
 
 from agent.client import PROTOCOL
 from agent.frames import MAX_REQUEST, BrokenConnectionError, receive_frame, send_frame
 from agent.operation import Caller, Request
-from agent.operations import find_operation
+from agent.operations import Listed, find_operation
 from agent.wiring import Agent
 from config.errors import ClocheError, ExitCode, UsageError
 from config.log import describe, get_logger
@@ -35,8 +36,9 @@ class ControlServer:
     a killed daemon was doing is taken up by recovery at its next start, and the client is told that it went away.
     """
 
-    def __init__(self, agent: Agent) -> None:
+    def __init__(self, agent: Agent, find: Callable[[str], Listed] = find_operation) -> None:
         self._agent = agent
+        self._find = find
         self._slots = threading.BoundedSemaphore(MAX_CONNECTIONS)
         self._threads: set[threading.Thread] = set()
         path = agent.home.control_socket
@@ -105,7 +107,7 @@ class ControlServer:
         try:
             if frame.get("v") != PROTOCOL or not isinstance(frame.get("arguments"), dict):
                 raise UsageError(f"this daemon speaks control protocol {PROTOCOL}: restart it after an upgrade")
-            listed = find_operation(str(frame.get("operation")))
+            listed = self._find(str(frame.get("operation")))
             request = Request(
                 arguments=frame["arguments"],
                 caller=self._caller(connection),

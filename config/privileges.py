@@ -63,3 +63,11 @@ def become_nobody(account: str = "cloche-scan") -> None:
     os.setgroups([])
     os.setresgid(gid, gid, gid)
     os.setresuid(uid, uid, uid)
+
+
+def network_can_be_left() -> bool:
+    """Whether `leave_network` works here, tried in a child."""
+    pid = os.fork()
+    if pid == 0:
+        os._exit(0 if leave_network() else 1)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0

@@ -54,6 +54,9 @@ class ScanSettings(Section):
     workers: int = Field(2, ge=1, le=64, description="Worker processes.")
     names: bool = Field(True, description="Look for names and addresses (the slow part).")
     item_timeout_seconds: float = Field(60.0, gt=0, description="A worker that needs longer for one item is killed.")
+    timeout_seconds_per_mb: float = Field(
+        4.0, ge=0, description="Seconds that a large file gets beyond that for each MiB of it."
+    )
     worker_memory_mb: int = Field(512, ge=128, description="Address space beyond the start of one worker, in MiB.")
     max_archive_depth: int = Field(4, ge=0, description="Archives within archives.")
     max_expansion: int = Field(200, ge=1, description="Bytes read out of an archive for each byte of it.")

@@ -1,0 +1,18 @@
+"""`cloche daemon`: run the daemon in the foreground, as systemd wants it."""
+
+from __future__ import annotations
+
+import click
+
+from agent.cli import common_options
+from agent.console import Console
+from config.load import load_settings
+
+
+@click.command("daemon")
+@common_options
+def command(console: Console) -> None:
+    """Run the daemon until SIGTERM."""
+    from agent.daemon import run_daemon
+
+    run_daemon(console.home, load_settings(console.home.settings_file))

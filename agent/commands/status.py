@@ -1,0 +1,42 @@
+"""`cloche status`: how things stand, from the running daemon."""
+
+from __future__ import annotations
+
+import click
+
+from agent.cli import common_options
+from agent.client import ask, connect
+from agent.console import Console
+from config.errors import NoDaemonError
+
+
+@click.command("status")
+@common_options
+def command(console: Console) -> int:
+    """Show what the daemon is doing (exit 5 without one)."""
+    connection = connect(console.home)
+    if connection is None:
+        raise NoDaemonError(console.text("cli.no_daemon", socket=console.home.control_socket))
+    with connection:
+        answer = ask(connection, "status", {})
+    if console.as_json:
+        console.document(answer.document)
+        return answer.exit_code
+    show, text, found = console.screen.print, console.text, answer.document
+    show(text("status.head", store=found["store"], mode=text(f"status.mode_{found['mode']}"), tier=found["tier"]))
+    items = found["items"]
+    show(text("status.items", plain=items.get("plain", 0), sealed=items.get("sealed", 0), vault=items.get("vault", 0)))
+    scan = found["last_scan"]
+    if scan is None:
+        show(text("status.never_scanned"))
+    else:
+        show(text("status.scanned", when=scan["ended_at"], persons=scan["persons"], listed=scan["listed"],
+                  unread=scan["unread"] + scan["partial"]))  # fmt: skip
+    show(text("status.alerts", alerts=found["alerts"], incidents=len(found["incidents"])))
+    for incident in found["incidents"]:
+        show(f"  {incident['id']}  {incident['kind']}  {incident['phase']}")
+    outbox = found["outbox"]
+    show(text("status.outbox", waiting=outbox["waiting"], contact=outbox["last_contact"] or "—"))
+    if not found["keys"]:
+        show(text("status.no_keys"))
+    return answer.exit_code

@@ -1,0 +1,197 @@
+"""The daemon: wires the agent once, then keeps four things going beside each other.
+
+- *pump*: what the guard saw goes to the event store at once; a crossed bound goes on to
+- *respond*: alerts, stops, or declares, in a thread of its own, so that a long isolation loses no event;
+- *keeper*: scans when it is due, seals by policy, reports, tells systemd that all of them live;
+- *control*: operations of people.
+
+The daemon has no network and imports neither Presidio nor an extractor: workers do, and they go when idle. Killed at
+any moment, it recovers at the next start (`build_agent`); until then the guard goes on with what it was told.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import signal
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any, Final
+
+from agent.client import this_caller
+from agent.control import ControlServer
+from agent.lock import hold_lock
+from agent.operation import Request
+from agent.operations import find_operation
+from agent.reporting import report_health, report_inventory
+from agent.schedule import Schedule
+from agent.sealing.policy import seal_by_policy
+from agent.watch.api import BLOCKING, Crossing, Gap, Watch
+from agent.watch.behaviour import respond
+from agent.watch.connect import connect_watch
+from agent.watch.decoys import plant_decoys
+from agent.watch.shared import SharedWatch
+from agent.wiring import Agent, build_agent
+from config.errors import ClocheError
+from config.home import Home
+from config.log import describe, get_logger
+from config.notify import notify, watchdog_seconds
+from config.schema import Settings
+from config.text import Text
+
+log = get_logger("daemon")
+TICK_SECONDS: Final = 0.5
+HEALTH_EVERY: Final = timedelta(minutes=5)
+SEAL_EVERY: Final = timedelta(minutes=5)
+STALLED_SECONDS: Final = 60.0
+
+
+class Daemon:
+    """One daemon of one home.
+
+    Promise: no failure of one thread is silent; a thread that stops for a minute ends the process, and systemd or a
+    person starts it anew, with recovery.
+    """
+
+    def __init__(self, agent: Agent, watch: SharedWatch) -> None:
+        self._agent = agent
+        self._watch = watch
+        self._stop = threading.Event()
+        self._crossings: queue.Queue[Crossing | None] = queue.Queue()
+        self._pumped = time.monotonic()
+        self._rescan = threading.Event()
+        self._schedule = Schedule(agent.settings, lambda: datetime.now(UTC))
+
+    def run(self) -> None:
+        """Run until SIGTERM or SIGINT."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda _number, _frame: self._stop.set())
+        self._mark()
+        server = ControlServer(self._agent)
+        threads = [
+            threading.Thread(target=self._guarded, args=(loop,), name=loop.__name__.strip("_"))
+            for loop in (self._pump, self._respond, self._work)
+        ]
+        for thread in threads:
+            thread.start()
+        server.start()
+        notify("READY=1")
+        log.info("started", tier=self._watch.tier, mode=self._agent.settings.protect.mode)
+        self._agent.audit.append("daemon.started", "cloche", tier=self._watch.tier)
+        pause = min(watchdog_seconds() or TICK_SECONDS, TICK_SECONDS)
+        while not self._stop.wait(pause):
+            if time.monotonic() - self._pumped < STALLED_SECONDS:
+                notify("WATCHDOG=1")
+        notify("STOPPING=1")
+        server.close()
+        self._crossings.put(None)
+        for thread in threads:
+            thread.join()
+        self._agent.audit.append("daemon.stopped", "cloche")
+
+    def _guarded(self, loop: Callable[[], None]) -> None:
+        """Run a loop; if it breaks, end the process so that it starts anew, rather than limp on unseen."""
+        try:
+            loop()
+        except Exception as error:  # noqa: BLE001  the boundary of a thread
+            log.error("a part of the daemon broke", part=loop.__name__.strip("_"), error=describe(error))
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    # pump
+
+    def _pump(self) -> None:
+        reconnect = time.monotonic()
+        while not self._stop.is_set():
+            for event in self._watch.pump(TICK_SECONDS):
+                if isinstance(event, Crossing):
+                    self._crossings.put(event)
+                    continue
+                if isinstance(event, Gap):
+                    self._rescan.set()
+                self._attempt("record an access", partial(respond, self._agent, event))
+            self._pumped = time.monotonic()
+            if self._watch.tier not in BLOCKING and time.monotonic() - reconnect > 5:
+                reconnect = time.monotonic()
+                self._reconnect()
+
+    def _reconnect(self) -> None:
+        """A guard that came back, or came at last, takes over."""
+        if not self._agent.settings.watch.enabled or not self._agent.home.guard_socket.exists():
+            return
+        fresh = connect_watch(self._agent.home, self._agent.settings)
+        if fresh.tier in BLOCKING:
+            self._watch.replace(fresh)
+            self._mark()
+            log.info("the guard is back", tier=fresh.tier)
+        else:
+            fresh.close()
+
+    def _respond(self) -> None:
+        while (crossing := self._crossings.get()) is not None:
+            self._attempt("respond to a crossed bound", partial(respond, self._agent, crossing))
+
+    def _mark(self) -> None:
+        """Hand the watch what the inventory knows, and the decoys."""
+        settings = self._agent.settings.watch
+        self._watch.exempt(os.getpid())
+        decoys = plant_decoys(self._agent) if settings.enabled else []
+        result = self._watch.mark([*self._agent.inventory.watch_list(settings.decoys), *decoys])
+        if result.failed:
+            log.warning("some files are not watched", count=len(result.failed), cause=result.failed[0][1])
+
+    # keeper
+
+    def _work(self) -> None:
+        health = sealing = datetime.min.replace(tzinfo=UTC)
+        while not self._stop.wait(TICK_SECONDS):
+            now = datetime.now(UTC)
+            last = self._agent.inventory.last_run()
+            due = self._rescan.is_set() or self._schedule.due(last.ended_at if last else None, now)
+            if self._agent.settings.scan.roots and due:
+                self._rescan.clear()
+                self._attempt("scan", self._scan)
+                sealing = datetime.min.replace(tzinfo=UTC)
+            if now - sealing > SEAL_EVERY:
+                sealing = now
+                self._attempt("seal by policy", self._seal)
+            if now - health > HEALTH_EVERY:
+                health = now
+                self._attempt("report", lambda: report_health(self._agent))
+
+    def _scan(self) -> None:
+        request = Request(arguments={}, caller=this_caller())
+        find_operation("scan").load()(self._agent, request)
+        report_inventory(self._agent)
+
+    def _seal(self) -> None:
+        if not self._agent.keyring.ready:
+            return
+        with self._agent.exclusive:
+            seal_by_policy(self._agent, dry_run=self._agent.settings.protect.mode == "observe")
+
+    def _attempt(self, what: str, step: Callable[[], Any]) -> None:
+        """Do a step; if it fails, say so and go on: the next round tries again."""
+        try:
+            step()
+        except ClocheError as error:
+            log.warning("a step failed and will be tried again", step=what, why=self._agent.mask(str(error)))
+        except Exception as error:  # noqa: BLE001  one bad file must not end the watch
+            log.error("a step failed and will be tried again", step=what, error=describe(error))
+
+
+def run_daemon(home: Home, settings: Settings) -> None:
+    """Take the lock, connect to the guard (or the fallback), recover, and run.
+
+    Raises:
+        RefusedError: another process holds the lock.
+        ClocheError: recovery or a database failed; nothing was started.
+    """
+    os.umask(0o077)
+    with hold_lock(home, Text(settings.store.language)):
+        inner: Watch = connect_watch(home, settings)
+        watch = SharedWatch(inner)
+        with build_agent(home, settings, watch) as agent:
+            Daemon(agent, watch).run()

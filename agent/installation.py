@@ -1,0 +1,153 @@
+"""Install the service from a checkout: accounts, a virtual environment of its own, settings, units.
+
+Every step can be repeated: a second run upgrades. What exists is kept (settings, keys, state). The environment is made
+beside the old one and put in its place by one rename, so that a cut installation leaves the old one running.
+"""
+
+from __future__ import annotations
+
+import grp
+import os
+import pwd
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from config.errors import ClocheError, RefusedError, UsageError
+from config.home import SERVICE_SETTINGS, SERVICE_STATE
+from config.sample import sample_settings
+
+PREFIX: Final = Path("/opt/cloche")
+UNITS: Final = Path("/etc/systemd/system")
+STORE_UNITS: Final = ("cloche-guard.service", "cloche.service", "cloche-link.service")
+HQ_UNITS: Final = ("cloche-hq.service",)
+ACCOUNTS: Final = {"cloche-scan": "scan workers", "cloche-link": "link to head office"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What to install. `checkout` is the source tree; `roots` are the folders to scan."""
+
+    checkout: Path
+    roots: tuple[str, ...]
+    store_name: str
+    head_office: bool = False
+    start: bool = True
+
+
+def install(plan: Plan) -> Iterator[str]:
+    """Carry the plan out; yields a key of `config/data/text/setup.toml` before each step.
+
+    Raises:
+        RefusedError: not root, or no systemd.
+        UsageError: the checkout is none, or a root does not exist.
+        ClocheError: a step failed; the message carries the end of its output.
+    """
+    _check(plan)
+    steps: list[tuple[str, Callable[[], None]]] = [
+        ("accounts", lambda: make_accounts(plan)),
+        ("environment", lambda: make_environment(plan)),
+        ("settings", lambda: write_settings(plan)),
+        ("units", lambda: write_units(plan)),
+    ]
+    if plan.start:
+        steps.append(("start", lambda: start(plan)))
+    for key, step in steps:
+        yield key
+        step()
+
+
+def _check(plan: Plan) -> None:
+    if os.geteuid() != 0:
+        raise RefusedError("setup needs root: run it with sudo")
+    if not Path("/run/systemd/system").is_dir():
+        raise RefusedError("this machine was not started by systemd: run cloche daemon by hand instead")
+    for needed in ("pyproject.toml", "requirements/base.txt", "systemd/cloche.service"):
+        if not (plan.checkout / needed).is_file():
+            raise UsageError(f"{plan.checkout}: is no checkout of Cloche ({needed} is missing); pass --checkout")
+    for root in plan.roots:
+        if not Path(root).is_dir():
+            raise UsageError(f"{root}: is not a folder")
+
+
+def make_accounts(plan: Plan) -> None:
+    """System accounts without a shell, and the group `cloche` whose members may reach the daemon."""
+    accounts = {**ACCOUNTS, "cloche-hq": "head office"} if plan.head_office else ACCOUNTS
+    try:
+        grp.getgrnam("cloche")
+    except KeyError:
+        _run("groupadd", "--system", "cloche")
+    for name, purpose in accounts.items():
+        try:
+            pwd.getpwnam(name)
+        except KeyError:
+            _run("useradd", "--system", "--user-group", "--no-create-home", "--home-dir", "/nonexistent",
+                 "--shell", "/usr/sbin/nologin", "--comment", f"Cloche {purpose}", name)  # fmt: skip
+
+
+def make_environment(plan: Plan) -> None:
+    """A virtual environment with the locked dependencies and Cloche itself, root-owned."""
+    wanted = "central" if plan.head_office else "base"
+    fresh, target, old = PREFIX / "venv.new", PREFIX / "venv", PREFIX / "venv.old"
+    for leftover in (fresh, old):
+        shutil.rmtree(leftover, ignore_errors=True)
+    PREFIX.mkdir(mode=0o755, exist_ok=True)
+    _run(sys.executable, "-m", "venv", "--symlinks", str(fresh))
+    pip = (str(fresh / "bin" / "python"), "-m", "pip", "--quiet", "--disable-pip-version-check", "install")
+    _run(*pip, "--require-hashes", "-r", str(plan.checkout / "requirements" / f"{wanted}.txt"))
+    _run(*pip, "--no-deps", str(plan.checkout))
+    _point_scripts(fresh, target)
+    if target.exists():
+        target.rename(old)
+    fresh.rename(target)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _point_scripts(made_at: Path, used_at: Path) -> None:
+    """Scripts of an environment name its interpreter by path: name the one it will have."""
+    for script in (made_at / "bin").iterdir():
+        if script.is_symlink() or not script.is_file():
+            continue
+        content = script.read_bytes()
+        if content.startswith(b"#!") and os.fsencode(made_at) in content:
+            script.write_bytes(content.replace(os.fsencode(made_at), os.fsencode(used_at)))
+
+
+def write_settings(plan: Plan) -> None:
+    """Settings with every key explained, in `observe`; an existing file is kept."""
+    SERVICE_SETTINGS.parent.mkdir(mode=0o755, exist_ok=True)
+    if not SERVICE_SETTINGS.exists():
+        SERVICE_SETTINGS.write_text(sample_settings(roots=plan.roots, store_name=plan.store_name), encoding="utf-8")
+        SERVICE_SETTINGS.chmod(0o644)
+    SERVICE_STATE.mkdir(mode=0o711, exist_ok=True)
+
+
+def write_units(plan: Plan) -> None:
+    """The units of `systemd/`, with the path of the environment filled in."""
+    for name in STORE_UNITS + (HQ_UNITS if plan.head_office else ()):
+        unit = (plan.checkout / "systemd" / name).read_text(encoding="utf-8")
+        (UNITS / name).write_text(unit.replace("@VENV@", str(PREFIX / "venv")), encoding="utf-8")
+        (UNITS / name).chmod(0o644)
+    link = Path("/usr/local/bin/cloche")
+    link.unlink(missing_ok=True)
+    link.symlink_to(PREFIX / "venv" / "bin" / "cloche")
+    _run("systemctl", "daemon-reload")
+
+
+def start(plan: Plan) -> None:
+    """Enable and (re)start; the link starts once the store is enrolled, head office once it is initialised."""
+    del plan
+    _run("systemctl", "enable", *STORE_UNITS)
+    _run("systemctl", "restart", "cloche-guard.service", "cloche.service")
+    _run("systemctl", "try-restart", "cloche-link.service")
+
+
+def _run(*command: str) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        tail = " / ".join((done.stderr or done.stdout).strip().splitlines()[-3:])
+        raise ClocheError(f"{' '.join(command[:4])}: failed ({done.returncode}): {tail}")

@@ -1,0 +1,52 @@
+"""The sample settings file, generated from the schema: every key, its default and what it means.
+
+`python -m config.sample` prints it; a test holds `config/example.toml` to it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from pydantic import BaseModel
+
+from config.schema import Person, Settings
+
+
+def sample_settings(*, roots: Iterable[str] = (), store_name: str | None = None) -> str:
+    """TOML text with defaults, given roots and store name filled in.
+
+    Keys at their default are commented out, so that a later version's default takes effect.
+    """
+    chosen: dict[tuple[str, str], Any] = {}
+    if list(roots):
+        chosen["scan", "roots"] = list(roots)
+    if store_name:
+        chosen["store", "name"] = store_name
+    lines = ["# Settings of Cloche. Commented keys show their defaults; unknown keys are refused.", ""]
+    for section, field in Settings.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            lines += [f"# {(kind.__doc__ or '').strip().splitlines()[0]}", f"[{section}]"]
+            for key, inner in kind.model_fields.items():
+                lines.append(f"# {inner.description}")
+                if (section, key) in chosen:
+                    lines.append(f"{key} = {_toml(chosen[section, key])}")
+                else:
+                    lines.append(f"# {key} = {_toml(inner.default)}")
+            lines.append("")
+    lines += ["# Somebody with a role on this machine; one table a person.", "# [[people]]"]
+    for key, inner in Person.model_fields.items():
+        example = {"name": "测试甲", "roles": ["store_manager"]}.get(key, inner.default)
+        lines += [f"# # {inner.description}", f"# {key} = {_toml(example)}"]
+    return "\n".join(lines) + "\n"
+
+
+def _toml(value: Any) -> str:
+    """A value as TOML, which agrees with JSON for text, numbers, booleans and arrays of them."""
+    return json.dumps(list(value) if isinstance(value, tuple) else value, ensure_ascii=False)
+
+
+if __name__ == "__main__":
+    print(sample_settings(), end="")  # noqa: T201  the command that makes example.toml
