@@ -19,7 +19,7 @@ from typing import Any, Final
 from agent.audit.standalone import FIELDS, NO_ENTRY, canonical, entry_hash, signed_bytes
 from agent.audit.verify import Head, head_file
 from config.errors import ClocheError
-from containment.atomic import sync_folder, write_file
+from containment.atomic import write_file
 
 SIGN_EVERY: Final = 16  # entries; signing costs one more fsync
 SIGN_AFTER_SECONDS: Final = 60.0
@@ -36,9 +36,7 @@ class AuditLog:
     One writer at a time across processes (the holder of `home/lock`); threads of that process may share it.
     """
 
-    def __init__(
-        self, path: Path, sign: Callable[[bytes], bytes], *, now: Callable[[], datetime] = utc_now
-    ) -> None:
+    def __init__(self, path: Path, sign: Callable[[bytes], bytes], *, now: Callable[[], datetime] = utc_now) -> None:
         """Open lazily: nothing is written before the first `append`.
 
         Args:
@@ -68,9 +66,7 @@ class AuditLog:
                 self._write(act, actor, details)
             except (OSError, TypeError, ValueError) as error:
                 self._close()
-                raise ClocheError(
-                    f"{self.path}: the act {act} cannot be recorded: {type(error).__name__}"
-                ) from error
+                raise ClocheError(f"{self.path}: the act {act} cannot be recorded: {type(error).__name__}") from error
             waited = (self._now() - self._signed_at).total_seconds()
             if self._seq - self._signed_seq >= SIGN_EVERY or waited >= SIGN_AFTER_SECONDS:
                 self._sign_head()
@@ -101,12 +97,10 @@ class AuditLog:
     def _open(self) -> None:
         if self._file is not None:
             return
-        new = not self.path.exists()
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
         self._file = os.open(self.path, flags, 0o600)
         os.fchmod(self._file, 0o600)
-        if new:
-            sync_folder(self.path.parent)
+        self._sync_folder()
         self._recover()
 
     def _recover(self) -> None:
@@ -119,9 +113,7 @@ class AuditLog:
                     last, whole = line, whole + len(line)
                     broken = self._step(line)
                 else:
-                    aside = self._aside()
-                    aside.write_bytes(b"") if not aside.exists() else None
-                    write_file(aside, line, 0o600)
+                    write_file(self._aside(), line, 0o600)
         aside = self._aside()
         if os.fstat(self._file).st_size > whole:
             os.ftruncate(self._file, whole)
@@ -136,10 +128,17 @@ class AuditLog:
                 {"bytes": len(torn), "sha256": sha256(torn).hexdigest(), "kept_as": kept.name},
             )  # fmt: skip
             aside.rename(kept)
-            sync_folder(aside.parent)
+            self._sync_folder()
 
     def _aside(self) -> Path:
         return self.path.with_name(self.path.name + ".torn")
+
+    def _sync_folder(self) -> None:
+        folder = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
 
     def _step(self, line: bytes) -> bool:
         """Take the sequence and hash of a whole line; True if it is no entry (then the chain goes on from its digest).

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Verify an exported Cloche audit log with Python's standard library and `openssl` alone.
 
     python3 verify.py [FOLDER]
@@ -28,9 +27,7 @@ NO_ENTRY = "0" * 64
 
 def canonical(value: object) -> bytes:
     """The one way an object is written: sorted keys, no blanks, ASCII (RFC 8785 in spirit; floats as Python's)."""
-    return json.dumps(
-        value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False
-    ).encode("ascii")
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False).encode("ascii")
 
 
 def entry_hash(entry: dict[str, Any]) -> str:
@@ -139,7 +136,9 @@ def main(folder: str) -> int:
     if signature is None:
         say(f"{chain.entries} entries hold together; signature NOT checked (openssl is missing) 签名未核验\n")
         return 3
-    say(f"OK 完整: {chain.entries} entries 条, head 链头 {head['hash']}, signed up to entry 签名至第 {head['seq']} 条\n")
+    say(
+        f"OK 完整: {chain.entries} entries 条, head 链头 {head['hash']}, signed up to entry 签名至第 {head['seq']} 条\n"
+    )
     return 0
 
 

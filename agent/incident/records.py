@@ -6,15 +6,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Literal
 
-Kind = Literal[
-    "intrusion", "ransomware", "staff_mistake", "insider", "lost_device", "vendor", "sold_online", "other"
-]
+Kind = Literal["intrusion", "ransomware", "staff_mistake", "insider", "lost_device", "vendor", "sold_online", "other"]
 KINDS: Final[tuple[Kind, ...]] = (
     "intrusion", "ransomware", "staff_mistake", "insider", "lost_device", "vendor", "sold_online", "other",
 )  # fmt: skip
-Phase = Literal[
-    "reported", "directed", "responding", "cleaning", "reviewing", "closed", "dismissed"
-]
+Phase = Literal["reported", "directed", "responding", "cleaning", "reviewing", "closed", "dismissed"]
 Scope = Literal["named", "alerts", "strays", "all"]
 SCOPES: Final[tuple[Scope, ...]] = ("named", "alerts", "strays", "all")
 Part = Literal["deny", "stop", "fence", "vault", "evidence", "documents", "outbox", "release", "allow", "resume"]

@@ -1,0 +1,96 @@
+"""Tables of incidents in inventory.db. Raw paths stand here (the file is 0600 and root-only); all other text is masked.
+
+SQLite keeps no time zone: times are written as UTC and read back aware.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import DateTime, Dialect, ForeignKey, Integer, LargeBinary
+from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.types import TypeDecorator
+
+from agent.inventory.models import Base
+
+
+class Moment(TypeDecorator[datetime]):
+    """An aware time, kept as UTC."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        """To naive UTC.
+
+        Raises:
+            ValueError: the time has no zone: a defect.
+        """
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a time without a zone")
+        return value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        """To aware UTC."""
+        return None if value is None else value.replace(tzinfo=UTC)
+
+
+class IncidentRow(Base):
+    """One incident, reported or declared."""
+
+    __tablename__ = "incidents"
+
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    id: Mapped[str] = mapped_column(unique=True)
+    kind: Mapped[str]
+    phase: Mapped[str] = mapped_column(index=True)
+    machine: Mapped[bool]
+    summary: Mapped[str]
+    place: Mapped[str]
+    types: Mapped[str]
+    by: Mapped[str]
+    scope: Mapped[str | None]
+    discovered_at: Mapped[datetime] = mapped_column(Moment)
+    occurred_at: Mapped[datetime | None] = mapped_column(Moment)
+    reported_at: Mapped[datetime | None] = mapped_column(Moment)
+    declared_at: Mapped[datetime | None] = mapped_column(Moment)
+    handling_ended_at: Mapped[datetime | None] = mapped_column(Moment)
+    closed_at: Mapped[datetime | None] = mapped_column(Moment)
+    files: Mapped[int]
+    persons: Mapped[int]
+    left_files: Mapped[int | None]
+    left_persons: Mapped[int | None]
+    left_seconds: Mapped[float | None]
+
+
+class IncidentItemRow(Base):
+    """One item that an incident touches, and what became of it."""
+
+    __tablename__ = "incident_items"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    incident: Mapped[str] = mapped_column(ForeignKey("incidents.id"), index=True)
+    key: Mapped[str]
+    path: Mapped[bytes] = mapped_column(LargeBinary)
+    name: Mapped[str]
+    persons: Mapped[int] = mapped_column(Integer)
+    types: Mapped[str]
+    state: Mapped[str]
+    vault_id: Mapped[str | None]
+
+
+class IncidentStepRow(Base):
+    """One act of an incident, in the order it was done."""
+
+    __tablename__ = "incident_steps"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    incident: Mapped[str] = mapped_column(ForeignKey("incidents.id"), index=True)
+    time: Mapped[datetime] = mapped_column(Moment)
+    act: Mapped[str]
+    actor: Mapped[str]
+    ok: Mapped[bool]
+    details: Mapped[str]

@@ -1,0 +1,142 @@
+"""Incidents in inventory.db: make, change, read. Steps are only ever added."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Iterable
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any, Final, cast
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session, sessionmaker
+
+from agent.incident.models import IncidentItemRow, IncidentRow, IncidentStepRow
+from agent.incident.records import Affected, Incident, Kind, Phase, Scope, Step
+from config.errors import UsageError
+
+CHANGEABLE: Final = frozenset({
+    "kind", "phase", "machine", "summary", "types", "scope", "declared_at", "handling_ended_at", "closed_at",
+    "files", "persons", "left_files", "left_persons", "left_seconds",
+})  # fmt: skip
+
+
+class IncidentStore:
+    """All incidents of this store. Each call is one transaction."""
+
+    def __init__(self, sessions: sessionmaker[Session]) -> None:
+        self._sessions = sessions
+
+    def add(self, incident: Incident, local_day: datetime) -> Incident:
+        """Keep a new incident under a fresh id (`I20261123-1a2b`: the store's day and four random digits)."""
+        values = asdict(incident)
+        for derived in ("items", "steps"):
+            values.pop(derived)
+        values["types"] = json.dumps(incident.types)
+        with self._sessions.begin() as session:
+            taken = set(session.scalars(select(IncidentRow.id)))
+            while True:
+                values["id"] = f"I{local_day:%Y%m%d}-{secrets.token_hex(2)}"
+                if values["id"] not in taken:
+                    break
+            session.add(IncidentRow(**values))
+        return self.get(values["id"])
+
+    def change(self, incident_id: str, **values: Any) -> None:
+        """Set fields of an incident.
+
+        Raises:
+            KeyError: a field that does not change: a defect.
+        """
+        if unknown := values.keys() - CHANGEABLE:
+            raise KeyError(f"not changeable: {sorted(unknown)}")
+        if "types" in values:
+            values["types"] = json.dumps(values["types"])
+        with self._sessions.begin() as session:
+            row = self._row(session, incident_id)
+            for name, value in values.items():
+                setattr(row, name, value)
+
+    def set_items(self, incident_id: str, items: Iterable[Affected]) -> None:
+        """Put what the incident touches; an item known by its path is replaced, others stay."""
+        with self._sessions.begin() as session:
+            known = {
+                row.path: row
+                for row in session.scalars(select(IncidentItemRow).where(IncidentItemRow.incident == incident_id))
+            }
+            for item in items:
+                values = {**asdict(item), "types": json.dumps(item.types)}
+                row = known.get(item.path)
+                if row is None:
+                    session.add(IncidentItemRow(incident=incident_id, **values))
+                else:
+                    for name, value in values.items():
+                        setattr(row, name, value)
+
+    def add_step(self, incident_id: str, step: Step) -> None:
+        """Add one act to the incident's course."""
+        with self._sessions.begin() as session:
+            session.add(
+                IncidentStepRow(
+                    incident=incident_id, time=step.time, act=step.act, actor=step.actor, ok=step.ok,
+                    details=json.dumps(step.details, ensure_ascii=True, sort_keys=True),
+                )
+            )  # fmt: skip
+
+    def get(self, incident_id: str) -> Incident:
+        """An incident with its items and steps; a beginning of the id that fits only one will do.
+
+        Raises:
+            UsageError: none, or more than one.
+        """
+        with self._sessions() as session:
+            row = self._row(session, incident_id)
+            items = session.scalars(
+                select(IncidentItemRow).where(IncidentItemRow.incident == row.id).order_by(IncidentItemRow.id)
+            )
+            steps = session.scalars(
+                select(IncidentStepRow).where(IncidentStepRow.incident == row.id).order_by(IncidentStepRow.id)
+            )
+            return as_incident(row, tuple(map(as_item, items)), tuple(map(as_step, steps)))
+
+    def all(self) -> list[Incident]:
+        """Every incident, newest first, without items and steps."""
+        with self._sessions() as session:
+            rows = session.scalars(select(IncidentRow).order_by(IncidentRow.number.desc()))
+            return [as_incident(row, (), ()) for row in rows]
+
+    @staticmethod
+    def _row(session: Session, incident_id: str) -> IncidentRow:
+        rows = list(session.scalars(select(IncidentRow).where(IncidentRow.id.startswith(incident_id, autoescape=True))))
+        exact = [row for row in rows if row.id == incident_id]
+        if exact or len(rows) == 1:
+            return (exact or rows)[0]
+        if not rows or not incident_id:
+            raise UsageError(f"no incident has the id {incident_id!r}: see `cloche incident list`")
+        raise UsageError(f"{incident_id!r} is the beginning of {len(rows)} incidents: give more of it")
+
+
+def as_incident(row: IncidentRow, items: tuple[Affected, ...], steps: tuple[Step, ...]) -> Incident:
+    """The record of a row."""
+    return Incident(
+        id=row.id, kind=cast("Kind", row.kind), phase=cast("Phase", row.phase), machine=row.machine,
+        summary=row.summary, place=row.place, types=tuple(json.loads(row.types)), by=row.by,
+        scope=cast("Scope | None", row.scope), discovered_at=row.discovered_at, occurred_at=row.occurred_at,
+        reported_at=row.reported_at, declared_at=row.declared_at, handling_ended_at=row.handling_ended_at,
+        closed_at=row.closed_at, files=row.files, persons=row.persons, left_files=row.left_files,
+        left_persons=row.left_persons, left_seconds=row.left_seconds, items=items, steps=steps,
+    )  # fmt: skip
+
+
+def as_item(row: IncidentItemRow) -> Affected:
+    """The record of a row."""
+    return Affected(
+        key=row.key, path=row.path, name=row.name, persons=row.persons, types=tuple(json.loads(row.types)),
+        state=row.state, vault_id=row.vault_id,
+    )  # fmt: skip
+
+
+def as_step(row: IncidentStepRow) -> Step:
+    """The record of a row."""
+    return Step(time=row.time, act=row.act, actor=row.actor, ok=row.ok, details=json.loads(row.details))

@@ -1,0 +1,82 @@
+"""Say the parts of an incident in words: steps, clocks, types, times. Used by the command line and by documents."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from agent.incident.clocks import Clock, as_hours
+from agent.incident.records import Incident, Step
+from config.schema import Person
+from config.text import Text, load_packs
+
+
+class Wording:
+    """Words in one language, times in one zone."""
+
+    def __init__(self, text: Text, zone: ZoneInfo) -> None:
+        self.text = text
+        self.zone = zone
+
+    def moment(self, moment: datetime | None) -> str:
+        """`2026-11-23 11:58:03` in the store's zone, or that it is not known."""
+        if moment is None:
+            return self.text("report.unknown")
+        return moment.astimezone(self.zone).strftime("%Y-%m-%d %H:%M:%S")
+
+    def step(self, step: Step) -> str:
+        """What was done, and what failed about it."""
+        details = {**step.details, "actor": step.actor}
+        if "scope" in details:
+            details["scope"] = self.text(f"incident.scope_{details['scope']}")
+        what = self.text(f"incident.act_{step.act}", **details)
+        if step.ok:
+            return what
+        return self.text("incident.failed", what=what, reason=self.reason(step))
+
+    def reason(self, step: Step) -> str:
+        """Why a step failed: our own words by key, else the error as it was recorded."""
+        key = str(step.details.get("reason_key", ""))
+        return self.text(key, **step.details) if key else str(step.details.get("reason", ""))
+
+    def types(self, entities: Iterable[str]) -> str:
+        """Entities by name; one without a name as it is."""
+        packs = load_packs()
+        keys = [(entity, f"report.entity_{entity.lower()}") for entity in entities]
+        names = [self.text(key) if key in packs else entity for entity, key in keys]
+        return ("、" if self.text.language == "zh-CN" else ", ").join(names)
+
+    def clock(self, clock: Clock) -> str:
+        """Its state with the time left or gone."""
+        match clock.state:
+            case "waiting":
+                return self.text("incident.clock_waiting")
+            case "below_threshold":
+                return self.text("incident.clock_below")
+            case "stopped":
+                return self.text("incident.clock_stopped")
+        if clock.remaining is None:
+            return self.text("incident.clock_up", time=as_hours(clock.elapsed))
+        key = "incident.clock_overdue" if clock.state == "overdue" else "incident.clock_left"
+        return self.text(key, time=as_hours(clock.remaining))
+
+    def verified(self, clock: Clock) -> str:
+        """The flag, in words."""
+        return self.text("incident.verified" if clock.verified else "incident.unverified")
+
+    def actor(self, incident: Incident) -> str:
+        """Who reported or declared, and if it was a behaviour."""
+        return self.text("report.by_machine", actor=incident.by) if incident.machine else incident.by
+
+    def people(self, roles: Iterable[str], people: Iterable[Person]) -> str:
+        """Who holds one of the roles, with contact, or that nobody is named."""
+        wanted = set(roles)
+        names = [f"{person.name} {person.contact}".strip() for person in people if wanted.intersection(person.roles)]
+        separator = "；" if self.text.language == "zh-CN" else "; "
+        return separator.join(names) or self.text("incident.nobody")
+
+    def roles(self, roles: Iterable[str]) -> str:
+        """Names of roles."""
+        separator = "、" if self.text.language == "zh-CN" else ", "
+        return separator.join(self.text(f"incident.role_{role}") for role in roles)
