@@ -73,7 +73,7 @@ class Line:
             raise UsageError(agent.text("scan.bad_workers", count=self._workers))
         self._recipe = recipe_of(agent.settings, names=self._names)
         reads_all = bool(arguments.get("full") or arguments.get("paths"))
-        self._known = None if reads_all else Known(agent.inventory, self._recipe)
+        self._known = Known(None if reads_all else agent.inventory, self._recipe)
         self._people = People()
         self._found = 0
         self._coverage = Coverage(listed=0, read=0, partial=0, unread=0, skipped=0, bytes=0)
@@ -111,7 +111,7 @@ class Line:
             "seconds": round(time.monotonic() - self._clock, 3),
             "roots": [path_fields(escape(root), mask)["path"] for root in self._roots],
             "persons": self._people.count,
-            "unchanged": self._known.used if self._known else 0,
+            "unchanged": self._known.used,
             "clean": self._coverage.clean,
             "coverage": coverage_document(self._coverage),
         }
@@ -122,6 +122,9 @@ class Line:
         if self._fail_on_findings and self._found:
             return ExitCode.FINDINGS
         return ExitCode.DONE if self._coverage.clean else ExitCode.INCOMPLETE
+
+    def _exempt(self, worker: int) -> None:
+        self._agent.watch.exempt(worker)
 
     def _request(self) -> ScanRequest:
         from scanners.scan import ScanRequest
@@ -134,8 +137,8 @@ class Line:
             names=self._names,
             workers=self._workers,
             reserved=(os.fsencode(home.state), os.fsencode(home.run)),
-            on_progress=lambda *_: None,
-            on_worker=self._agent.watch.exempt,
+            on_worker=self._exempt,
+            known=self._known,
         )
 
 

@@ -10,15 +10,16 @@ import os
 import selectors
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from config.errors import ClocheError
 from config.schema import DetectSettings, ScanSettings
 from scanners.assembly import assemble
 from scanners.discover import Discovery, Found, reason_of
 from scanners.pool import Worker, WorkerLost, Workshop, new_run_key
-from scanners.records import Coverage, Item, Reason
+from scanners.records import Coverage, FileIdentity, Item, Reason
 from scanners.snapshot import Snapshot, clear_leftovers, is_sqlite, take
 from scanners.wire import MAX_ITEMS, ItemMessage, Job, Message
 
@@ -31,13 +32,17 @@ _COOPERATIVE: Final = 0.8  # share of the time after which a worker ends an item
 class Progress:
     """How far a scan is. `path` is the one handed on last, raw: mask it before it is shown."""
 
+    path: bytes
     files: int
     bytes: int
-    path: bytes
 
 
 def _ignore(_value: object) -> None:
     """Nobody wants to know."""
+
+
+def _unknown(_path: bytes, _identity: FileIdentity) -> None:
+    """Nothing was read before."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +50,8 @@ class ScanRequest:
     """What to scan and how.
 
     `roots` and `reserved` are absolute paths; `workers` processes run beside each other; `on_worker` gets the pid of
-    each before it reads anything; `spool` is a folder on a disk for snapshots of large databases.
+    each before it reads anything; `known` gives the items of a file that need not be read again;
+    `spool` is a folder on a disk for snapshots of large databases.
     """
 
     roots: tuple[bytes, ...]
@@ -56,6 +62,7 @@ class ScanRequest:
     reserved: tuple[bytes, ...] = ()
     on_progress: Callable[[Progress], None] = _ignore
     on_worker: Callable[[int], None] = _ignore
+    known: Callable[[bytes, FileIdentity], Sequence[Item] | None] = _unknown
     spool: str = "/var/tmp"  # noqa: S108  folders in it are made with mkdir(2) under names that can't be guessed
 
 
@@ -81,6 +88,7 @@ class _Task:
     seconds: float = 0.0
     deadline: float = 0.0
     failure: Reason = ""
+    known: Sequence[Item] = ()
     done: bool = False
 
 
@@ -132,6 +140,12 @@ class _Run:
         if found.status != "read":
             task.done = True
             return
+        if found.identity is not None:
+            task.known = self._request.known(found.path, found.identity) or ()
+        if task.known:
+            os.close(found.descriptor)
+            task.done = True
+            return
         name = os.path.basename(found.path)
         size = os.fstat(found.descriptor).st_size
         descriptors = [found.descriptor]
@@ -159,13 +173,27 @@ class _Run:
             database=database,
             path=task.snapshot.path if task.snapshot else "",
         )
-        worker = self._idle.pop() if self._idle else self._hire()
+        worker = self._hand_over(job, descriptors)
         self._busy[worker] = task
+        task.deadline = time.monotonic() + task.seconds
+
+    def _hand_over(self, job: Job, descriptors: list[int]) -> Worker:
+        """A worker that has the job now; one that died while it was idle costs no file."""
+        while self._idle:
+            worker = self._idle.pop()
+            try:
+                worker.give(job, descriptors)
+            except WorkerLost:
+                self._lose(worker, "crashed")
+            else:
+                return worker
+        worker = self._hire()
         try:
             worker.give(job, descriptors)
-        except WorkerLost:
+        except WorkerLost as error:
             self._lose(worker, "crashed")
-        task.deadline = time.monotonic() + task.seconds
+            raise ClocheError("a scan worker ended before its first file") from error
+        return worker
 
     def _hire(self) -> Worker:
         worker = self._workshop.open()
@@ -181,6 +209,8 @@ class _Run:
             try:
                 for message, keys in worker.receive():
                     self._hear(worker, message, keys)
+                    if worker not in self._busy:
+                        break
             except WorkerLost:
                 self._lose(worker, "crashed")
         now = time.monotonic()
@@ -229,7 +259,7 @@ class _Run:
         task.done = True
 
     def _hand_on(self, task: _Task) -> Iterator[Item]:
-        items = assemble(task.found, task.messages, task.failure)
+        items = task.known or assemble(task.found, task.messages, task.failure)
         self._files += 1
         self._bytes += items[0].size if items[0].status in ("read", "partial") else 0
         self._request.on_progress(Progress(files=self._files, bytes=self._bytes, path=task.found.path))

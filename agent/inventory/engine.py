@@ -12,11 +12,12 @@ import os
 import sqlite3
 import stat
 from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event, text
 from sqlalchemy.exc import DatabaseError
 
 from agent.inventory.models import Base
@@ -48,10 +49,11 @@ def open_engine(path: Path, migrations: tuple[Callable[[Connection], None], ...]
     make_private(path)
     for module in TABLES:
         import_module(module)
-    engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": BUSY_MS / 1000})
+    engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": BUSY_MS / 1000}, hide_parameters=True)
     event.listen(engine, "connect", prepare_connection)
     event.listen(engine, "begin", begin)
     try:
+        check(engine, path)
         migrate(engine, path, migrations)
     except DatabaseError as error:
         engine.dispose()
@@ -62,7 +64,28 @@ def open_engine(path: Path, migrations: tuple[Callable[[Connection], None], ...]
     except ClocheError:
         engine.dispose()
         raise
+    event.listen(engine, "handle_error", partial(translate, path))
     return engine
+
+
+def translate(path: Path, context: ExceptionContext) -> None:
+    """A full disk, a failing one or a damaged page in mid-work: name the file, and nothing of what was written."""
+    error = context.original_exception
+    if isinstance(error, sqlite3.OperationalError) or type(error) is sqlite3.DatabaseError:
+        kind = ClocheError if isinstance(error, sqlite3.OperationalError) else CorruptError
+        context.chained_exception = kind(f"{path}: {error}")
+
+
+def check(engine: Engine, path: Path) -> None:
+    """Look for damage before anything is written on top of it (`PRAGMA quick_check`, 0.1 s for 100,000 items).
+
+    Raises:
+        CorruptError: a page is damaged.
+    """
+    with engine.execution_options(**{READING: True}).connect() as connection:
+        verdict = connection.execute(text("PRAGMA quick_check(1)")).scalar_one()
+    if verdict != "ok":
+        raise CorruptError(f"{path}: is damaged: move it away and scan again")
 
 
 def make_private(path: Path) -> None:

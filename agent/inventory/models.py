@@ -46,11 +46,11 @@ class Base(DeclarativeBase):
 
 
 class ItemRow(Base):
-    """One thing that a scan listed. At most one row a path is `plain`, `fenced` or `gone`; sealed ones add up."""
+    """One thing that a scan listed. At most one row a path is `plain` or `fenced`; sealed and gone ones add up."""
 
     __tablename__ = "items"
     __table_args__ = (
-        Index("items_path", "path", unique=True, sqlite_where=text("state IN ('plain', 'fenced', 'gone')")),
+        Index("items_path", "path", unique=True, sqlite_where=text("state IN ('plain', 'fenced')")),
         Index("items_any_path", "path"),
     )
 

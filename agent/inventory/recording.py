@@ -11,12 +11,12 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import bindparam, delete, insert, or_, select, update
+from sqlalchemy import bindparam, delete, insert, select, update
 from sqlalchemy.orm import Session, sessionmaker
 
 from agent.inventory.models import FindingRow, ItemRow, RunRow
 from agent.inventory.paths import container_of
-from agent.inventory.records import Run, StoredItem
+from agent.inventory.records import Run
 from agent.inventory.rows import from_finding, to_run, write_paths
 from config.errors import ClocheError
 from scanners.records import Coverage, FileIdentity, Item
@@ -25,16 +25,14 @@ BATCH: Final = 500
 
 
 class Recording:
-    """One run, being written. Use `add` for what was read, `keep` for what is known to be unchanged, then `finish`."""
+    """One run, being written. `add` each item, a file before what lies in it, then `finish`."""
 
     def __init__(self, sessions: sessionmaker[Session], *, roots: tuple[bytes, ...], at: datetime, recipe: str) -> None:
         self._sessions = sessions
         self._roots = roots
         self._recipe = recipe
         self._waiting: list[Item] = []
-        self._kept: list[bytes] = []
         self._file: tuple[bytes, FileIdentity | None] = (b"", None)
-        self._persons: set[int] = set()
         self._counts = dict.fromkeys(("read", "partial", "unread", "skipped"), 0)
         self._bytes = 0
         with sessions.begin() as session:
@@ -47,32 +45,20 @@ class Recording:
             self.run = row.id
 
     def add(self, item: Item) -> None:
-        """Take one item as the scan lists it; a file may come before or after what is in it."""
+        """Take one item as the scan lists it."""
         self._waiting.append(item)
-        self._persons |= item.person_keys
         self._counts[item.status] += 1
         if item.identity is not None and item.status in ("read", "partial"):
             self._bytes += item.size
-        if item.identity is not None and len(self._waiting) >= BATCH:
+        if len(self._waiting) >= BATCH:
             self._write()
 
-    def keep(self, stored: StoredItem, members: int = 0) -> None:
-        """Take a file as it was recorded before, with its members; it was listed and counts as read."""
-        self._kept.append(stored.path)
-        self._counts["read"] += 1 + members
-        if len(self._kept) >= BATCH:
-            self._write()
-
-    @property
-    def persons(self) -> int:
-        """Distinct persons in what was read so far, over all of it."""
-        return len(self._persons)
-
-    def finish(self, *, at: datetime, coverage: Coverage | None = None) -> Run:
+    def finish(self, *, at: datetime, persons: int, coverage: Coverage | None = None) -> Run:
         """End the run: what is no longer there becomes `gone`, within its roots.
 
         Args:
             at: when the scan ended.
+            persons: distinct persons over the whole scan.
             coverage: the scan's own count, where it keeps one; else what was added here.
 
         Raises:
@@ -86,25 +72,16 @@ class Recording:
         with self._sessions.begin() as session:
             self._mark_gone(session)
             row = session.get_one(RunRow, self.run)
-            row.ended_at, row.persons, row.clean = at, self.persons, counted.clean
+            row.ended_at, row.persons, row.clean = at, persons, counted.clean
             row.listed, row.read, row.partial = counted.listed, counted.read, counted.partial
             row.unread, row.skipped, row.bytes = counted.unread, counted.skipped, counted.bytes
-            run = to_run(row)
-        self._persons.clear()
-        return run
+            return to_run(row)
 
     def _write(self) -> None:
         items, self._waiting = self._waiting, []
-        kept, self._kept = self._kept, []
-        if not items and not kept:
+        if not items:
             return
         with self._sessions.begin() as session:
-            if kept:
-                session.execute(
-                    update(ItemRow)
-                    .where(or_(ItemRow.path.in_(kept), ItemRow.container.in_(kept)), ItemRow.state != "gone")
-                    .values(last_run=self.run)
-                )
             values = {value["path"]: (value, item) for value, item in self._columns(items)}
             known = self._known(session, list(values))
             fresh = [value for path, (value, _item) in values.items() if path not in known]
@@ -132,8 +109,11 @@ class Recording:
             self._see_sealed(session, items)
 
     def _known(self, session: Session, paths: list[bytes]) -> dict[bytes, int]:
-        query = select(ItemRow.path, ItemRow.id).where(
-            ItemRow.path.in_(paths), ItemRow.state.in_(("plain", "fenced", "gone"))
+        """The row that a path has: of one that is there, else of the last that went."""
+        query = (
+            select(ItemRow.path, ItemRow.id)
+            .where(ItemRow.path.in_(paths), ItemRow.state.in_(("plain", "fenced", "gone")))
+            .order_by(ItemRow.state != "gone", ItemRow.id)
         )
         return {row.path: row.id for row in session.execute(query)}
 
@@ -153,7 +133,8 @@ class Recording:
             yield {
                 "path": item.path, "container": container, "key": identity.key if identity else "",
                 "kind": item.kind, "status": item.status, "reason": item.reason, "encoding": item.encoding,
-                "size": item.size, "mtime_ns": identity.mtime_ns if identity else 0,
+                "size": item.identity.size if item.identity else item.size,
+                "mtime_ns": identity.mtime_ns if identity else 0,
                 "uid": identity.uid if identity else 0, "mode": identity.mode if identity else 0,
                 "level": item.level, "score": item.score, "persons": item.persons, "state": "plain",
                 "sealed_path": None, "recipe": self._recipe, "first_run": self.run, "last_run": self.run,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
@@ -69,6 +70,10 @@ class Run:
     def clean(self) -> bool:
         """It ended, and nothing was partial or unread."""
         return self.ended_at is not None and self.coverage.clean
+
+    def covers(self, roots: Iterable[bytes]) -> bool:
+        """Whether each of `roots` was scanned, by itself or as part of another."""
+        return all(any(root == own or root.startswith(own.rstrip(b"/") + b"/") for own in self.roots) for root in roots)
 
 
 @dataclass(frozen=True, kw_only=True)

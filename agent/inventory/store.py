@@ -21,6 +21,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from agent.inventory.engine import READING, open_engine
 from agent.inventory.live import is_live
 from agent.inventory.models import AlertRow, FindingRow, ItemRow, RunRow
+from agent.inventory.people import People, by_file
 from agent.inventory.recording import Recording
 from agent.inventory.records import Alert, Run, State, StoredItem
 from agent.inventory.rows import to_alert, to_item, to_run
@@ -79,18 +80,21 @@ class Inventory:
     def record_run(self, items: Iterable[Item], *, roots: Sequence[bytes], at: datetime, recipe: str = "") -> Run:
         """Record a whole scan whose items are at hand. `at` is taken as its start and its end."""
         recording = self.begin_run(roots, at=at, recipe=recipe)
-        for item in items:
-            recording.add(item)
-        return recording.finish(at=at)
+        people = People()
+        for group in by_file(items):
+            people.add(group)
+            for item in group.items:
+                recording.add(group.with_persons(item))
+        return recording.finish(at=at, persons=people.count)
 
-    def last_run(self, *, ended: bool = True) -> Run | None:
-        """The newest scan; with `ended` the newest that went through to its end."""
-        query = select(RunRow).order_by(RunRow.id.desc()).limit(1)
+    def last_run(self, *, ended: bool = True, covering: Sequence[bytes] = ()) -> Run | None:
+        """The newest scan; with `ended` the newest that went through to its end, over all roots in `covering`."""
+        query = select(RunRow).order_by(RunRow.id.desc())
         if ended:
             query = query.where(RunRow.ended_at.is_not(None))
         with self.reading() as session:
-            row = session.scalar(query)
-            return to_run(row) if row else None
+            runs = (to_run(row) for row in session.scalars(query.execution_options(yield_per=20)))
+            return next((run for run in runs if run.covers(covering)), None)
 
     # Items
 
@@ -133,12 +137,13 @@ class Inventory:
         """All items of one file: each of its names (hard links), its members and tables."""
         return tuple(self._records(select(ItemRow).where(ItemRow.key == key).order_by(ItemRow.path)))
 
-    def known(self, identity: FileIdentity, recipe: str) -> StoredItem | None:
-        """The file as it was read before, if it has not changed since and was read in full with the same recipe.
+    def known(self, path: bytes, identity: FileIdentity, recipe: str = "") -> StoredItem | None:
+        """The file at `path` as it was read before, if it has not changed since and was read in full by that recipe.
 
         A program that writes and then sets the times back is not noticed; `--full` reads everything.
         """
         query = select(ItemRow).where(
+            ItemRow.path == path,
             ItemRow.key == identity.key,
             ItemRow.container.is_(None),
             ItemRow.state == "plain",
@@ -175,8 +180,8 @@ class Inventory:
             rows = list(session.scalars(select(ItemRow).where(wanted)))
             present = [row for row in rows if row.state != "gone"] or rows
             kept = {row.id for row in present}
-            if state in ("plain", "fenced", "gone"):
-                # one row a path may be unsealed: what lay there before makes way for what is there now
+            if state in HERE:
+                # one row a path may lie in the open: what lay there before makes way for what is there now
                 for row in present:
                     session.execute(
                         delete(ItemRow).where(
