@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-Action = Literal["stopped", "resumed", "denied_only", "gone", "refused"]
+Action = Literal["stopped", "resumed", "disconnected", "denied_only", "gone", "refused"]
 _NEVER: Final = frozenset({0, 1, 2})  # init and kthreadd
 _COMMAND_LIMIT: Final = 512
 
@@ -137,6 +137,15 @@ def state(pid: int) -> str:
         return _stat_fields(pid)[0].decode("ascii")
     except OSError:
         return ""
+
+
+def parent_of(pid: int) -> int:
+    """The parent's number.
+
+    Raises:
+        OSError: the process is gone.
+    """
+    return int(_stat_fields(pid)[1])
 
 
 def program_of(pid: int) -> bytes:

@@ -1,0 +1,393 @@
+"""The daemon's side of the guard: marks go out, events come in.
+
+The guard (`agent.guard`) alone has the fanotify descriptor. If it dies, its watcher starts another, which takes up
+marks and denials from `guard.state`; what happened in between is told as a gap. While no guard answers, marks and
+denials are refused with `NoGuardError` rather than believed.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import select
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, Final, cast
+
+from agent.guard.protocol import PACKET, VERSION, Message, ProtocolError, batches, decode, encode
+from agent.watch.api import AccessEvent, Crossing, Gap, Happening, MarkResult, Tier, Watched
+from config.errors import ClocheError
+from config.home import Home
+from config.schema import WatchSettings
+from containment.samba import SambaClient
+
+_ANSWER_SECONDS: Final = 10.0
+_RECONNECT_SECONDS: Final = 0.5
+ClientLookup = Callable[[int], SambaClient | None]
+
+
+class NoGuardError(ClocheError):
+    """The guard does not answer: nothing is marked, denied or allowed by this call."""
+
+
+class GuardWatch:
+    """A connected guard. Made by `connect`; reconnects by itself in `pump`."""
+
+    def __init__(self, path: Path, settings: WatchSettings, client_of: ClientLookup) -> None:
+        """Connect and set the policy.
+
+        Raises:
+            NoGuardError: no guard answers there, or one of another version.
+        """
+        self._path = path
+        self._settings = settings
+        self._client_of = client_of
+        self._clients: dict[str, SambaClient | None] = {}
+        self._connection: socket.socket | None = None
+        self._waiting: deque[Happening] = deque()
+        self._number = 0
+        self._tier: Tier = "none"
+        self._exempt: set[int] = set()
+        self._tried = 0.0
+        self._connect()
+
+    @property
+    def tier(self) -> Tier:
+        """`pre_access` or `permission`; `none` while no guard answers."""
+        return self._tier if self._connection is not None else "none"
+
+    def mark(self, items: Iterable[Watched]) -> MarkResult:
+        """Watch these; the guard checks that each path still is the inode seen here.
+
+        Raises:
+            NoGuardError: the guard went away.
+        """
+        failed: list[tuple[str, str]] = []
+        marked = 0
+
+        def messages() -> Iterable[Message]:
+            for item in items:
+                try:
+                    facts = os.lstat(item.path)
+                except OSError as error:
+                    failed.append((item.key, type(error).__name__))
+                    continue
+                yield {
+                    "key": item.key,
+                    "path": os.fsdecode(item.path),
+                    "persons": item.persons,
+                    "live": item.live,
+                    "decoy": item.decoy,
+                    "device": facts.st_dev,
+                    "inode": facts.st_ino,
+                }
+
+        for batch in batches(messages()):
+            missed = self._ask("mark", items=batch)["failed"]
+            failed.extend((key, cause) for key, cause in missed)
+            marked += len(batch) - len(missed)
+        return MarkResult(marked=marked, failed=tuple(failed))
+
+    def unmark(self, keys: Sequence[str]) -> None:
+        """Forget these.
+
+        Raises:
+            NoGuardError: the guard went away.
+        """
+        self._keys("unmark", keys)
+
+    def deny(self, keys: Sequence[str]) -> frozenset[str]:
+        """Refuse these to all but exempt processes; returns those that are marked and so really denied.
+
+        Raises:
+            NoGuardError: the guard went away: nothing more is denied.
+        """
+        return self._keys("deny", keys)
+
+    def allow(self, keys: Sequence[str]) -> None:
+        """Undo `deny`.
+
+        Raises:
+            NoGuardError: the guard went away.
+        """
+        self._keys("allow", keys)
+
+    def exempt(self, pid: int) -> bool:
+        """Never count or refuse this process.
+
+        Raises:
+            NoGuardError: the guard went away.
+        """
+        done = bool(self._ask("exempt", pid=pid)["done"])
+        if done:
+            self._exempt.add(pid)
+        return done
+
+    def pardon(self, session: str) -> None:
+        """Let a session have files again.
+
+        Raises:
+            NoGuardError: the guard went away.
+        """
+        self._ask("pardon", session=session)
+
+    def stats(self) -> dict[str, Any]:
+        """The guard's own figures: events, denied, faults, slowest answer in µs, marks, queue, blocked sessions.
+
+        Raises:
+            NoGuardError: the guard went away.
+        """
+        return dict(self._ask("stats")["stats"])
+
+    def pump(self, timeout: float) -> list[Happening]:
+        """What happened, waiting up to `timeout` seconds for the first; a lost guard is a gap, once."""
+        end = time.monotonic() + timeout
+        while not self._waiting:
+            left = end - time.monotonic()
+            if self._connection is None and not self._reconnect():
+                if left <= 0:
+                    break
+                time.sleep(min(left, _RECONNECT_SECONDS / 4))
+                continue
+            connection = self._connection
+            if connection is None or not _readable(connection, max(0.0, left)):
+                break
+            self._receive(connection)
+        connection = self._connection
+        while connection is not None and connection is self._connection and _readable(connection, 0):
+            self._receive(connection)
+        happened = list(self._waiting)
+        self._waiting.clear()
+        return happened
+
+    def fileno(self) -> int:
+        """The socket's descriptor; -1 while no guard answers."""
+        return self._connection.fileno() if self._connection is not None else -1
+
+    def close(self) -> None:
+        """Hang up. Marks, denials and bounds stay in force."""
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = None
+
+    # --- the line ------------------------------------------------------------------------------------------------
+
+    def _connect(self) -> None:
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC)
+        try:
+            connection.settimeout(_ANSWER_SECONDS)
+            connection.connect(os.fsencode(self._path))
+            self._connection = connection
+            reply = self._ask("hello", version=VERSION)
+            self._tier = cast("Tier", reply["tier"])
+            self._ask("policy", policy=policy_message(self._settings))
+            for pid in sorted(self._exempt):
+                if not self._ask("exempt", pid=pid)["done"]:
+                    self._exempt.discard(pid)
+        except (OSError, ProtocolError) as error:
+            self._connection = None
+            connection.close()
+            raise NoGuardError(f"{self._path}: no guard answers") from error
+        except NoGuardError:
+            connection.close()
+            raise
+
+    def _reconnect(self) -> bool:
+        now = time.monotonic()
+        if now - self._tried < _RECONNECT_SECONDS / 2:
+            return False
+        self._tried = now
+        try:
+            self._connect()
+        except NoGuardError:
+            return False
+        return True
+
+    def _keys(self, kind: str, keys: Sequence[str]) -> frozenset[str]:
+        done: set[str] = set()
+        for start in range(0, len(keys), 500):
+            done.update(self._ask(kind, keys=list(keys[start : start + 500]))["keys"])
+        return frozenset(done)
+
+    def _ask(self, kind: str, **details: Any) -> Message:
+        connection = self._connection
+        if connection is None:
+            raise NoGuardError(f"{self._path}: no guard answers ({kind} not done)")
+        self._number += 1
+        number = self._number
+        try:
+            connection.send(encode({"type": kind, "id": number, **details}))
+            while True:
+                message = self._packet(connection)
+                if message["type"] == "reply" and message.get("id") == number:
+                    break
+                self._take(message)
+        except (OSError, ProtocolError) as error:
+            self._lost()
+            raise NoGuardError(f"{self._path}: the guard went away ({kind} not done)") from error
+        if message.get("error"):
+            raise NoGuardError(f"{self._path}: the guard refuses: {message['error']}")
+        return message
+
+    def _packet(self, connection: socket.socket) -> Message:
+        data = connection.recv(PACKET)
+        if not data:
+            raise ProtocolError("hung up")
+        return decode(data)
+
+    def _receive(self, connection: socket.socket) -> None:
+        try:
+            self._take(self._packet(connection))
+        except (OSError, ProtocolError):
+            self._lost()
+
+    def _lost(self) -> None:
+        self.close()
+        self._waiting.append(Gap(at=time.time(), cause="guard_lost"))
+
+    def _take(self, message: Message) -> None:
+        if message["type"] == "events":
+            for entry in message["events"]:
+                self._waiting.append(self._happening(entry))
+
+    # --- reading what the guard says -----------------------------------------------------------------------------
+
+    def _happening(self, entry: Message) -> Happening:
+        if entry["event"] == "gap":
+            return Gap(at=entry["at"], cause=entry["cause"], lost=entry["lost"])
+        if entry["event"] == "access":
+            return self._access(entry)
+        return Crossing(
+            event=self._access(entry["access"]),
+            rule=entry["rule"],
+            subject=entry["subject"],
+            keys=tuple(entry["keys"]),
+            persons=entry["persons"],
+            response=entry["response"],
+            outcome=entry["outcome"],
+            stopped_ms=entry["stopped_ms"],
+        )
+
+    def _access(self, entry: Message) -> AccessEvent:
+        client = self._samba(entry["session"], entry["pid"])
+        return AccessEvent(
+            at=entry["at"],
+            monotonic_ns=entry["monotonic_ns"],
+            key=entry["key"],
+            path=os.fsencode(entry["path"]),
+            operation=entry["operation"],
+            pid=entry["pid"],
+            started=entry["started"],
+            program=os.fsencode(entry["program"]),
+            command=os.fsencode(entry["command"]),
+            uid=entry["uid"],
+            user=user_name(entry["uid"]),
+            session=entry["session"],
+            cgroup=entry["cgroup"],
+            decision=entry["decision"],
+            latency_us=entry["latency_us"],
+            client_address=client.address if client else "",
+            client_user=client.user if client else "",
+        )
+
+    def _samba(self, session: str, pid: int) -> SambaClient | None:
+        if not session.startswith("smbd:"):
+            return None
+        if self._clients.get(session) is None:  # asked again until smbstatus knows it
+            if len(self._clients) > 1000:
+                self._clients.clear()
+            try:
+                self._clients[session] = self._client_of(pid)
+            except ClocheError:
+                self._clients[session] = None
+        return self._clients[session]
+
+
+def policy_message(settings: WatchSettings) -> Message:
+    """The policy for the guard. Programs go by device and inode of today's file: it must be sent anew after an
+    upgrade, which the daemon's next connection does."""
+    programs: list[tuple[int, int, str]] = []
+    names: set[str] = set()
+    for role, entries in (
+        ("shared", settings.shared_servers),
+        ("exempt", settings.exempt_programs),
+        ("protected", settings.protected_programs),
+    ):
+        for entry in entries:
+            if "/" not in entry and role == "shared":
+                names.add(entry)
+            path = entry if "/" in entry else shutil.which(entry, path="/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin")
+            if path is None:
+                continue
+            try:
+                facts = os.stat(path)
+            except OSError:
+                continue
+            is_samba = role == "shared" and os.path.basename(path) == "smbd"
+            programs.append((facts.st_dev, facts.st_ino, "samba" if is_samba else role))
+    return {
+        "max_files": settings.max_files,
+        "max_persons": settings.max_persons,
+        "window_seconds": settings.window_seconds,
+        "response": settings.response,
+        "decoy_response": settings.decoy_response,
+        "programs": programs,
+        "shared_names": sorted(names),
+    }
+
+
+def user_name(uid: int) -> str:
+    """The account's name, or `uid 1234`; '' for nobody known."""
+    if uid < 0:
+        return ""
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"uid {uid}"
+
+
+def start_guard(home: Home, *, wait: float = 10.0) -> subprocess.Popen[bytes]:
+    """A guard of our own, for the demo and for tests; the caller ends it with SIGTERM.
+
+    Raises:
+        NoGuardError: it ended, or its socket did not come within `wait` seconds.
+    """
+    folder = [] if home.is_service else ["--home", os.fspath(home.state)]
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-m", "agent.guard.main", *folder],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    end = time.monotonic() + wait
+    while time.monotonic() < end and process.poll() is None:
+        if home.guard_socket.exists() and _answers(home.guard_socket):
+            return process
+        time.sleep(0.02)
+    process.terminate()
+    process.wait()
+    raise NoGuardError(f"{home.guard_socket}: the guard did not start (exit code {process.returncode})")
+
+
+def _answers(path: Path) -> bool:
+    """Whether a responder says hello there."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC) as probe:
+        probe.settimeout(_ANSWER_SECONDS)
+        try:
+            probe.connect(os.fsencode(path))
+            probe.send(encode({"type": "stats", "id": 0}))
+            return bool(probe.recv(PACKET))
+        except OSError:
+            return False
+
+
+def _readable(connection: socket.socket, seconds: float) -> bool:
+    poll = select.poll()
+    poll.register(connection, select.POLLIN)
+    return bool(poll.poll(seconds * 1000))
