@@ -167,3 +167,35 @@ def _check(line: bytes) -> Mapping[str, Any] | None:
         return None
     entry = json.loads(body)
     return entry if isinstance(entry, dict) and "id" in entry and "step" in entry else None
+
+
+class Running:
+    """An act while it goes on: its steps go to the journal, and failure can be undone by what recovery reads."""
+
+    def __init__(self, journal: Journal, kind: str, **details: Any) -> None:
+        """Record the begin.
+
+        Raises:
+            OSError: the journal can't be written: nothing may be done.
+        """
+        self._journal = journal
+        self.id = secrets.token_hex(8)
+        self._lines: list[Mapping[str, Any]] = []
+        self._write({"id": self.id, "kind": kind, "step": "begin", "at": time.time(), **details})
+
+    def step(self, step: str, **details: Any) -> None:
+        """Record the next step, before it is taken.
+
+        Raises:
+            OSError: it is not durable: the step must not be taken.
+        """
+        self._write({"id": self.id, "step": step, **details})
+
+    @property
+    def act(self) -> Act:
+        """What the journal knows so far."""
+        return Act(id=self.id, kind=str(self._lines[0]["kind"]), lines=tuple(self._lines))
+
+    def _write(self, entry: Mapping[str, Any]) -> None:
+        self._journal.append(entry)
+        self._lines.append(entry)
