@@ -46,7 +46,7 @@ class ItemAnalyser(Protocol):
         ...
 
 
-class _DetectorFailed(Exception):
+class _DetectorError(Exception):
     """A detector raised: our defect, not the file's."""
 
 
@@ -156,12 +156,12 @@ class Reader:
         """Start an analysis.
 
         Raises:
-            _DetectorFailed: it can't.
+            _DetectorError: it can't.
         """
         try:
             return self._analyser.begin(name, kind)
         except Exception as error:
-            raise _DetectorFailed from error
+            raise _DetectorError from error
 
     @property
     def max_depth(self) -> int:
@@ -242,7 +242,7 @@ class _OneItem:
         except MemoryError:
             raise
         except Exception as error:
-            raise _DetectorFailed from error
+            raise _DetectorError from error
 
     def _finish(self, analysis: _ItemAnalysis | None, order: int, part: bytes, kind: ItemKind, failure: Reason) -> None:
         result: _Analysis | None = None
@@ -250,7 +250,7 @@ class _OneItem:
             try:
                 result = analysis.finish()
             except Exception as error:  # noqa: BLE001  a defect in a detector costs its findings, not the run
-                failure = reason_for(_DetectorFailed() if not isinstance(error, MemoryError) else error)
+                failure = reason_for(_DetectorError() if not isinstance(error, MemoryError) else error)
         some = self._some or bool(part)
         status: Status = "read" if not failure else "partial" if some and result is not None else "unread"
         report = ItemReport(
@@ -274,7 +274,7 @@ def reason_for(error: BaseException) -> Reason:
     """The closed-list reason for what was raised over a file."""
     if isinstance(error, Refused):
         return error.reason
-    if isinstance(error, _DetectorFailed):
+    if isinstance(error, _DetectorError):
         return "crashed"
     if isinstance(error, MemoryError):
         return "too_large"

@@ -1,0 +1,137 @@
+"""Plain text and logs; and the decoding that all text formats share.
+
+A file that starts in one character set may go on in another (logs that two programs write): a line that its set does
+not fit is tried in UTF-8 and GB18030, and only what fits none is replaced, which makes the item partial.
+"""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Iterable, Iterator
+from typing import BinaryIO, Final
+
+from config.schema import ItemKind
+from scanners.extract.api import CHUNK_CHARACTERS, Notes, Piece, Refused, Source
+from scanners.extract.charset import detect
+from scanners.records import Chunk, Place
+
+_BLOCK: Final = 1 << 18
+_MAX_LINE: Final = 1 << 20  # characters; a longer line is cut, at a space if there is one
+_WIDE: Final = ("utf-16", "utf-32")
+
+
+def is_text(head: bytes) -> bool:
+    """Does it read as text?"""
+    return detect(head) is not None
+
+
+def read_text(stream: BinaryIO, notes: Notes) -> Iterator[str]:
+    """The text in blocks that end at line ends.
+
+    Raises:
+        Refused: `undecodable`, no character set fits.
+    """
+    block = stream.read(_BLOCK)
+    decoder: codecs.IncrementalDecoder | None = None
+    rest = b""
+    while block:
+        if decoder is None and not _is_plain(block):
+            name = detect(block)
+            if name is None:
+                if notes.encoding is None:
+                    raise Refused("undecodable")
+                name = "utf-8"
+            notes.encoding = name
+            if name.startswith(_WIDE):
+                yield from _wide(block, stream, name, notes)
+                return
+            decoder = codecs.getincrementaldecoder(name)("strict")
+        if decoder is None:
+            notes.encoding = notes.encoding or "ascii"
+        data = rest + block
+        cut = data.rfind(b"\n") + 1
+        if cut == 0 and len(data) < _MAX_LINE:
+            rest = data
+        else:
+            cut = cut or len(data)
+            rest = data[cut:]
+            yield _by_lines(data[:cut], notes)
+        block = stream.read(_BLOCK)
+    if rest:
+        yield _by_lines(rest, notes)
+    notes.encoding = notes.encoding or "ascii"
+
+
+def _is_plain(block: bytes) -> bool:
+    return block.isascii() and b"\0" not in block
+
+
+def _wide(block: bytes, stream: BinaryIO, name: str, notes: Notes) -> Iterator[str]:
+    decoder = codecs.getincrementaldecoder(name)("replace")
+    rest = ""
+    while block:
+        text = rest + decoder.decode(block)
+        if "\ufffd" in text:
+            notes.partly("undecodable")
+        cut = text.rfind("\n") + 1
+        if cut == 0 and len(text) < _MAX_LINE:
+            rest = text
+        else:
+            cut = cut or len(text)
+            rest = text[cut:]
+            yield text[:cut]
+        block = stream.read(_BLOCK)
+    if rest:
+        yield rest
+
+
+def _by_lines(data: bytes, notes: Notes) -> str:
+    name = notes.encoding or "utf-8"
+    if name == "ascii":
+        name = "utf-8"
+    try:
+        return data.decode(name)
+    except UnicodeDecodeError:
+        return "".join(_line(line, name, notes) for line in data.splitlines(keepends=True))
+
+
+def _line(line: bytes, name: str, notes: Notes) -> str:
+    for candidate in (name, "utf-8", "gb18030"):
+        try:
+            return line.decode(candidate)
+        except UnicodeDecodeError:
+            continue
+    notes.partly("undecodable")
+    return line.decode(name, "replace")
+
+
+def chunks(blocks: Iterable[str], *, first_line: int = 1, page: int | None = None) -> Iterator[Chunk]:
+    """Blocks of text as chunks that end at line ends, with the number of their first line."""
+    line = first_line
+    for block in blocks:
+        position = 0
+        while position < len(block):
+            end = position + CHUNK_CHARACTERS
+            if end < len(block):
+                cut = block.rfind("\n", position, end)
+                if cut < 0:
+                    cut = max(block.rfind(" ", position + 1, end), block.rfind(",", position + 1, end))
+                end = cut + 1 if cut > position else end
+            text = block[position:end]
+            yield Chunk(text=text, place=Place(line=line if page is None else None, page=page))
+            line += text.count("\n")
+            position = end
+
+
+class TextExtractor:
+    """Whatever reads as text and is nothing else."""
+
+    kind: ItemKind = "text"
+
+    def matches(self, source: Source) -> bool:
+        """By content."""
+        return is_text(source.head)
+
+    def extract(self, source: Source, notes: Notes) -> Iterator[Piece]:
+        """See `read_text`."""
+        yield from chunks(read_text(source.stream(), notes))
