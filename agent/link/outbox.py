@@ -25,6 +25,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from agent.link.settings import Enrolment, read_enrolment
 from central.wire import COALESCED, KINDS, MAX_BODY, REPORT_SCHEMA, Kind, digest, report_message
 from config.errors import ClocheError, RefusedError
 from config.privileges import NOBODY
@@ -115,6 +116,14 @@ class Spool:
         with os.fdopen(descriptor, "rb") as file:
             content = file.read(SIGNATURE_SIZE + MAX_BODY + 1)
         return Report(number=number, kind=kind, signature=content[:SIGNATURE_SIZE], body=content[SIGNATURE_SIZE:])
+
+    def enrolment(self) -> Enrolment | None:
+        """Where head office is, or None if the store is not enrolled.
+
+        Raises:
+            ClocheError: the file is damaged.
+        """
+        return read_enrolment(self._directory)
 
     def state(self) -> LinkState:
         """What the link last wrote; the empty state where that is absent, torn or no state at all."""

@@ -1,0 +1,139 @@
+"""The `cloche-link` process: the only one that talks to the network. It has no access to data.
+
+Started by systemd as `cloche-link`; started by root it opens its folder and then becomes that account (or nobody).
+It looks for new reports every second: one `listdir` of a small folder, a few microseconds.
+"""
+
+from __future__ import annotations
+
+import gc
+import signal
+import sys
+import threading
+from pathlib import Path
+from types import FrameType
+from typing import Final
+
+import click
+
+from agent.link.outbox import LINK_ACCOUNT, Spool
+from agent.link.sender import Sender
+from agent.link.settings import SETTINGS_FILE, Enrolment
+from agent.notify import notify, watchdog_seconds
+from config.errors import ClocheError, ExitCode, NoDaemonError
+from config.home import find_home
+from config.log import describe, get_logger, set_up_logging
+from config.privileges import become_nobody, no_new_privileges
+from config.text import Text
+
+LOOK_SECONDS: Final = 1.0
+
+log = get_logger("link")
+
+
+class Link:
+    """Looks for reports and sends them until told to stop."""
+
+    def __init__(self, spool: Spool) -> None:
+        self._spool = spool
+        self._stop = threading.Event()
+
+    def stop(self, _signal: int = 0, _frame: FrameType | None = None) -> None:
+        """End after the report that is under way."""
+        self._stop.set()
+
+    def run(self) -> None:
+        """Work until stopped. An enrolment that appears or changes is taken up by itself."""
+        beat = min(watchdog_seconds() or LOOK_SECONDS, LOOK_SECONDS)
+        sender: Sender | None = None
+        enrolment: Enrolment | None = None
+        pause = 0.0
+        notify("READY=1")
+        try:
+            while not self._stop.is_set():
+                notify("WATCHDOG=1")
+                current = self._spool.enrolment()
+                if current != enrolment:
+                    enrolment, pause = current, 0.0
+                    if sender is not None:
+                        sender.close()
+                    sender = Sender(self._spool, current) if current else None
+                    notify(f"STATUS={current.url if current else 'not enrolled'}")
+                    gc.collect()
+                if sender is not None and pause <= 0:
+                    pause = sender.send_waiting(self._stop.is_set, lambda: notify("WATCHDOG=1")).seconds
+                self._stop.wait(beat)
+                pause -= beat
+        finally:
+            notify("STOPPING=1")
+            if sender is not None:
+                sender.close()
+
+    def run_once(self, text: Text) -> ExitCode:
+        """Send what waits now; INCOMPLETE if head office did not take all of it.
+
+        Raises:
+            NoDaemonError: the store is not enrolled.
+        """
+        enrolment = self._spool.enrolment()
+        if enrolment is None:
+            raise NoDaemonError(text("link.not_enrolled", folder=self._spool.folder / SETTINGS_FILE))
+        sender = Sender(self._spool, enrolment)
+        try:
+            pause = sender.send_waiting(self._stop.is_set, lambda: None)
+        finally:
+            sender.close()
+        if pause.fault:
+            click.echo(f"cloche-link: {text('link.unsent', url=enrolment.url, fault=pause.fault)}", err=True)
+            return ExitCode.INCOMPLETE
+        return ExitCode.DONE
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--home", "home_folder", type=click.Path(), help="The store's home folder.")
+@click.option("--once", is_flag=True, help="Send what waits now, then end.")
+@click.option("--debug", is_flag=True, help="Log more, never a value.")
+def cloche_link(home_folder: str | None, once: bool, debug: bool) -> int:
+    """Send this store's reports to head office."""
+    set_up_logging(debug=debug)
+    spool = open_spool(find_home(home_folder).outbox)
+    link = Link(spool)
+    signal.signal(signal.SIGTERM, link.stop)
+    signal.signal(signal.SIGINT, link.stop)
+    try:
+        if once:
+            return int(link.run_once(Text()))
+        link.run()
+    finally:
+        spool.close()
+    return int(ExitCode.DONE)
+
+
+def open_spool(folder: Path) -> Spool:
+    """Take what is needed of the folder, then give up every other right.
+
+    Raises:
+        RefusedError: the daemon has not made the folder yet, or it is not ours to read.
+    """
+    spool = Spool(folder)
+    spool.open_state()
+    become_nobody(LINK_ACCOUNT)
+    no_new_privileges()
+    return spool
+
+
+def main() -> None:
+    """Entry point: an error is one line and its exit code."""
+    try:
+        sys.exit(cloche_link(standalone_mode=False))
+    except click.ClickException as error:
+        error.show()
+        sys.exit(ExitCode.USAGE)
+    except ClocheError as error:
+        click.echo(f"cloche-link: {error}", err=True)
+        sys.exit(int(error.exit_code))
+    except click.Abort:
+        sys.exit(130)
+    except Exception as error:  # noqa: BLE001  the boundary: type and place only, arguments may hold text
+        click.echo(f"cloche-link: {Text()('cli.internal_error', what=describe(error))}", err=True)
+        sys.exit(ExitCode.FAILED)

@@ -1,0 +1,116 @@
+"""The application: routes, headers on every answer, and what a reader sees when something breaks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.applications import Starlette
+from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Mount
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from central.api import Api
+from central.office import HeadOffice
+from central.pages.login import LoginPages
+from central.pages.render import Pages
+from central.pages.views import Views
+from central.store import BusyError
+from config.log import describe, get_logger
+
+STATIC: Final = Path(__file__).parent / "pages" / "static"
+HEADERS: Final = {
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; "
+        "base-uri 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "Strict-Transport-Security": "max-age=31536000",
+}
+log = get_logger("hq")
+
+
+class Boundary:
+    """Puts `HEADERS` on every answer, forbids caching of all but static files, and turns a defect into a page.
+
+    Starlette's own handler for `Exception` answers and then raises on into the server's log, message and all.
+    """
+
+    def __init__(self, app: ASGIApp, on_defect: Callable[[Request, Exception], Response]) -> None:
+        self._app = app
+        self._on_defect = on_defect
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        started = False
+
+        async def with_headers(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers[name] = value
+                is_static = scope["path"].startswith("/static/")
+                headers["Cache-Control"] = "max-age=3600" if is_static else "no-store"
+            await send(message)
+
+        try:
+            await self._app(scope, receive, with_headers)
+        except Exception as error:  # noqa: BLE001  the boundary: logged by type and place
+            answer = self._on_defect(Request(scope), error)
+            if not started:
+                await answer(scope, receive, with_headers)
+
+
+def build_app(office: HeadOffice) -> Starlette:
+    """The ASGI application over an open head office."""
+    pages = Pages(office.timezone, office.name)
+
+    def say(request: Request, status: int, key: str) -> Response:
+        if request.url.path.startswith("/v1/"):
+            return JSONResponse({"error": key}, status_code=status)
+        values = {"message": f"error_{key}", "officer": "", "form_token": "", "refresh": 0}
+        return pages.render(request, "error.html", values, status=status)
+
+    def on_http(request: Request, error: Exception) -> Response:
+        status = error.status_code if isinstance(error, HTTPException) else 500
+        return say(request, status, "not_found" if status == 404 else "not_allowed")
+
+    def on_busy(request: Request, error: Exception) -> Response:  # noqa: ARG001  Starlette's signature
+        return say(request, 503, "busy")
+
+    def on_database(request: Request, error: Exception) -> Response:
+        log.error("database failed", error=describe(error))
+        return say(request, 503, "database")
+
+    def on_defect(request: Request, error: Exception) -> Response:
+        log.error("request failed", error=describe(error))
+        return say(request, 500, "internal")
+
+    return Starlette(
+        routes=[
+            *Api(office).routes(),
+            *LoginPages(office, pages).routes(),
+            *Views(office, pages).routes(),
+            Mount("/static", StaticFiles(directory=STATIC)),
+        ],
+        middleware=[Middleware(Boundary, on_defect=on_defect)],
+        exception_handlers={HTTPException: on_http, BusyError: on_busy, SQLAlchemyError: on_database},
+    )

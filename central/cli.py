@@ -1,0 +1,214 @@
+"""The `cloche-hq` command."""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import click
+from sqlalchemy import func, select
+from sqlalchemy.orm import sessionmaker
+
+from central.authority import make_authority, pin_of, server_facts
+from central.console import Console, console_options, run
+from central.enrol import make_token
+from central.hosts import is_host, own_hosts
+from central.keys import make_keys, read_recipients
+from central.models import Fact, Store, StoredIncident, StoredReport
+from central.officers import add_officer, make_passphrase
+from central.store import note_act, open_database
+from config.errors import ExitCode, RefusedError, UsageError
+from config.identity import Identity, key_id, make_identity, read_line
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="cloche")
+def hq() -> None:
+    """Head office: collect reports of stores, and show what needs attention."""
+
+
+@hq.command()
+@console_options
+@click.option("--name", default="总部", show_default=True, help="Name of this head office.")
+@click.option("--host", "hosts", multiple=True, help="Name or address stores reach it by (repeatable).")
+@click.option("--timezone", default="Asia/Shanghai", show_default=True, help="IANA time zone of its pages.")
+@click.option("--officer", default="admin", show_default=True, help="Account of the first officer.")
+@click.option("--passphrase-file", type=click.Path(), help="First line is the officer's passphrase.")
+def init(
+    console: Console, name: str, hosts: tuple[str, ...], timezone: str, officer: str, passphrase_file: str | None
+) -> None:
+    """Make authority, certificate, database and the first account."""
+    home = console.home
+    if home.authority_key.exists():
+        raise RefusedError(f"{home.folder}: there is a head office already")
+    try:
+        ZoneInfo(timezone)
+    except (KeyError, ValueError) as error:
+        raise UsageError(f"--timezone {timezone}: no such time zone") from error
+    for host in hosts:
+        if not is_host(host):
+            raise UsageError(f"--host {host}: neither a name nor an address")
+    passphrase, made_up = console.new_passphrase(
+        console.say("cli_officer_passphrase", officer=officer), passphrase_file
+    )
+    named = list(dict.fromkeys([*hosts, *own_hosts()]))
+    home.create()
+    os.umask(0o077)
+    engine = open_database(home.database_url, create=True)
+    try:
+        with sessionmaker(engine).begin() as session:
+            session.merge(Fact(key="name", value=name))
+            session.merge(Fact(key="timezone", value=timezone))
+            add_officer(session, officer, passphrase)
+            note_act(session, "cloche-hq", "init", name)
+    finally:
+        engine.dispose()
+    make_authority(home, name, named)
+    document = {
+        "schema": "cloche.hq-init/1", "home": str(home.folder), "name": name, "hosts": named, "officer": officer,
+        "passphrase": passphrase if made_up else None, "pin": pin_of(home.authority_certificate).hex(),
+    }  # fmt: skip
+    lines = [console.say("cli_made", folder=home.folder), console.say("cli_hosts", hosts=", ".join(named))]
+    if made_up:
+        lines.append(console.say("cli_login", officer=officer, passphrase=passphrase))
+    console.answer(document, [*lines, console.say("cli_next")])
+
+
+@hq.command("officer")
+@console_options
+@click.argument("name")
+@click.option("--passphrase-file", type=click.Path(), help="First line is the passphrase.")
+def set_officer(console: Console, name: str, passphrase_file: str | None) -> None:
+    """Give NAME an account, or a new passphrase."""
+    console.home.require()
+    passphrase, made_up = console.new_passphrase(console.say("cli_officer_passphrase", officer=name), passphrase_file)
+    engine = open_database(console.home.database_url)
+    try:
+        with sessionmaker(engine).begin() as session:
+            add_officer(session, name, passphrase)
+    finally:
+        engine.dispose()
+    shown = passphrase if made_up else None
+    lines = [console.say("cli_officer", officer=name)]
+    if shown:
+        lines.append(console.say("cli_login", officer=name, passphrase=shown))
+    console.answer({"schema": "cloche.hq-officer/1", "officer": name, "passphrase": shown}, lines)
+
+
+@hq.group()
+def keys() -> None:
+    """Keys that stores seal to."""
+
+
+@keys.command("init")
+@console_options
+@click.option("--recovery-file", type=click.Path(), help="Write the recovery key there (mode 600).")
+@click.option("--passphrase-file", type=click.Path(), help="First line is the HQ key's passphrase.")
+def keys_init(console: Console, recovery_file: str | None, passphrase_file: str | None) -> None:
+    """Make the chain's recovery key (a sheet to print) and the HQ key (under a passphrase)."""
+    home = console.home
+    home.require()
+    if read_recipients(home).recovery:
+        raise RefusedError(f"{home.keys}: there are keys already; stores seal to them")
+    if not recovery_file and (not console.is_terminal or console.as_json):
+        raise RefusedError("the sheet is shown on a terminal only: pass --recovery-file FILE")
+    recovery = make_identity("recovery")
+    if not recovery_file:
+        _prove(console, recovery)
+    passphrase, made_up = console.new_passphrase(console.say("cli_passphrase"), passphrase_file)
+    if len(passphrase) < len(make_passphrase()) // 2:
+        raise UsageError("the HQ key's passphrase needs 12 characters")
+    if recovery_file:
+        home.write(Path(recovery_file).absolute(), recovery.sheet().encode())
+    identity = make_keys(home, recovery, passphrase)
+    lines = [console.say("cli_keys_made", recovery=recovery.id, hq=identity.id)]
+    if recovery_file:
+        lines.append(console.say("cli_recovery_file", file=recovery_file))
+    if made_up:
+        lines.append(console.say("cli_hq_passphrase", passphrase=passphrase))
+    document = {
+        "schema": "cloche.hq-keys/1", "recovery": recovery.id, "hq": identity.id, "recovery_file": recovery_file,
+        "passphrase": passphrase if made_up else None,
+    }  # fmt: skip
+    console.answer(document, lines)
+
+
+def _prove(console: Console, recovery: Identity) -> None:
+    """Show the sheet and have two lines of it typed back."""
+    click.echo(console.say("cli_sheet"), err=True)
+    click.echo(f"\n{recovery.sheet()}", err=True)
+    for number in (2, 4):
+        typed = read_line("recovery", number, click.prompt(console.say("cli_prove", number=number), err=True))
+        if typed != recovery.seed[(number - 1) * 8 : number * 8]:
+            raise RefusedError(f"that is not line {number} of this sheet: no key was made")
+    click.clear()
+
+
+@hq.command()
+@console_options
+@click.option("--store-name", default="", help="Name of the store; empty lets the store name itself.")
+@click.option("--hours", type=click.IntRange(1, 720), default=48, show_default=True, help="How long it works.")
+def token(console: Console, store_name: str, hours: int) -> None:
+    """Make a one-use token with which a store enrols."""
+    console.home.require()
+    engine = open_database(console.home.database_url)
+    try:
+        with sessionmaker(engine).begin() as session:
+            pin = pin_of(console.home.authority_certificate)
+            text, row = make_token(session, pin, store_name=store_name, lasts=timedelta(hours=hours))
+            until = row.expires_at
+    finally:
+        engine.dispose()
+    document = {
+        "schema": "cloche.hq-token/1", "token": text, "store_name": store_name, "expires_at": until.isoformat(),
+    }  # fmt: skip
+    click.echo(console.say("cli_token", hours=hours), err=True)
+    console.answer(document, [text])
+
+
+@hq.command()
+@console_options
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", type=click.IntRange(0, 65_535), default=8443, show_default=True, help="0: any free port.")
+def serve(console: Console, host: str, port: int) -> int:
+    """Serve pages and take reports, over TLS, until told to stop."""
+    from central.serve import serve_forever
+
+    return serve_forever(console.home, host, port, announce=lambda url: click.echo(console.say("cli_serving", url=url)))
+
+
+@hq.command()
+@console_options
+def status(console: Console) -> int:
+    """Say what this head office holds and whether something is missing."""
+    home = console.home
+    home.require()
+    until, hosts = server_facts(home)
+    engine = open_database(home.database_url)
+    try:
+        with sessionmaker(engine)() as session:
+            stores = session.scalar(select(func.count()).select_from(Store)) or 0
+            incidents = session.scalar(select(func.count()).where(StoredIncident.is_open)) or 0
+            reports = session.scalar(select(func.count()).select_from(StoredReport)) or 0
+    finally:
+        engine.dispose()
+    recipients = read_recipients(home)
+    document = {
+        "schema": "cloche.hq-status/1", "stores": stores, "open_incidents": incidents, "reports": reports,
+        "certificate_until": until.isoformat(), "hosts": hosts,
+        "recovery": key_id(recipients.recovery) if recipients.recovery else None,
+        "hq": key_id(recipients.hq) if recipients.hq else None,
+    }  # fmt: skip
+    line = console.say(
+        "cli_status", stores=stores, incidents=incidents, reports=reports, until=until.date().isoformat()
+    )
+    lines = [line] if recipients.recovery else [line, console.say("cli_status_keys_missing")]
+    console.answer(document, lines)
+    return int(ExitCode.DONE if recipients.recovery else ExitCode.INCOMPLETE)
+
+
+def main() -> None:
+    """Entry point."""
+    run(hq)

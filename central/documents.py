@@ -1,0 +1,238 @@
+"""What a report may hold, checked as it comes in: unknown fields are ignored, too long texts cut, lists bounded.
+
+A store is authentic here but not trusted: its texts are shown escaped, control characters (and the ones that
+turn the writing direction) replaced, and nothing in a document makes head office act.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from central.wire import MAX_NUMBER, Kind
+
+EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
+CLOSED: Final = frozenset({"closed", "dismissed"})
+
+
+def plain(text: str) -> str:
+    """Without characters that drive a terminal or turn the writing: each becomes U+FFFD."""
+    return "".join("\ufffd" if unicodedata.category(sign) in {"Cc", "Cf", "Cs"} else sign for sign in text)
+
+
+def _cut(limit: int) -> BeforeValidator:
+    return BeforeValidator(lambda value: plain(value[:limit]) if isinstance(value, str) else value)
+
+
+def _aware(value: datetime) -> datetime:
+    """Times without a zone are UTC; ones no clock can mean are refused by pydantic's caller."""
+    moment = value if value.tzinfo else value.replace(tzinfo=UTC)
+    if not EARLIEST <= moment <= datetime.now(UTC) + timedelta(days=366 * 20):
+        raise ValueError("not a time of our days")
+    return moment
+
+
+Word = Annotated[str, _cut(80)]
+Line = Annotated[str, _cut(400)]
+Prose = Annotated[str, _cut(4000)]
+Count = Annotated[int, Field(ge=0, le=MAX_NUMBER)]
+When = Annotated[datetime, AfterValidator(_aware)]
+
+
+class Part(BaseModel):
+    """Base of what comes from outside."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class Previous(Part):
+    """The last kept report before this one."""
+
+    number: Annotated[int, Field(ge=1, le=MAX_NUMBER)]
+    digest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class Envelope(Part):
+    """What is around every document."""
+
+    schema_: Literal["cloche.report/1"] = Field(alias="schema")
+    kind: Kind
+    number: Annotated[int, Field(ge=1, le=MAX_NUMBER)]
+    previous: Previous | None = None
+    written_at: When
+    document: dict[str, Any]
+
+
+class Coverage(Part):
+    """How much of what was listed could be read."""
+
+    listed: Count = 0
+    read: Count = 0
+    partial: Count = 0
+    unread: Count = 0
+    skipped: Count = 0
+    bytes: Count = 0
+
+
+class Group(Part):
+    """Items of one kind and level."""
+
+    kind: Word
+    level: Annotated[int, Field(ge=1, le=4)]
+    items: Count
+    persons: Count
+    sealed: Count = 0
+
+
+class Location(Part):
+    """One of the worst places, its path masked on the store."""
+
+    path: Line
+    kind: Word
+    level: Annotated[int, Field(ge=1, le=4)]
+    persons: Count
+    state: Word
+    entities: Annotated[tuple[Word, ...], Field(max_length=64)] = ()
+
+
+class Cause(Part):
+    """Why some items could not be read, and how many."""
+
+    reason: Word
+    items: Count
+
+
+class Inventory(Part):
+    """Counts of what lies where."""
+
+    scanned_at: When | None = None
+    persons: Count = 0
+    places: Count = 0
+    sealed: Count = 0
+    exposed: Count = 0
+    coverage: Coverage = Coverage()
+    causes: Annotated[tuple[Cause, ...], Field(max_length=64)] = ()
+    groups: Annotated[tuple[Group, ...], Field(max_length=256)] = ()
+    worst: Annotated[tuple[Location, ...], Field(max_length=500)] = ()
+    omitted: Count = 0
+
+
+class Health(Part):
+    """How the agent is."""
+
+    version: Word = ""
+    tier: Word = ""
+    mode: Word = ""
+    response: Word = ""
+    keys_ready: bool = False
+    waiting: Count = 0
+    refused: Count = 0
+    link_fault: Line = ""
+    last_scan_at: When | None = None
+    scan_clean: bool | None = None
+    disk_free: Count = 0
+    disk_total: Count = 0
+
+
+class Alert(Part):
+    """A behaviour that was seen."""
+
+    id: Word
+    at: When
+    kind: Word
+    severity: Word = ""
+    text: Prose = ""
+    program: Line = ""
+    user: Word = ""
+    action: Word = ""
+    stop_ms: float | None = None
+    open: bool = True
+
+
+class Step(Part):
+    """Who did what, when."""
+
+    at: When
+    act: Word
+    actor: Line = ""
+    ok: bool = True
+    detail: Line = ""
+
+
+class Clock(Part):
+    """A duty with its time."""
+
+    title: Line
+    regime: Line = ""
+    state: Word = ""
+    deadline: When | None = None
+
+
+class Paper(Part):
+    """A document written for people on the store; it stays there."""
+
+    name: Line
+    size: Count = 0
+    sha256: Word = ""
+
+
+class Incident(Part):
+    """An incident as the store knows it."""
+
+    id: Word
+    kind: Word
+    phase: Word
+    machine: bool = False
+    summary: Prose = ""
+    place: Line = ""
+    types: Annotated[tuple[Word, ...], Field(max_length=64)] = ()
+    by: Line = ""
+    discovered_at: When
+    occurred_at: When | None = None
+    declared_at: When | None = None
+    closed_at: When | None = None
+    files: Count = 0
+    persons: Count = 0
+    left_files: Count | None = None
+    left_persons: Count | None = None
+    left_seconds: float | None = None
+    complete: bool = True
+    steps: Annotated[tuple[Step, ...], Field(max_length=2000)] = ()
+    clocks: Annotated[tuple[Clock, ...], Field(max_length=64)] = ()
+    documents: Annotated[tuple[Paper, ...], Field(max_length=200)] = ()
+
+
+class Audit(Part):
+    """Head of the store's record."""
+
+    entries: Count
+    head: Annotated[str, Field(pattern=r"^[0-9a-f]{64,128}$")]
+
+
+Document = Inventory | Health | Alert | Incident | Audit
+_MODELS: Final[dict[Kind, type[Document]]] = {
+    "inventory": Inventory, "health": Health, "alert": Alert, "incident": Incident, "audit": Audit,
+}  # fmt: skip
+
+
+class DocumentError(ValueError):
+    """A body that is no report; says which field is wrong, never what it held."""
+
+
+def read_report(body: bytes) -> tuple[Envelope, Document]:
+    """Envelope and document of a report's raw bytes.
+
+    Raises:
+        DocumentError: naming the fields that do not fit.
+    """
+    try:
+        envelope = Envelope.model_validate_json(body)
+        return envelope, _MODELS[envelope.kind].model_validate(envelope.document)
+    except ValidationError as error:
+        fields = sorted({".".join(str(part) for part in fault["loc"]) for fault in error.errors()})
+        raise DocumentError(", ".join(fields[:8]) or "body") from None
+    except RecursionError as error:
+        raise DocumentError("body") from error

@@ -1,0 +1,96 @@
+"""Where head office keeps its things: one folder, 0700, with the database, the authority and the keys."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from config.errors import ClocheError, UsageError
+
+SERVICE_FOLDER: Final = Path("/var/lib/cloche-hq")
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeadOfficeHome:
+    """Names of all files of head office. Asking for a name creates nothing."""
+
+    folder: Path
+
+    @property
+    def database(self) -> Path:
+        """Stores, reports, incidents, officers."""
+        return self.folder / "hq.db"
+
+    @property
+    def database_url(self) -> str:
+        """SQLAlchemy URL of the database; `CLOCHE_HQ_DATABASE` overrides the file of this folder."""
+        return os.environ.get("CLOCHE_HQ_DATABASE") or f"sqlite:///{self.database}"
+
+    @property
+    def authority_key(self) -> Path:
+        """Private key of the certificate authority (0600)."""
+        return self.folder / "ca.key"
+
+    @property
+    def authority_certificate(self) -> Path:
+        """Certificate of the authority, which stores pin."""
+        return self.folder / "ca.pem"
+
+    @property
+    def server_key(self) -> Path:
+        """Private key of the server (0600)."""
+        return self.folder / "server.key"
+
+    @property
+    def server_chain(self) -> Path:
+        """The server's certificate, then the authority's."""
+        return self.folder / "server.pem"
+
+    @property
+    def keys(self) -> Path:
+        """Public recipients, and the HQ key under its passphrase. Never the private recovery key."""
+        return self.folder / "keys"
+
+    def require(self) -> None:
+        """Check that `init` was here.
+
+        Raises:
+            UsageError: it was not.
+        """
+        if not self.server_chain.exists():
+            raise UsageError(f"{self.folder}: no head office here; make one with `cloche-hq init`")
+
+    def create(self) -> None:
+        """Make the folders.
+
+        Raises:
+            ClocheError: they cannot be made.
+        """
+        try:
+            for folder in (self.folder, self.keys):
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise ClocheError(f"{self.folder}: cannot be made: {error.strerror}") from error
+
+    def write(self, path: Path, content: bytes, *, mode: int = 0o600) -> None:
+        """A new file, durable, never over an old one.
+
+        Raises:
+            ClocheError: it exists, or the disk refused it.
+        """
+        try:
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise ClocheError(f"{path}: cannot be written: {error.strerror}") from error
+
+
+def find_home(folder: str | None) -> HeadOfficeHome:
+    """The folder a call means: `--home`, else `CLOCHE_HQ_HOME`, else `/var/lib/cloche-hq`."""
+    chosen = folder or os.environ.get("CLOCHE_HQ_HOME")
+    return HeadOfficeHome(folder=Path(chosen).expanduser().absolute() if chosen else SERVICE_FOLDER)

@@ -1,0 +1,54 @@
+"""Everything a request may need, built once when head office starts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session, sessionmaker
+
+from central.authority import pin_of
+from central.home import HeadOfficeHome
+from central.keys import Recipients, read_recipients
+from central.store import Writer, open_database, read_fact
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeadOffice:
+    """Head office at work: where it reads, the one who writes, and who it is."""
+
+    name: str
+    timezone: ZoneInfo
+    pin: bytes
+    authority_pem: str
+    recipients: Recipients
+    engine: Engine = field(repr=False)
+    sessions: sessionmaker[Session] = field(repr=False)
+    writer: Writer = field(repr=False)
+
+    def close(self) -> None:
+        """Write what waits and let go of the database."""
+        self.writer.close()
+        self.engine.dispose()
+
+
+def open_office(home: HeadOfficeHome, *, queue_limit: int = 1000) -> HeadOffice:
+    """Head office from its folder, its writer running.
+
+    Raises:
+        ClocheError: a file is missing or damaged, or the database is newer than this program.
+    """
+    home.require()
+    engine = open_database(home.database_url)
+    sessions = sessionmaker(engine, expire_on_commit=False)
+    with sessions() as session:
+        name = read_fact(session, "name", "HQ")
+        timezone = ZoneInfo(read_fact(session, "timezone", "Asia/Shanghai"))
+    writer = Writer(sessions, limit=queue_limit)
+    writer.start()
+    return HeadOffice(
+        name=name, timezone=timezone, pin=pin_of(home.authority_certificate),
+        authority_pem=home.authority_certificate.read_text(encoding="ascii"), recipients=read_recipients(home),
+        engine=engine, sessions=sessions, writer=writer,
+    )  # fmt: skip

@@ -1,0 +1,104 @@
+"""Turn records into pages: templates, words in the reader's language, times in head office's zone.
+
+Everything is escaped (Jinja2 autoescape); what stores sent was stripped of control characters when it came in.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from central.store import now
+from config.text import LANGUAGES, Language, Text, load_packs
+
+TEMPLATES: Final = Path(__file__).parent / "templates"
+LANGUAGE_COOKIE: Final = "cloche-lang"
+
+
+def choose_language(request: Request) -> Language:
+    """`?lang=`, else the cookie it left, else what the browser prefers, else Chinese."""
+    for wish in (request.query_params.get("lang"), request.cookies.get(LANGUAGE_COOKIE)):
+        if wish in LANGUAGES:
+            return wish
+    preferred = request.headers.get("accept-language", "").split(",")[0].strip().lower()
+    return "en" if preferred.startswith("en") else "zh-CN"
+
+
+class Pages:
+    """Renders templates."""
+
+    def __init__(self, timezone: ZoneInfo, office_name: str) -> None:
+        self._timezone = timezone
+        self._office_name = office_name
+        self._environment = Environment(
+            loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+            lstrip_blocks=True,
+        )  # fmt: skip
+
+    def render(self, request: Request, template: str, values: dict[str, Any], *, status: int = 200) -> Response:
+        """A page. A chosen language is remembered in a cookie."""
+        language = choose_language(request)
+        text = Text(language)
+        page = self._environment.get_template(template).render(
+            t=partial(_say, text),
+            label=partial(label, language),
+            local=self._local,
+            ago=partial(ago, text),
+            number=_number,
+            size=_size,
+            language=language,
+            office=self._office_name,
+            path=request.url.path,
+            **values,
+        )
+        response = HTMLResponse(page, status_code=status)
+        if request.query_params.get("lang") == language:
+            response.set_cookie(
+                LANGUAGE_COOKIE, language, max_age=31_536_000, secure=True, httponly=True, samesite="strict"
+            )
+        return response
+
+    def _local(self, moment: datetime | None) -> str:
+        return moment.astimezone(self._timezone).strftime("%Y-%m-%d %H:%M") if moment else "—"
+
+
+def _say(text: Text, key: str, **values: object) -> str:
+    return text(f"hq.{key}", **values)
+
+
+def label(language: Language, group: str, word: str) -> str:
+    """A word of a closed list in the reader's language; a word we don't know stays as it is."""
+    packs = load_packs()
+    versions = packs.get(f"hq.{group}_{word}") or packs.get(f"incident.{group}_{word}")
+    return versions[language] if versions else word
+
+
+def ago(text: Text, moment: datetime | None) -> str:
+    """How long ago, in one unit."""
+    if moment is None:
+        return text("hq.never")
+    seconds = max(0, int((now() - moment).total_seconds()))
+    for unit, length in (("days", 86_400), ("hours", 3600), ("minutes", 60)):
+        if seconds >= length:
+            return text(f"hq.ago_{unit}", count=seconds // length)
+    return text("hq.ago_now")
+
+
+def _number(value: int) -> str:
+    return f"{value:,}"
+
+
+def _size(value: int) -> str:
+    amount = float(value)
+    for unit in ("B", "KB", "MB", "GB"):
+        if amount < 1000:
+            return f"{amount:.0f} {unit}"
+        amount /= 1000
+    return f"{amount:.1f} TB"

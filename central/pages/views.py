@@ -1,0 +1,132 @@
+"""The pages: stores by what needs attention, one store, one incident."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from central.attention import SILENT_AFTER, sealed_share, tiles
+from central.documents import Alert, Health, Incident, Inventory
+from central.models import Anchor, Fault, Gap, Login, Snapshot, Store, StoredAlert, StoredIncident
+from central.office import HeadOffice
+from central.officers import find_login
+from central.pages.render import Pages
+from central.store import now
+
+COOKIE: Final = "__Host-cloche"
+PHASES: Final = ("reported", "directed", "responding", "cleaning", "reviewing", "closed")
+MAX_ALERTS: Final = 50
+
+View = Callable[[Request, Session], tuple[str, dict[str, Any]]]
+
+
+class Views:
+    """Pages for officers who are logged in; anybody else is sent to the login form."""
+
+    def __init__(self, office: HeadOffice, pages: Pages) -> None:
+        self._office = office
+        self._pages = pages
+
+    def routes(self) -> list[Route]:
+        """Paths of the pages."""
+        return [
+            Route("/", self._page(overview), methods=["GET"]),
+            Route("/stores/{store}", self._page(one_store), methods=["GET"]),
+            Route("/incidents/{store}/{incident}", self._page(one_incident), methods=["GET"]),
+        ]
+
+    def _page(self, view: View) -> Callable[[Request], Response]:
+        def serve(request: Request) -> Response:
+            with self._office.sessions() as session:
+                login = find_login(session, request.cookies.get(COOKIE))
+                if login is None:
+                    return RedirectResponse("/login", status_code=303)
+                template, values = view(request, session)
+                return self._pages.render(request, template, values | _who(login))
+
+        return serve
+
+
+def _who(login: Login) -> dict[str, Any]:
+    return {"officer": login.officer, "form_token": login.form_token, "refresh": 15}
+
+
+def overview(_request: Request, session: Session) -> tuple[str, dict[str, Any]]:
+    """Stores by what needs attention."""
+    found = tiles(session, now())
+    return "overview.html", {
+        "urgent": [tile for tile in found if tile.needs_someone],
+        "fine": [tile for tile in found if not tile.needs_someone],
+        "persons": sum(tile.store.persons for tile in found),
+        "incidents": sum(len(tile.incidents) for tile in found),
+    }
+
+
+def one_store(request: Request, session: Session) -> tuple[str, dict[str, Any]]:
+    """What a store holds and how it is."""
+    store = _find_store(session, request.path_params["store"])
+    snapshots = {row.kind: row for row in session.scalars(select(Snapshot).where(Snapshot.store_id == store.id))}
+    inventory, health = snapshots.get("inventory"), snapshots.get("health")
+    incidents = session.scalars(
+        select(StoredIncident)
+        .where(StoredIncident.store_id == store.id)
+        .order_by(StoredIncident.is_open.desc(), StoredIncident.discovered_at.desc())
+    )
+    alerts = session.scalars(
+        select(StoredAlert)
+        .where(StoredAlert.store_id == store.id)
+        .order_by(StoredAlert.is_open.desc(), StoredAlert.at.desc())
+        .limit(MAX_ALERTS)
+    )
+    return "store.html", {
+        "store": store,
+        "share": sealed_share(store),
+        "is_silent": store.heard_at is None or store.heard_at + SILENT_AFTER < now(),
+        "inventory": Inventory.model_validate(inventory.document) if inventory else None,
+        "inventory_at": inventory.written_at if inventory else None,
+        "health": Health.model_validate(health.document) if health else None,
+        "health_at": health.written_at if health else None,
+        "incidents": [Incident.model_validate(row.document) for row in incidents],
+        "alerts": [Alert.model_validate(row.document) for row in alerts],
+        "faults": list(session.scalars(select(Fault).where(Fault.store_id == store.id))),
+        "gaps": list(session.scalars(select(Gap).where(Gap.store_id == store.id).order_by(Gap.number))),
+        "anchor": session.scalar(
+            select(Anchor).where(Anchor.store_id == store.id).order_by(Anchor.entries.desc()).limit(1)
+        ),
+    }
+
+
+def one_incident(request: Request, session: Session) -> tuple[str, dict[str, Any]]:
+    """Phase, clocks, who did what, documents."""
+    store = _find_store(session, request.path_params["store"])
+    row = session.get(StoredIncident, (store.id, request.path_params["incident"]))
+    if row is None:
+        raise HTTPException(404)
+    incident = Incident.model_validate(row.document)
+    reached = PHASES.index(incident.phase) if incident.phase in PHASES else -1
+    moment = now()
+    return "incident.html", {
+        "store": store,
+        "incident": incident,
+        "phases": [(name, place < reached, place == reached) for place, name in enumerate(PHASES)],
+        "clocks": [
+            (clock, int((clock.deadline - moment).total_seconds()) if clock.deadline else None)
+            for clock in incident.clocks
+        ],
+        "told_at": row.number,
+        "is_open": row.is_open,
+    }
+
+
+def _find_store(session: Session, store_id: str) -> Store:
+    store = session.get(Store, store_id)
+    if store is None:
+        raise HTTPException(404)
+    return store

@@ -1,0 +1,95 @@
+"""Run the application under uvicorn with TLS, and tell systemd how it is.
+
+uvicorn's own log is not used: its error log prints the message of an exception, which may hold text of a store.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+from collections.abc import Callable
+
+import uvicorn
+
+from central.app import build_app
+from central.home import HeadOfficeHome
+from central.office import open_office
+from config.errors import ClocheError, ExitCode
+from config.log import get_logger
+
+log = get_logger("hq")
+
+
+def serve_forever(home: HeadOfficeHome, host: str, port: int, announce: Callable[[str], None]) -> int:
+    """Serve until SIGTERM or SIGINT; finishes what was accepted.
+
+    Args:
+        home: head office's folder.
+        host: address to listen on.
+        port: TCP port, 0 for any free one.
+        announce: told the URL once connections are taken.
+
+    Raises:
+        ClocheError: the address is taken, or a file is missing or damaged.
+    """
+    office = open_office(home)
+    try:
+        with _listen(host, port) as listener:
+            config = uvicorn.Config(
+                build_app(office), ssl_certfile=str(home.server_chain), ssl_keyfile=str(home.server_key),
+                log_config=None, access_log=False, server_header=False, lifespan="off", timeout_keep_alive=75,
+                limit_concurrency=2000, timeout_graceful_shutdown=10,
+            )  # fmt: skip
+            shown = f"[{host}]" if ":" in host else host
+            url = f"https://{shown}:{listener.getsockname()[1]}"
+            _Server(config, lambda: announce(url)).run(sockets=[listener])
+    finally:
+        office.close()
+    return int(ExitCode.DONE)
+
+
+class _Server(uvicorn.Server):
+    """uvicorn that says when it listens, and beats systemd's watchdog from its own loop."""
+
+    def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._announce = announce
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, then say so."""
+        await super().startup(sockets=sockets)
+        if self.started:
+            self._announce()
+            notify("READY=1")
+            self._beat = asyncio.create_task(_beat())
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop beating and finish what is under way."""
+        notify("STOPPING=1")
+        await super().shutdown(sockets=sockets)
+
+
+async def _beat() -> None:
+    micros = os.environ.get("WATCHDOG_USEC")
+    while micros:
+        notify("WATCHDOG=1")
+        await asyncio.sleep(int(micros) / 3e6)
+
+
+def notify(state: str) -> None:
+    """Tell systemd (`sd_notify(3)`); nothing outside it."""
+    address = os.environ.get("NOTIFY_SOCKET")
+    if not address:
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender, contextlib.suppress(OSError):
+        sender.sendto(state.encode(), "\0" + address[1:] if address.startswith("@") else address)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, port), family=family, backlog=1024)
+    except OSError as error:
+        raise ClocheError(f"{host}:{port}: cannot be listened on: {error.strerror}") from error
