@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from containment.atomic import rename_exclusive
+from containment.atomic import open_folder, rename_exclusive
 from containment.entries import Entry
 from containment.fence import folder, readable, restore_flags
 from containment.keys import OuterKey, Unlocker
@@ -33,10 +33,16 @@ def folder_made(path: bytes) -> Iterator[tuple[int, bool]]:
     Raises:
         OSError: a link or a file is in the way, or it cannot be made.
     """
+    descriptor, made = _open_or_make(path)
     try:
-        with folder(path) as descriptor:
-            yield descriptor, False
-            return
+        yield descriptor, made
+    finally:
+        os.close(descriptor)
+
+
+def _open_or_make(path: bytes) -> tuple[int, bool]:
+    try:
+        return open_folder(path), False
     except FileNotFoundError:
         above, name = os.path.split(path)
         if not name:
@@ -45,11 +51,7 @@ def folder_made(path: bytes) -> Iterator[tuple[int, bool]]:
         with suppress(FileExistsError):
             os.mkdir(name, FOLDER_MODE, dir_fd=parent)
         os.fsync(parent)
-        descriptor = os.open(name, _FOLDER, dir_fd=parent)
-        try:
-            yield descriptor, True
-        finally:
-            os.close(descriptor)
+        return os.open(name, _FOLDER, dir_fd=parent), True
 
 
 def restore(

@@ -19,6 +19,7 @@ from containment.entries import Cause, Entry
 from containment.fence import folder, handle, lower, no_writer, raise_fence, readable, thaw
 from containment.keyring import Keyring
 from containment.keys import OuterKey
+from containment.lease import let_clock_pass
 from containment.metadata import capture
 from containment.sealed import ChangedError, seal, unseal
 from containment.vault import Vault
@@ -65,8 +66,11 @@ def copy_in(entry: Entry, vault: Vault, keyring: Keyring, outer: OuterKey) -> di
             raise KeptError("vanished")
         source = readable(found)
     try:
-        if os.fstat(source).st_nlink > len(entry.names):
+        facts = os.fstat(source)
+        if facts.st_nlink > len(entry.names):
             raise KeptError("hard_links")
+        if not entry.immutable:
+            let_clock_pass(facts.st_mtime_ns)  # a write that is still possible must show in the time of change
         # Captured behind the fence: the mode is 000 and an ACL's mask with it; chmod(2) puts both back at the end.
         metadata = replace(capture(source, entry.path, entry.names[1:]), mode=entry.original.mode)
         with vault.copying(entry.id) as copy:
