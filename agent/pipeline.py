@@ -68,7 +68,7 @@ class Line:
         settings = agent.settings.scan
         self._roots = find_roots(agent, arguments.get("paths") or settings.roots)
         self._names: bool = settings.names if arguments.get("names") is None else bool(arguments["names"])
-        self._workers = int(arguments.get("workers") or settings.workers)
+        self._workers: int = settings.workers if arguments.get("workers") is None else int(arguments["workers"])
         if not 1 <= self._workers <= MAX_WORKERS:
             raise UsageError(agent.text("scan.bad_workers", count=self._workers))
         self._recipe = recipe_of(agent.settings, names=self._names)
@@ -107,6 +107,7 @@ class Line:
         return {
             "schema": SCHEMA,
             "store": self._agent.settings.store.name,
+            "timezone": self._agent.settings.store.timezone,
             "started_at": self._started.isoformat(timespec="seconds"),
             "seconds": round(time.monotonic() - self._clock, 3),
             "roots": [path_fields(escape(root), mask)["path"] for root in self._roots],

@@ -1,0 +1,268 @@
+"""What people want to know of a scan, worked out from its document: who, where, the worst, what was missed.
+
+A *place* is a file: members of an archive and tables of a database count with the file they lie in. Names are masked
+and fit for a terminal when they leave here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from agent.console import printable
+from agent.inventory.paths import file_of, unescape
+from config.text import Text, load_packs
+
+SUBJECTS: Final[tuple[tuple[str, re.Pattern[str]], ...]] = tuple(
+    (subject, re.compile(pattern, re.IGNORECASE))
+    for subject, pattern in (
+        ("staff", "员工|职员|工资|考勤|staff|employee|payroll|clerk|(^|_)admins?(_|$)|sys_user"),
+        ("suppliers", "供应商|供货|supplier|vendor"),
+        ("reservations", "预订|预约|订座|订位|reserv|booking|appoint"),
+        ("cards", "储值|充值|余额|recharge|balance|stored.?value"),
+        ("members", "会员|member|vip|fans|粉丝"),
+        ("addresses", "收货|地址|address|delivery"),
+        ("invoices", "发票|小票|收据|receipt|invoice"),
+        ("orders", "订单|外卖|order|trade|takeaway|takeout"),
+        ("customers", "顾客|客户|客人|customer|client|consumer|buyer"),
+        ("contacts", "通讯录|联系人|contact"),
+        ("accounts", "用户|账号|(^|_)users?(_|$)|account"),
+        ("logs", r"日志|\.log(\.|$)|(^|_)logs?(_|$)"),
+    )
+)
+"""What a table, sheet or file is about, by its name; the first that fits."""
+
+SHOWN_PARTS: Final = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """A table or member of a place that holds something."""
+
+    name: str
+    subject: str
+    persons: int
+    values: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlaceView:
+    """A file that holds something. `path` is masked; `is_plain` says that masking changed nothing of it."""
+
+    path: str
+    is_plain: bool
+    kind: str
+    subject: str
+    level: int
+    score: float
+    persons: int
+    values: int
+    entities: tuple[str, ...]
+    parts: tuple[Part, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LevelView:
+    """Places of one level; people may be in several, so they are not added up over places."""
+
+    level: int
+    places: int
+    values: int
+    entities: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnreadView:
+    """Items not read in full for one reason, with a few of their masked paths."""
+
+    reason: str
+    status: str
+    count: int
+    examples: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Overview:
+    """Everything that the summary and the page show."""
+
+    persons: int
+    values: int
+    sealed: int
+    places: tuple[PlaceView, ...]
+    levels: tuple[LevelView, ...]
+    entities: tuple[tuple[str, int], ...]
+    unread: tuple[UnreadView, ...]
+    not_read: int
+    roots: tuple[str, ...]
+
+    @property
+    def sensitive(self) -> int:
+        """Places of level 3 and above."""
+        return sum(place.level >= 3 for place in self.places)
+
+
+def overview(document: Mapping[str, Any], mask: Callable[[str], str]) -> Overview:
+    """Work it out from a `cloche.scan/1` document.
+
+    Args:
+        document: as `scan` answers.
+        mask: hides what paths and names carry.
+    """
+    files: dict[str, list[Mapping[str, Any]]] = {}
+    for item in document["items"]:
+        if item["findings"]:
+            files.setdefault(file_of(item["path"]), []).append(item)
+    tops = {item["path"]: item for item in document["items"] if item["path"] in files}
+    places = [_place(path, tops.get(path), items, mask) for path, items in files.items()]
+    places.sort(key=lambda place: (-place.level, -place.persons, -place.values, place.path))
+    entities: Counter[str] = Counter()
+    for items in files.values():
+        entities.update(_entities(items))
+    unread = _unread(document["items"], mask)
+    return Overview(
+        persons=document["persons"],
+        values=sum(entities.values()),
+        sealed=sum(item["kind"] == "sealed" for item in document["items"]),
+        places=tuple(places),
+        levels=tuple(_levels(places)),
+        entities=tuple(entities.most_common()),
+        unread=unread,
+        not_read=sum(group.count for group in unread),
+        roots=tuple(mask(printable(root)) for root in document["roots"]),
+    )
+
+
+def _place(
+    path: str, top: Mapping[str, Any] | None, items: list[Mapping[str, Any]], mask: Callable[[str], str]
+) -> PlaceView:
+    real = unescape(path.encode("utf-8", "surrogateescape")).decode("utf-8", "replace")
+    everything = items if top is None else [top, *items]
+    fullest = max(items, key=lambda item: (item["persons"], _values([item])))
+    shown = mask(printable(real))
+    return PlaceView(
+        path=shown,
+        is_plain=shown == real,
+        kind=(top or items[0])["kind"],
+        subject=_subject(fullest, real),
+        level=max(item["level"] for item in everything),
+        score=max(item["score"] for item in everything),
+        persons=max(item["persons"] for item in everything),
+        values=_values(items),
+        entities=tuple(entity for entity, _count in _entities(items).most_common()),
+        parts=_parts(items, mask),
+    )
+
+
+def _parts(items: list[Mapping[str, Any]], mask: Callable[[str], str]) -> tuple[Part, ...]:
+    """The fullest tables, sheets or members, where the file has any."""
+    parts: dict[str, Part] = {}
+    for item in items:
+        inside = re.split(r"[!#]", item["path"])[1:]
+        tables: dict[str, list[Mapping[str, Any]]] = {}
+        for finding in item["findings"]:
+            tables.setdefault(finding["place"]["table"] or "", []).append(finding)
+        for table, findings in tables.items():
+            name = inside[-1] if inside else table
+            if name:
+                alone = item["persons"] if len(tables) == 1 else max(finding["distinct"] for finding in findings)
+                shown = mask(printable(unescape(name.encode("utf-8", "replace")).decode("utf-8", "replace")))
+                values = sum(finding["count"] for finding in findings)
+                parts[name] = Part(name=shown, subject=subject_of(name), persons=alone, values=values)
+    ordered = sorted(parts.values(), key=lambda part: (-part.persons, -part.values, part.name))
+    return tuple(ordered[:SHOWN_PARTS])
+
+
+def _subject(item: Mapping[str, Any], path: str) -> str:
+    names = [finding["place"]["table"] or "" for finding in item["findings"]]
+    names += re.split(r"[!#]", item["path"])[1:]
+    return next((subject for name in (*names, path.rsplit("/", 1)[-1]) if (subject := subject_of(name))), "")
+
+
+def subject_of(name: str) -> str:
+    """What a table, sheet or file of this name is about: a key of the texts `scan.place_…`, or ''."""
+    return next((subject for subject, pattern in SUBJECTS if pattern.search(name)), "")
+
+
+def _levels(places: Iterable[PlaceView]) -> Iterable[LevelView]:
+    groups: dict[int, list[PlaceView]] = {}
+    for place in places:
+        groups.setdefault(place.level, []).append(place)
+    for level in sorted(groups, reverse=True):
+        seen = dict.fromkeys(entity for place in groups[level] for entity in place.entities)
+        yield LevelView(
+            level=level,
+            places=len(groups[level]),
+            values=sum(place.values for place in groups[level]),
+            entities=tuple(seen),
+        )
+
+
+def _unread(items: Iterable[Mapping[str, Any]], mask: Callable[[str], str]) -> tuple[UnreadView, ...]:
+    groups: dict[tuple[str, str], list[str]] = {}
+    for item in items:
+        if item["status"] in ("unread", "partial"):
+            groups.setdefault((item["reason"], item["status"]), []).append(item["path"])
+    ordered = sorted(groups.items(), key=lambda group: (-len(group[1]), group[0]))
+    return tuple(
+        UnreadView(
+            reason=reason, status=status, count=len(paths),
+            examples=tuple(mask(printable(path)) for path in sorted(paths)[:3]),
+        )
+        for (reason, status), paths in ordered
+    )  # fmt: skip
+
+
+def _entities(items: Iterable[Mapping[str, Any]]) -> Counter[str]:
+    counts: Counter[str] = Counter()
+    for item in items:
+        for finding in item["findings"]:
+            counts[finding["entity"]] += finding["count"]
+    return counts
+
+
+def _values(items: Iterable[Mapping[str, Any]]) -> int:
+    return sum(_entities(items).values())
+
+
+@dataclass(frozen=True)
+class Words:
+    """Names of entities, kinds, subjects and causes in the reader's language."""
+
+    text: Text
+
+    def entity(self, entity: str) -> str:
+        """An entity's name for people; its identifier where we have none (a national recognizer of Presidio)."""
+        key = f"scan.entity_{entity}"
+        return self.text(key) if key in load_packs() else entity
+
+    def entities(self, entities: Iterable[str], most: int = 4) -> str:
+        """The first few entities, in words."""
+        names = [self.entity(entity) for entity in entities]
+        ending = self.text("scan.others") if len(names) > most else ""
+        return self.text("scan.joiner").join(names[:most]) + (f" {ending}" if ending else "")
+
+    def kind(self, kind: str) -> str:
+        """A kind of item."""
+        return self.text(f"scan.kind_{kind}")
+
+    def subject(self, subject: str, otherwise: str = "") -> str:
+        """What a table is about."""
+        return self.text(f"scan.place_{subject}") if subject else otherwise
+
+    def amount(self, persons: int, values: int) -> str:
+        """How many people, or values where nobody can be told apart."""
+        if persons:
+            return self.text("scan.persons", count=f"{persons:,}")
+        return self.text("scan.values", count=f"{values:,}")
+
+
+def size_words(size: float) -> str:
+    """Bytes in a unit that people read (decimal, as file managers show them)."""
+    for unit in ("B", "KB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit == "B" or size >= 100 else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} TB"
