@@ -1,0 +1,122 @@
+"""What follows what the watch saw: it is recorded, people are told, one Samba client is cut, an incident declared.
+
+The guard has already refused and stopped (`agent.guard`); this is the slow part, in the daemon. The store and the
+alert come before the declaration, which chooses the affected files by the open alerts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+from agent.inventory.records import Alert
+from agent.watch.api import BLOCKING, Crossing, Gap, Happening, Rule
+from agent.watch.rules.api import Action, BehaviourRule, Wording, kind_of_incident
+from agent.watch.rules.bound import Bound
+from agent.watch.rules.decoy import Decoy
+from config.errors import ClocheError, RefusedError
+from config.log import get_logger
+from containment.samba import SambaClient, disconnect
+
+if TYPE_CHECKING:
+    from agent.wiring import Agent
+
+log = get_logger("watch")
+RULES: Final[Mapping[Rule, BehaviourRule]] = {"bound": Bound(), "decoy": Decoy()}
+
+
+def respond(agent: Agent, happening: Happening) -> None:
+    """Do what the policy says about one happening.
+
+    Raises:
+        ClocheError: it could not be recorded, or the incident not be declared; what was done stays done.
+    """
+    agent.events.add(happening, agent.mask)
+    if isinstance(happening, Crossing):
+        _crossed(agent, happening)
+    elif isinstance(happening, Gap):
+        _missed(agent, happening)
+
+
+def _crossed(agent: Agent, crossing: Crossing) -> None:
+    rule = RULES[crossing.rule]
+    action = _cut(crossing)
+    wording = Wording(text=agent.text, mask=agent.mask)
+    words = rule.words(crossing, wording, action)
+    access = crossing.event
+    agent.inventory.add_alert(
+        Alert(
+            at=datetime.fromtimestamp(access.at, UTC),
+            kind=crossing.rule,
+            severity=rule.severity(crossing),
+            text=words,
+            keys=tuple(dict.fromkeys((*crossing.keys, access.key))),
+            session=access.session,
+            program=wording.program(access),
+            user=agent.mask(access.client_user or access.user),
+            action=action,
+            stop_ms=crossing.stopped_ms,
+        )
+    )
+    agent.audit.append(
+        f"watch.{crossing.rule}", "cloche", action=action, session=access.session, files=len(crossing.keys),
+        persons=crossing.persons, stopped_ms=crossing.stopped_ms,
+    )  # fmt: skip
+    log.warning("rule broken", rule=crossing.rule, action=action, pid=access.pid, stopped_ms=crossing.stopped_ms)
+    if crossing.response == "declare":
+        _declare(agent, crossing, words)
+
+
+def _cut(crossing: Crossing) -> Action:
+    """What the guard did, and for a Samba client what is left to do: end its own smbd."""
+    access = crossing.event
+    if crossing.outcome == "alerted":
+        return "alert"
+    if crossing.outcome == "denied" and access.session.startswith("smbd:"):
+        client = SambaClient(
+            pid=access.pid, started=access.started, user=access.client_user, address=access.client_address
+        )
+        try:
+            if disconnect(client).action == "disconnected":
+                return "disconnected"
+        except RefusedError as error:
+            log.warning("client not disconnected", why=str(error))
+    return crossing.outcome
+
+
+def _declare(agent: Agent, crossing: Crossing, words: str) -> None:
+    from agent.incident.declare import Declaration, declare
+
+    access = crossing.event
+    at = datetime.fromtimestamp(access.at, UTC)
+    declare(
+        agent,
+        Declaration(
+            kind=kind_of_incident(access),
+            summary=agent.text(f"watch.declared_{crossing.rule}", text=words),
+            discovered_at=at,
+            occurred_at=at,
+            place=agent.settings.store.name,
+            scope="alerts",
+            by="cloche",
+            machine=True,
+        ),
+    )
+
+
+def _missed(agent: Agent, gap: Gap) -> None:
+    """Tell, and mark all again: a guard that came back may lack what was marked while it was away."""
+    agent.inventory.add_alert(
+        Alert(
+            at=datetime.fromtimestamp(gap.at, UTC),
+            kind="gap",
+            severity="notice",
+            text=agent.text(f"watch.gap_{gap.cause}", lost=gap.lost if gap.lost is not None else "?"),
+        )
+    )
+    if gap.cause == "guard_restart" and agent.watch.tier in BLOCKING:
+        try:
+            agent.watch.mark(agent.inventory.watch_list(agent.settings.watch.decoys))
+        except ClocheError as error:
+            log.warning("not marked again", why=agent.mask(str(error)))
