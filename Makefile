@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 TEST_PACKAGES := acl samba smbclient strace chromium poppler-utils fonts-noto-cjk iproute2 nftables util-linux e2fsprogs
 STORE ?=
 
-.PHONY: demo test check check-static format lock clean bench-guard bench-detect
+.PHONY: demo test test-service check check-static format lock clean bench-guard bench-detect
 .DELETE_ON_ERROR:
 
 $(VENV)/bin/python:
@@ -57,3 +57,18 @@ lock: $(VENV)/.dev
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache
+
+.cache/rootfs:
+	packaging/system-packages debootstrap systemd-container git
+	mkdir -p .cache
+	debootstrap --variant=minbase --include=systemd,systemd-sysv,dbus,python3,python3-venv,procps,acl,iproute2,passwd bookworm $@.new >/dev/null
+	mv $@.new $@
+
+.cache/wheelhouse: requirements/base.txt | $(VENV)/.dev
+	$(PIP) download --require-hashes -r requirements/base.txt -d $@
+	$(PIP) download -d $@ setuptools wheel "hatchling>=1.27"
+	@touch $@
+
+# The installed service, under systemd, in a container (root only).
+test-service: .cache/rootfs .cache/wheelhouse
+	$(BIN)/pytest -q -m slow tests/acceptance/test_service.py
