@@ -68,7 +68,7 @@ class PlaceMessage(_Message):
 class FindingMessage(_Message):
     """`Finding`."""
 
-    entity: str = Field(pattern=r"\A[A-Z][A-Z0-9_]{0,63}\Z")
+    entity: str = Field(pattern=r"\A[A-Z][A-Z0-9_]{0,63}\z")
     count: _Count
     distinct: _Count
     confidence: _Share
@@ -102,7 +102,7 @@ class ItemMessage(_Message):
     kind: ItemKind
     status: Literal["read", "partial", "unread", "skipped"]
     reason: Reason
-    encoding: Annotated[str, Field(max_length=64, pattern=r"\A[A-Za-z0-9_.:-]*\Z")] | None
+    encoding: Annotated[str, Field(max_length=64, pattern=r"\A[A-Za-z0-9_.:-]*\z")] | None
     size: _Count
     level: Annotated[int, Field(ge=1, le=4)]
     score: Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
