@@ -1,16 +1,37 @@
-"""Detection, put together: what a worker calls on the text and rows of one item."""
+"""Detection, put together: what a worker calls on the text and rows of one item.
+
+Plain form → number places → detectors → best of each entity → pieces for the tagger → names and addresses. Every step
+is linear in the text; windows and repeats are bounded. Offsets are characters of the text as given.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from config.schema import DetectSettings, ItemKind
-from scanners.records import Chunk, Finding, Rows, Span
+from scanners.detectors import DETECTORS, Detector
+from scanners.distinct import Fingerprints
+from scanners.masking import by_entity, mask_value
+from scanners.prefilter import NamePlaces, number_places
+from scanners.records import Chunk, Finding, Place, Rows, Span
+from scanners.tabular import Table
+from scanners.tally import Tally, Value
+from scanners.written import Plain, to_plain
+
+if TYPE_CHECKING:
+    from scanners.names import NameFinder
+    from scanners.presidio import NationalRecognizers
 
 
 @dataclass(frozen=True, kw_only=True)
 class Analysis:
-    """What one item holds. `person_keys` are 64-bit fingerprints under the run's key, never to be written."""
+    """What one item holds. `person_keys` are 64-bit fingerprints under the run's key, never to be written.
+
+    `persons` counts distinct persons: in tables by the strongest identifier of each row, in running text the most
+    distinct values of any one identifying entity. Masked values and organisations' numbers are nobody.
+    """
 
     findings: tuple[Finding, ...] = ()
     persons: int = 0
@@ -19,28 +40,183 @@ class Analysis:
     score: float = 0.0
 
 
-class ItemAnalysis:
-    """Takes one item piece by piece."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Located:
+    """An entity in plain text. `person` is False where nobody is behind it."""
 
-    def feed(self, piece: Chunk | Rows) -> None:
-        """Look at one piece."""
-        raise NotImplementedError
+    entity: str
+    start: int
+    end: int
+    score: float
+    person: bool = True
 
-    def finish(self) -> Analysis:
-        """All findings of the item; the object is used up."""
-        raise NotImplementedError
+
+def settle(found: Iterable[Located]) -> list[Located]:
+    """Sorted by start; of one entity's overlapping candidates the best stays. One sweep after the sort."""
+    kept: list[Located] = []
+    last: dict[str, int] = {}
+    for place in sorted(found, key=lambda p: (p.start, -p.end)):
+        index = last.get(place.entity)
+        if index is not None and place.start < kept[index].end:
+            rival = kept[index]
+            if (place.score, place.end - place.start) > (rival.score, rival.end - rival.start):
+                kept[index] = place
+            continue
+        last[place.entity] = len(kept)
+        kept.append(place)
+    return sorted(kept, key=lambda p: (p.start, p.end, p.entity))
 
 
 class Analyser:
-    """Finds entities. One a worker; not safe for threads."""
+    """Finds entities. One a worker; not safe for threads.
+
+    The name model (15 MB of weights, numpy) is loaded at the first piece of text where a name can be, Presidio's
+    national recognizers at construction, and only when `settings.countries` names some.
+    """
 
     def __init__(self, settings: DetectSettings, *, names: bool, run_key: bytes) -> None:
-        """Make ready; the name model is loaded at first need."""
+        """Make ready.
+
+        Raises:
+            UsageError: `settings.countries` names a country that Presidio has no recognizer for.
+        """
+        self.threshold = settings.threshold
+        self.fingerprints = Fingerprints(run_key)
+        self.finder: NameFinder | None = None
+        if names:
+            from scanners.names import NameFinder  # numpy and the tagger: 40 MB that --no-names spares
+
+            self.finder = NameFinder()
+        self.places = NamePlaces()
+        self.national: NationalRecognizers | None = None
+        if settings.countries:
+            from scanners.presidio import NationalRecognizers
+
+            self.national = NationalRecognizers(settings.countries)
+        self.numeric: Sequence[Detector] = [d for d in DETECTORS if d.looks_at == "numbers"]
+        self.textual: Sequence[Detector] = [d for d in DETECTORS if d.looks_at == "text"]
 
     def detect(self, text: str) -> list[Span]:
         """Accepted spans of a text, sorted by start; offsets in characters of `text`."""
-        raise NotImplementedError
+        plain = to_plain(text)
+        spans = []
+        for found in self.locate(plain):
+            start, end = plain.span(found.start, found.end)
+            masked = mask_value(found.entity, plain.text[found.start : found.end])
+            spans.append(Span(entity=found.entity, start=start, end=end, score=round(found.score, 3), masked=masked))
+        return spans
 
     def begin(self, name: str, kind: ItemKind) -> ItemAnalysis:
-        """Start on an item called `name` (its path for people, used as context only)."""
-        raise NotImplementedError
+        """Start on an item called `name` (its path for people: a hint, never a finding)."""
+        return ItemAnalysis(self, name=name, kind=kind)
+
+    def locate(self, plain: Plain) -> list[Located]:
+        """What is accepted in a plain text, by start."""
+        text = plain.text
+        found = [place for place in self.candidates(text) if place.score >= self.threshold]
+        if self.finder is not None and not text.isascii():
+            found += self.named(text, sorted((p.start, p.end) for p in found))
+        return settle(found)
+
+    def candidates(self, text: str) -> Iterable[Located]:
+        """All detectors' candidates, of any score."""
+        for low, high, digits in number_places(text):
+            for detector in self.numeric:
+                if digits < detector.fewest:
+                    continue
+                for c in detector.find(text, low, high):
+                    yield Located(entity=detector.entity, start=c.start, end=c.end, score=c.score, person=c.person)
+        for detector in self.textual:
+            if not detector.hint or detector.hint in text:
+                for c in detector.find(text, 0, len(text)):
+                    yield Located(entity=detector.entity, start=c.start, end=c.end, score=c.score, person=c.person)
+        if self.national:
+            for entity, start, end, score in self.national.find(text):
+                yield Located(entity=entity, start=start, end=end, score=score)
+
+    def named(self, text: str, findings: Sequence[tuple[int, int]]) -> list[Located]:
+        """Names and addresses, in the pieces where they can be."""
+        pieces = self.places.choose(text, findings)
+        if not pieces or self.finder is None:
+            return []
+        found = []
+        answers = self.finder.find([text[low:high] for low, high in pieces])
+        for (low, _), names in zip(pieces, answers, strict=True):
+            found += [
+                Located(entity=n.entity, start=low + n.start, end=low + n.end, score=n.score)
+                for n in names
+                if n.score >= self.threshold
+            ]
+        return found
+
+
+class ItemAnalysis:
+    """Takes one item piece by piece: text as chunks, tables as rows, in any mixture."""
+
+    def __init__(self, analyser: Analyser, *, name: str, kind: ItemKind) -> None:
+        """Begin with nothing."""
+        self.analyser = analyser
+        self.name = name
+        self.kind = kind
+        self.tally = Tally(analyser.fingerprints)
+        self.tables: dict[tuple[str, tuple[str, ...], Place], Table] = {}
+
+    def feed(self, piece: Chunk | Rows) -> None:
+        """Look at one piece."""
+        if isinstance(piece, Chunk):
+            self.read_text(piece.text, piece.place)
+            return
+        key = (piece.table, piece.columns, piece.place)
+        table = self.tables.get(key)
+        if table is None:
+            table = self.tables[key] = Table(
+                piece,
+                tally=self.tally,
+                threshold=self.analyser.threshold,
+                read_cell=self.read_text,
+                finds_names=self.analyser.finder is not None,
+            )
+        table.feed(piece)
+
+    def read_text(self, text: str, place: Place) -> list[Value]:
+        """Count what is in a running text (or in a cell of one) at `place`."""
+        plain = to_plain(text)
+        line, done = place.line or 1, 0
+        values = []
+        for found in self.analyser.locate(plain):
+            line += plain.text.count("\n", done, found.start)
+            done = found.start
+            value = plain.text[found.start : found.end]
+            entry = Value(
+                entity=found.entity,
+                text=value,
+                normal=normalise(found.entity, value),
+                score=found.score,
+                person=found.person,
+            )
+            values.append(entry)
+            where = Place(table=place.table, column=place.column, member=place.member, page=place.page, line=line)
+            if place.column is None:
+                self.tally.add_in_text(entry, where)
+            else:
+                self.tally.add(
+                    entry,
+                    Place(
+                        table=place.table, column=place.column, member=place.member, page=place.page, line=place.line
+                    ),
+                )
+        return values
+
+    def finish(self) -> Analysis:
+        """All findings of the item; the object is used up."""
+        for table in self.tables.values():
+            table.finish()
+        persons, keys = self.tally.persons()
+        level, score = self.tally.grade(persons)
+        return Analysis(findings=self.tally.findings(), persons=persons, person_keys=keys, level=level, score=score)
+
+
+def normalise(entity: str, value: str) -> str:
+    """The same for all written forms of one value."""
+    detector = by_entity().get(entity)
+    return detector.normalise(value) if detector else "".join(value.split()).lower()

@@ -16,8 +16,9 @@ from importlib.resources import files
 from typing import Any, Final
 
 CJK: Final = "[\u4e00-\u9fff]"
-NUMBERED: Final = r"(?:[0-9一二三四五六七八九十百甲乙丙丁A-Za-z\-#、]{1,8}(?:号楼|号院|号|弄|栋|幢|座|楼|层|室|单元|组|队|门|排|期|区|铺|户|F)[ ,]?)"
-    "路|街|大道|道|巷|弄|胡同|村|小区|大厦|广场|花园|园|苑|公寓|大楼|栋|幢|室|单元|镇|乡|城|中心|府|里"
+NUMBERED: Final = (
+    r"(?:[0-9一二三四五六七八九十百甲乙丙丁A-Za-z\-#、]{1,8}(?:号楼|号院|号|弄|栋|幢|座|楼|层|室|单元|组|队|门|排|期|区|铺|户|F)"
+    "[ ,]?)"
 )
 PLATE_BEGINS: Final = re.compile("[京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼][A-Z][·]?[0-9A-Z]{5}")
 REACHED: Final = re.compile(r"1[3-9][0-9][ \-]?[0-9]{4}|@|[0-9]{15}")
@@ -99,8 +100,11 @@ class NameRules:
         """Names by rules alone."""
         for pattern, score in ((self.cued, 0.85), (self.beside, 0.85), (self.then, 0.55), (self.card_of, 0.6)):
             for found in pattern.finditer(line):
-                if not self.vetoed(line, *found.span(1)) and self.has_surname(found.group(1)):
-                    yield Named(entity="PERSON", start=found.start(1), end=found.end(1), score=score)
+                start, end = found.span(1)
+                if end - start == 3 and line[start] == "和" and line[start + 1] in self.surnames:
+                    start += 1
+                if not self.vetoed(line, start, end) and self.has_surname(line[start:end]):
+                    yield Named(entity="PERSON", start=start, end=end, score=score)
         if REACHED.search(line):
             for found in self.alone.finditer(line):
                 if not self.vetoed(line, *found.span(1)):

@@ -20,6 +20,8 @@ REMEMBERED: Final = 20_000
 LONGEST: Final = 256
 TAIL: Final = re.compile(NUMBERED + "*(?:[0-9]{2,4}(?![0-9])室?)?")
 STREET: Final = re.compile(
+    "路|街|大道|道|巷|弄|胡同|村|小区|大厦|广场|花园|园|苑|公寓|大楼|栋|幢|室|单元|镇|乡|城|中心|府|里"
+)
 HOUSE: Final = re.compile(NUMBERED + "|[0-9]{1,5}(?:号|-[0-9])")
 LEADS: Final = re.compile("^(?:居住地|所在地|地址|住址|住在|地|址|在|到)(?=[\u4e00-\u9fff]{2})")
 DISTRICT: Final = re.compile("省|市|区|县|镇|乡|州|旗")
@@ -105,7 +107,7 @@ class NameFinder:
             if score:
                 yield Named(entity="ADDRESS", start=start, end=start + len(text), score=score)
         for found in RULED_ADDRESS.finditer(line):
-            if DISTRICT.search(found.group()) and not re.search("[住到在是址]", found.group()):
+            if DISTRICT.search(found.group()) and not re.search("[住到在是址地]", found.group()):
                 yield Named(entity="ADDRESS", start=found.start(), end=found.end(), score=0.55)
 
 
@@ -134,5 +136,3 @@ def judge_address(text: str) -> float:
     if HOUSE.search(text):
         return 0.8
     return 0.55 if len(text) >= 7 else 0.4
-
-

@@ -16,9 +16,14 @@ from scanners.context import Context
 
 # A run of digits with what people write between them; numeric detectors match inside such places only.
 NUMBER_PLACE: Final = re.compile(r"[0-9(+][0-9*xX\-. ()+/]{5,}")
+REACH: Final = 20  # an extension behind a number place
 # Latin words that may touch a number from the left: `tel13800001111`.
 GLUED: Final = re.compile(
-    r"(?:^|[^A-Za-z])(?:tel|t|phone|mobile|mob|ph|id|no|card|sfz|cell|call|sj|dh|sjh|wx|vx|wechat|fax|visa|bank)$", re.I
+    r"(?:^|[^A-Za-z])(?:tel|t|phone|mobile|mob|ph|id|no|card|sfz|cell|call|sj|dh|sjh|wx|vx|wechat|fax|visa|bank)$", re.IGNORECASE
+)
+# Letters that may touch a value from the right: an extension, or laughter in a chat.
+CHATTER: Final = re.compile(
+    r"(?:ext|tel|h{2,}|(?:ha){2,}|(?:he){2,}|lol|ok|thx|pls|plz|x{2,}|email|mail|id|wx|vx)(?![A-Za-z])", re.IGNORECASE
 )
 
 
@@ -39,6 +44,7 @@ class Detector(ABC):
     words: ClassVar[tuple[str, ...]] = ()
     columns: ClassVar[tuple[str, ...]] = ()
     looks_at: ClassVar[Literal["numbers", "text"]] = "text"
+    fewest: ClassVar[int] = 1  # a number place with fewer digits has no match
     hint: ClassVar[str] = ""  # a text without this string has no match: the cheapest filter there is
 
     def __init__(self) -> None:
@@ -66,6 +72,14 @@ class Detector(ABC):
         return best
 
 
+def within(pattern: re.Pattern[str], text: str, start: int, end: int) -> Iterator[re.Match[str]]:
+    """Matches that begin in `[start, end)`; they may end up to `REACH` characters behind it, and see what follows."""
+    for found in pattern.finditer(text, start, min(len(text), end + REACH)):
+        if found.start() >= end:
+            return
+        yield found
+
+
 def stands_alone(text: str, start: int, end: int) -> bool:
     """No Latin letter, `_` run or decimal point ties `[start, end)` to something larger (a hash, a version, a float)."""
     before = text[start - 1] if start else " "
@@ -74,7 +88,7 @@ def stands_alone(text: str, start: int, end: int) -> bool:
         return False
     if before in ".,-:/" and start > 1 and "0" <= text[start - 2] <= "9":
         return before == "," or (before in ":/" and start > 4 and "0" <= text[start - 4] <= "9")
-    if after.isascii() and after.isalpha() and text[end : end + 3].lower() not in {"ext", "tel"}:
+    if after.isascii() and after.isalpha() and not CHATTER.match(text, end):
         return False
     return not (after in ".-" and end + 1 < len(text) and "0" <= text[end + 1] <= "9")
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from typing import ClassVar, Final
 
-from scanners.detectors.base import Candidate, Detector
+from scanners.detectors.base import Candidate, Detector, within
 
 PLATE: Final = re.compile(
     r"[京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼][A-Z][\u00b7\u2022. \-]?(?:[0-9A-Z]{6}|[0-9A-Z]{4}[0-9A-Z挂学警港澳领])(?![0-9A-Za-z])"
@@ -24,18 +24,28 @@ class CnLicensePlate(Detector):
         "车牌", "车号", "牌照", "停车", "挪车", "车主", "的车", "这个车", "这车", "号牌", "机动车", "驾驶", "车辆", "违章",
         "plate", "chepai", "license plate", "vehicle",
     )  # fmt: skip
-    columns: ClassVar[tuple[str, ...]] = ("车牌", "车号", "plate", "plate_no", "plate_number", "chepai", "license_plate")
+    columns: ClassVar[tuple[str, ...]] = (
+        "车牌",
+        "车号",
+        "plate",
+        "plate_no",
+        "plate_number",
+        "chepai",
+        "license_plate",
+    )
 
     def find(self, text: str, start: int, end: int) -> Iterator[Candidate]:
         """All plates."""
         if text.isascii():
             return
-        for found in PLATE.finditer(text, start, end):
+        for found in within(PLATE, text, start, end):
             tail = found.group()[2:]
             weight = self.context.weigh(text, *found.span())
             proper = "I" not in found.group()[1:] and "O" not in tail and any(c.isdigit() for c in tail)
             yield Candidate(
-                start=found.start(), end=found.end(), score=(0.85 if weight > 0 else 0.65) if proper else (0.7 if weight > 0 else 0.5)
+                start=found.start(),
+                end=found.end(),
+                score=(0.85 if weight > 0 else 0.65) if proper else (0.7 if weight > 0 else 0.5),
             )
 
     def mask(self, value: str) -> str:

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator
 from typing import ClassVar, Final, Literal
 
-from scanners.detectors.base import Candidate, Detector, keep_ends
+from scanners.detectors.base import CHATTER, Candidate, Detector, keep_ends, within
 
-PASSPORT: Final = re.compile(r"(?<![0-9A-Za-z])(?:[DEGPSdegps][0-9]{8}|[Ee][A-HJ-NP-Za-hj-np-z][0-9]{7})(?![0-9A-Za-z])")
+PASSPORT: Final = re.compile(r"(?<![0-9A-Za-z])(?:[DEGPSdegps][0-9]{8}|[Ee][A-HJ-NP-Za-hj-np-z][0-9]{7})(?![0-9])")
 
 
 class CnPassport(Detector):
@@ -16,12 +16,20 @@ class CnPassport(Detector):
 
     entity: ClassVar[str] = "CN_PASSPORT"
     looks_at: ClassVar[Literal["numbers", "text"]] = "numbers"
+    fewest: ClassVar[int] = 7
     words: ClassVar[tuple[str, ...]] = ("护照", "passport", "huzhao", "出入境", "旅客", "证件")
     columns: ClassVar[tuple[str, ...]] = ("护照", "passport", "passport_no", "huzhao")
 
     def find(self, text: str, start: int, end: int) -> Iterator[Candidate]:
         """All of that form; without a word the score stays low."""
-        for found in PASSPORT.finditer(text, start, end):
+        for found in within(PASSPORT, text, start, end):
+            if (
+                found.end() < len(text)
+                and text[found.end()].isascii()
+                and text[found.end()].isalpha()
+                and not CHATTER.match(text, found.end())
+            ):
+                continue
             weight = self.context.weigh(text, *found.span())
             yield Candidate(start=found.start(), end=found.end(), score=(0.05, 0.2, 0.8)[weight + 1])
 

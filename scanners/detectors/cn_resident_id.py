@@ -11,17 +11,17 @@ from collections.abc import Iterator
 from datetime import date
 from typing import ClassVar, Final, Literal
 
-from scanners.detectors.base import Candidate, Detector, keep_ends, stands_alone
+from scanners.detectors.base import Candidate, Detector, keep_ends, stands_alone, within
 
 PROVINCES: Final = frozenset(
-    "11 12 13 14 15 21 22 23 31 32 33 34 35 36 37 41 42 43 44 45 46 50 51 52 53 54 61 62 63 64 65 71 81 82 83".split()
+    ["11", "12", "13", "14", "15", "21", "22", "23", "31", "32", "33", "34", "35", "36", "37", "41", "42", "43", "44", "45", "46", "50", "51", "52", "53", "54", "61", "62", "63", "64", "65", "71", "81", "82", "83"]
 )
 WEIGHTS: Final = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 CHECK: Final = "10X98765432"
 LONG: Final = re.compile(
-    r"(?<![0-9])([1-9][0-9]{5})[ \-.]?([0-9]{4})[ \-.]?([0-9]{2})[ \-.]?([0-9]{2})[ \-.]?([0-9]{3})[ \-.]?([0-9Xx])(?![0-9A-Za-z])"
+    r"(?<![0-9])([1-9][0-9]{5})[ \-.]?([0-9]{4})[ \-.]?([0-9]{2})[ \-.]?([0-9]{2})[ \-.]?([0-9]{3})[ \-.]?([0-9Xx])(?![0-9])"
 )
-SHORT: Final = re.compile(r"(?<![0-9])[1-9][0-9]{14}(?![0-9A-Za-z])")
+SHORT: Final = re.compile(r"(?<![0-9])[1-9][0-9]{14}(?![0-9])")
 MASKED: Final = re.compile(r"(?<![0-9*])[1-9][0-9]{0,9}\*{4,16}[0-9]{0,4}[0-9Xx](?![0-9*A-Za-z])")
 OLDEST: Final = 1900
 
@@ -29,7 +29,7 @@ OLDEST: Final = 1900
 def is_date(year: int, month: int, day: int) -> bool:
     """A day that has been, since 1900."""
     try:
-        return OLDEST <= year and date(year, month, day) <= date.today()  # noqa: DTZ011  a birthday has no zone
+        return year >= OLDEST and date(year, month, day) <= date.today()  # noqa: DTZ011  a birthday has no zone
     except ValueError:
         return False
 
@@ -44,6 +44,7 @@ class CnResidentId(Detector):
 
     entity: ClassVar[str] = "CN_RESIDENT_ID"
     looks_at: ClassVar[Literal["numbers", "text"]] = "numbers"
+    fewest: ClassVar[int] = 15
     words: ClassVar[tuple[str, ...]] = (
         "身份证", "证件", "身份號", "身份号", "公民身份", "户口", "sfz", "sfzh", "shenfenzheng", "shenfen",
         "id card", "idcard", "identity", "id number", "idno", "id no", "certno", "cert no", "id_num", "实名",
@@ -55,20 +56,18 @@ class CnResidentId(Detector):
 
     def find(self, text: str, start: int, end: int) -> Iterator[Candidate]:
         """See the module for what is checked."""
-        for found in LONG.finditer(text, start, end):
+        for found in within(LONG, text, start, end):
             score = self.judge(text, found)
             if score:
                 yield Candidate(start=found.start(), end=found.end(), score=score)
-        for found in SHORT.finditer(text, start, end):
+        for found in within(SHORT, text, start, end):
             digits = found.group()
-            fits = digits[:2] in PROVINCES and is_date(
-                1900 + int(digits[6:8]), int(digits[8:10]), int(digits[10:12])
-            )
+            fits = digits[:2] in PROVINCES and is_date(1900 + int(digits[6:8]), int(digits[8:10]), int(digits[10:12]))
             if fits and stands_alone(text, *found.span()):
                 weight = self.context.weigh(text, *found.span())
                 yield Candidate(start=found.start(), end=found.end(), score=(0.1, 0.25, 0.75)[weight + 1])
-        if "*" in text:
-            for found in MASKED.finditer(text, start, end):
+        if "*" in text[start:end]:
+            for found in within(MASKED, text, start, end):
                 length = found.end() - found.start()
                 if length in (15, 18) or (length > 11 and self.context.weigh(text, *found.span()) > 0):
                     yield Candidate(start=found.start(), end=found.end(), score=0.5, person=False)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import ClassVar, Final
 
-from scanners.detectors.base import Candidate, Detector
+from scanners.detectors.base import Candidate, Detector, within
 
 PAIR: Final = re.compile(
     r"(?:密码|口令|(?<![A-Za-z])(?i:password|passwd|pwd|secret|api_?key|access_?token|secret_?key))[\"']?[ ]?(?:是|为|[:=])[ ]?[\"']?([!-~]{4,128})"
@@ -25,7 +25,7 @@ class Credential(Detector):
 
     def find(self, text: str, start: int, end: int) -> Iterator[Candidate]:
         """What follows a key called so; the key itself is not part of it."""
-        for found in PAIR.finditer(text, start, end):
+        for found in within(PAIR, text, start, end):
             value = found.group(1).rstrip("\"',;})")
             if value and value.lower() not in {"null", "none", "true", "false", "string", "varchar"}:
                 yield Candidate(start=found.start(1), end=found.start(1) + len(value), score=0.55, person=False)

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from typing import ClassVar, Final, Literal
 
-from scanners.detectors.base import Candidate, Detector, stands_alone
+from scanners.detectors.base import Candidate, Detector, stands_alone, within
 
 CARD: Final = re.compile(
     r"(?<![0-9*])(?:[2-689][0-9]{12,18}|[2-689][0-9]{3}([ \-])[0-9]{4}\1[0-9]{4}\1[0-9]{1,7}(?:\1[0-9]{1,4})?"
@@ -56,6 +56,7 @@ class CreditCard(Detector):
 
     entity: ClassVar[str] = "CREDIT_CARD"
     looks_at: ClassVar[Literal["numbers", "text"]] = "numbers"
+    fewest: ClassVar[int] = 13
     words: ClassVar[tuple[str, ...]] = (
         "银行卡", "卡号", "信用卡", "储蓄卡", "借记卡", "银联", "转账", "账号", "帐号", "收款", "开户", "行卡", "打款",
         "的卡", "银行", "card", "credit card", "bank card", "bankcard", "cardno", "card no", "visa", "mastercard", "amex",
@@ -68,7 +69,7 @@ class CreditCard(Detector):
 
     def find(self, text: str, start: int, end: int) -> Iterator[Candidate]:
         """Plain and grouped numbers of a fitting length."""
-        for found in CARD.finditer(text, start, end):
+        for found in within(CARD, text, start, end):
             digits = re.sub(r"[^0-9]", "", found.group())
             kind = issuer(digits)
             if not 13 <= len(digits) <= 19 or kind is None or len(set(digits)) < 3:

@@ -6,14 +6,16 @@ import re
 from collections.abc import Iterator
 from typing import ClassVar, Final
 
-from scanners.detectors.base import Candidate, Detector
+from scanners.detectors.base import Candidate, Detector, within
 
 DATE: Final = re.compile(
     r"(?<![0-9])(?:(?:18|19|20)[0-9]{2}(?:[-/.](?:0?[1-9]|1[0-2])[-/.](?:[12][0-9]|3[01]|0?[1-9])|年(?:1[0-2]|0?[1-9])月(?:(?:[12][0-9]|3[01]|0?[1-9])[日号]?)?"
     r"|(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01]))|(?:0?[1-9]|[12][0-9]|3[01])[/.](?:0?[1-9]|[12][0-9]|3[01])[/.](?:19|20)[0-9]{2}"
     r"|[0-9]{2}年(?:1[0-2]|0?[1-9])月(?:[0-9]{1,2}[日号])?)(?![0-9])"
 )
-WORD: Final = re.compile(r"出生|生日|生于|诞辰|(?<![A-Za-z])(?i:birth(?:day|date)?|dob|born|shengri|chusheng|date of birth)(?![A-Za-z])")
+WORD: Final = re.compile(
+    r"出生|生日|生于|诞辰|(?<![A-Za-z])(?i:birth(?:day|date)?|dob|born|shengri|chusheng|date of birth)(?![A-Za-z])"
+)
 
 
 class DateOfBirth(Detector):
@@ -27,7 +29,7 @@ class DateOfBirth(Detector):
 
     def find(self, text: str, start: int, end: int) -> Iterator[Candidate]:
         """From each word for birth, the date within twelve characters after it."""
-        for word in WORD.finditer(text, start, end):
+        for word in within(WORD, text, start, end):
             found = DATE.search(text, word.end(), min(len(text), word.end() + 24))
             if found and found.start() - word.end() <= 12:
                 yield Candidate(start=found.start(), end=found.end(), score=0.7)

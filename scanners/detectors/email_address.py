@@ -13,8 +13,12 @@ from typing import ClassVar, Final
 from scanners.detectors.base import Candidate, Detector
 
 LOCAL_CHARACTERS: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._%+-")
-DOMAIN: Final = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9\-]{0,61}[A-Za-z0-9])?\.){1,6}[A-Za-z]{2,18}(?![A-Za-z0-9])")
-FILES: Final = frozenset("png jpg jpeg gif webp svg bmp ico js css ts vue json xml html php py so dll exe local localdomain".split())
+DOMAIN: Final = re.compile(
+    r"(?:(?:[A-Za-z0-9](?:[A-Za-z0-9\-]{0,61}[A-Za-z0-9])?\.){1,6}(?:(?:com|cn|net|org|edu|gov)(?=(?:h{2,}|(?:ha){2,}|lol|ok|thx)(?![A-Za-z]))|[A-Za-z]{2,18}(?![A-Za-z0-9])))"
+)
+FILES: Final = frozenset(
+    ["png", "jpg", "jpeg", "gif", "webp", "svg", "bmp", "ico", "js", "css", "ts", "vue", "json", "xml", "html", "php", "py", "so", "dll", "exe", "local", "localdomain"]
+)
 LONGEST: Final = 64
 
 
@@ -40,9 +44,7 @@ class EmailAddress(Detector):
                 last = domain.group().rsplit(".", 1)[1].lower()
                 if last not in FILES and not local.startswith("."):
                     weight = self.context.weigh(text, first, domain.end())
-                    yield Candidate(
-                        start=at - len(stripped), end=domain.end(), score=0.95 if weight > 0 else 0.85
-                    )
+                    yield Candidate(start=at - len(stripped), end=domain.end(), score=0.95 if weight > 0 else 0.85)
             at = text.find("@", at + 1, end)
 
     def mask(self, value: str) -> str:
@@ -56,6 +58,5 @@ class EmailAddress(Detector):
 
 
 PROVIDERS: Final = frozenset(
-    "qq.com 163.com 126.com sina.com sina.cn sohu.com foxmail.com gmail.com outlook.com hotmail.com yahoo.com yeah.net "
-    "aliyun.com 139.com 189.cn icloud.com live.com vip.qq.com 21cn.com tom.com example.com".split()
+    ["qq.com", "163.com", "126.com", "sina.com", "sina.cn", "sohu.com", "foxmail.com", "gmail.com", "outlook.com", "hotmail.com", "yahoo.com", "yeah.net", "aliyun.com", "139.com", "189.cn", "icloud.com", "live.com", "vip.qq.com", "21cn.com", "tom.com", "example.com"]
 )

@@ -7,11 +7,11 @@ import re
 from collections.abc import Iterator
 from typing import ClassVar, Final
 
-from scanners.detectors.base import Candidate, Detector
+from scanners.detectors.base import Candidate, Detector, within
 
 FOUR: Final = re.compile(r"(?<![0-9.A-Za-z])[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?![0-9]|\.[0-9]|[A-Za-z])")
 SIX: Final = re.compile(r"(?<![0-9A-Za-z:.])[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7}(?![0-9A-Za-z:])")
-VERSION: Final = re.compile(r"(?:version|ver|v|版本|build|rev|release|固件)[ :=._\-]{0,3}$", re.I)
+VERSION: Final = re.compile(r"(?:version|ver|v|版本|build|rev|release|固件)[ :=._\-]{0,3}$", re.IGNORECASE)
 
 
 class IpAddress(Detector):
@@ -24,12 +24,12 @@ class IpAddress(Detector):
     def find(self, text: str, start: int, end: int) -> Iterator[Candidate]:
         """Both families."""
         if "." in text:
-            for found in FOUR.finditer(text, start, end):
+            for found in within(FOUR, text, start, end):
                 if all(int(part) < 256 for part in found.group().split(".")):
                     version = VERSION.search(text[max(0, found.start() - 10) : found.start()])
                     yield Candidate(start=found.start(), end=found.end(), score=0.2 if version else 0.6)
         if "::" in text or text.count(":") > 6:
-            for found in SIX.finditer(text, start, end):
+            for found in within(SIX, text, start, end):
                 try:
                     ipaddress.IPv6Address(found.group())
                 except ValueError:

@@ -12,7 +12,8 @@ import re
 from collections.abc import Iterator
 from typing import ClassVar, Final, Literal
 
-from scanners.detectors.base import Candidate, Detector, stands_alone
+from scanners.context import BEFORE, line_before
+from scanners.detectors.base import Candidate, Detector, stands_alone, within
 
 MOBILE: Final = re.compile(
     r"(?<![0-9*])(?:\(?(?:\+|00)?86\)?[ \-]{0,2})?(1[3-9][0-9](?:[0-9]{8}|([ \-.])[0-9]{4}[ \-.]?[0-9]{4}|[0-9]{4}[ \-.][0-9]{4}"
@@ -20,16 +21,16 @@ MOBILE: Final = re.compile(
 )
 SEGMENT: Final = re.compile(r"1(?:3[0-9]|4[014-9]|5[0-35-9]|6[2567]|7[0-8]|8[0-9]|9[0-35-9])")
 LANDLINE: Final = re.compile(
-    r"(?<![0-9*])(?:(?:\+|00)86[ \-]?|\(\+?86\)[ \-]?)?\(?(0?(?:10|2[0-57-9]|[3-9][0-9]{2}))\)?([ \-]{0,2})([2-8][0-9]{2,3}[ \-]?[0-9]{4})"
-    r"(?:(?:[ ,]{0,2}(?:转|分机|ext\.?|x|#)[ :]?|-)[0-9]{1,5})?(?![0-9*])", re.I,
+    r"(?<![0-9*])(?:(?:(?:\+|00)86|\(\+?86\))[ \-]?\(?(?=[0-9])|\(?(?=0))(0?(?:10|2[0-57-9]|[3-9][0-9]{2}))\)?([ \-]{0,2})([2-8][0-9]{2,3}[ \-]?[0-9]{4})"
+    r"(?:(?:[ ,]{0,2}(?:转|分机|ext\.?|x|#)[ :]?|-)[0-9]{1,5})?(?![0-9*])", re.IGNORECASE,
 )  # fmt: skip
 LOCAL: Final = re.compile(r"(?<![0-9*\-./])[2-8][0-9]{2,3}-?[0-9]{4}(?![0-9*\-./])")
 SERVICE: Final = re.compile(r"(?<![0-9*])[48]00(?:[ \-]?[0-9]{3}[ \-]?[0-9]{4}|[ \-][0-9]{4}[ \-][0-9]{3})(?![0-9*])")
 ABROAD: Final = re.compile(r"(?<![0-9*+])\+(?!86)[1-9][0-9]{0,2}(?:[ \-.]?\(?[0-9]{1,5}\)?){2,6}(?![0-9*])")
 MASKED: Final = re.compile(r"(?<![0-9*])1[3-9][0-9][ \-]?\*{3,6}[ \-]?[0-9]{2,5}(?![0-9*])")
-FORM: Final = re.compile(r"[+(]?[0-9][0-9 ().\-/+*]{4,22}(?:(?:转|分机|ext\.?|x|#) ?[0-9]{1,6})?", re.I)
+FORM: Final = re.compile(r"[+(]?[0-9][0-9 ().\-/+*]{4,22}(?:(?:转|分机|ext\.?|x|#) ?[0-9]{1,6})?", re.IGNORECASE)
 ZONES: Final = frozenset({"10", "20", "21", "22", "23", "24", "25", "27", "28", "29"})
-TAIL: Final = re.compile(r"(?:转|分机|ext|x|#).*$", re.I)
+TAIL: Final = re.compile(r"(?:转|分机|ext|x|#).*$", re.IGNORECASE)
 
 
 class PhoneNumber(Detector):
@@ -37,6 +38,7 @@ class PhoneNumber(Detector):
 
     entity: ClassVar[str] = "PHONE_NUMBER"
     looks_at: ClassVar[Literal["numbers", "text"]] = "numbers"
+    fewest: ClassVar[int] = 7
     words: ClassVar[tuple[str, ...]] = (
         "手机", "电话", "联系", "座机", "固话", "热线", "致电", "拨打", "来电", "传真", "打给", "号码", "预留", "绑定",
         "電話", "手機", "tel", "phone", "mobile", "cell", "call", "contact", "fax", "shouji", "dianhua", "lianxi", "sj",
@@ -50,25 +52,28 @@ class PhoneNumber(Detector):
 
     def find(self, text: str, start: int, end: int) -> Iterator[Candidate]:
         """Mobiles, landlines, service numbers, numbers from abroad, masked mobiles."""
-        for found in MOBILE.finditer(text, start, end):
+        place = text[start:end]
+        for found in within(MOBILE, text, start, end):
             yield from self.judge_mobile(text, found)
-        for found in LANDLINE.finditer(text, start, end):
-            yield from self.judge_landline(text, found)
-        for found in SERVICE.finditer(text, start, end):
+        if "0" in place:
+            for found in within(LANDLINE, text, start, end):
+                yield from self.judge_landline(text, found)
+        for found in within(SERVICE, text, start, end) if "00" in place else ():
             if stands_alone(text, *found.span()):
                 weight = self.context.weigh(text, *found.span())
                 plain = 0.5 if re.search(r"[ \-]", found.group()) else 0.3
                 yield self.candidate(found, (0.1, plain, 0.6)[weight + 1], person=False)
-        for found in LOCAL.finditer(text, start, end):
+        spoken = self.context.pattern.search(text, line_before(text, start, BEFORE), end)
+        for found in within(LOCAL, text, start, end) if spoken else ():
             if stands_alone(text, *found.span()) and self.context.weigh(text, *found.span()) > 0:
                 near = self.context.pattern.search(text, max(0, found.start() - 8), found.start())
                 yield self.candidate(found, 0.6 if near else 0.3)
-        for found in ABROAD.finditer(text, start, end):
+        for found in within(ABROAD, text, start, end) if "+" in place else ():
             if 8 <= sum(c.isdigit() for c in found.group()) <= 15:
                 weight = self.context.weigh(text, *found.span())
                 yield self.candidate(found, (0.3, 0.6, 0.85)[weight + 1])
-        if "*" in text:
-            for found in MASKED.finditer(text, start, end):
+        if "*" in place:
+            for found in within(MASKED, text, start, end):
                 yield self.candidate(found, 0.55, person=False)
 
     def judge_mobile(self, text: str, found: re.Match[str]) -> Iterator[Candidate]:
@@ -138,4 +143,6 @@ def apart(text: str, start: int, end: int) -> bool:
     """Nothing but Chinese, spaces or sentence punctuation touches the value: people write phones so, programs rarely."""
     before = text[start - 1] if start else " "
     after = text[end] if end < len(text) else " "
-    return not (before.isascii() and before not in " \n\t,;/(:'\"|") and not (after.isascii() and after not in " \n\t,;/).'\"|!?")
+    return not (before.isascii() and before not in " \n\t,;/(:'\"|~") and not (
+        after.isascii() and after not in " \n\t,;/).'\"|!?~"
+    )
