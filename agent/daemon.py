@@ -162,7 +162,7 @@ class Daemon:
                 self._attempt("report", lambda: report_health(self._agent))
 
     def _scan(self) -> None:
-        request = Request(arguments={}, caller=this_caller())
+        request = Request(arguments={"scheduled": True}, caller=this_caller())
         find_operation("scan").load()(self._agent, request)
         report_inventory(self._agent)
 

@@ -18,7 +18,7 @@ from config.text import Text
 from containment.journal import Journal
 from containment.keyring import Keyring
 from containment.quarantine import Quarantine
-from containment.sealing import recover
+from containment.recovery import recover
 from scanners.masking import mask_text
 
 
