@@ -114,6 +114,9 @@ class RespondSettings(Section):
 
     contain: bool = Field(True, description="A declaration quarantines the affected data at once.")
     stop_holders: bool = Field(True, description="Stop processes that hold affected data (never shared servers).")
+    regimes: tuple[str, ...] = Field(
+        (), description="Laws that apply here besides the usual ones: `<regime>` or `<regime>/<duty>`, as in `eu-gdpr`."
+    )
 
 
 class LinkSettings(Section):

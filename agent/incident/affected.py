@@ -42,6 +42,8 @@ class AffectedSet:
     left_out: tuple[LeftOut, ...] = ()
     persons: int = 0
     types: tuple[str, ...] = ()
+    on_a_word: frozenset[bytes] = field(default=frozenset(), repr=False)
+    """Paths that a person named one by one, or all of them by `--scope all`: taken even if live or protected."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +90,7 @@ class Affection:
         return AffectedSet(
             scope=scope, items=tuple(items), left_out=tuple(left_out), persons=self._together(items, runs),
             types=tuple(sorted({kind for item in items for kind in item.types})),
+            on_a_word=frozenset(on_a_word),
         )  # fmt: skip
 
     def _default(self, declaration: Declaration) -> Scope:

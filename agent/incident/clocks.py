@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from typing import Any, Literal
 
 from agent.incident.law import Duty, Regime, load_regimes
@@ -45,24 +45,24 @@ class Clock:
         """Deadline, threshold and contents were all seen in a source."""
         return self.duty.verified and self.duty.contents_verified
 
-    def document(self, language: Language) -> dict[str, Any]:
-        """As JSON; durations in seconds."""
+    def document(self, language: Language, zone: tzinfo) -> dict[str, Any]:
+        """As JSON; durations in seconds, times in `zone`."""
         return {
             "key": self.key, "regime": self.regime.name[language], "title": self.duty.title[language],
             "authority": self.duty.authority[language], "channel": self.duty.channel[language],
             "note": self.duty.note[language] if self.duty.note else "",
             "contents": [words[language] for words in self.duty.contents],
             "state": self.state, "counts_up": self.duty.hours is None,
-            "start": iso(self.start), "deadline": iso(self.deadline),
+            "start": iso(self.start, zone), "deadline": iso(self.deadline, zone),
             "elapsed_seconds": int(self.elapsed.total_seconds()),
             "remaining_seconds": None if self.remaining is None else int(self.remaining.total_seconds()),
             "verified": self.verified, "source": self.regime.source, "date": self.regime.date,
         }  # fmt: skip
 
 
-def iso(moment: datetime | None) -> str | None:
-    """ISO 8601 with zone, to the second."""
-    return None if moment is None else moment.isoformat(timespec="seconds")
+def iso(moment: datetime | None, zone: tzinfo) -> str | None:
+    """ISO 8601 in a zone, to the second."""
+    return None if moment is None else moment.astimezone(zone).isoformat(timespec="seconds")
 
 
 def clocks(

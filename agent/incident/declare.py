@@ -1,26 +1,150 @@
-"""启动应急预案: contain at once, record everything, go on when a part fails.
+"""启动应急预案: contain at once, record everything, go on when a part fails. And 疑似上报, which contains nothing.
 
-Nothing here waits for a meeting. Each part (deny, stop, fence, vault, evidence, documents, outbox) is tried on its
+Nothing here waits for a meeting. Each part (deny, fence, stop, vault, evidence, outbox, documents) is tried on its
 own; one that fails is recorded and named, and the rest goes on.
 """
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from agent.incident import evidence
+from agent.incident.affected import AffectedSet, Affection
+from agent.incident.containing import Containing
+from agent.incident.course import Course, Outcome
+from agent.incident.documents import write_documents
+from agent.incident.moments import zone_of
 from agent.incident.records import Declaration, Incident
+from agent.incident.store import IncidentStore
+from agent.incident.view import for_head_office
+from config.errors import UsageError
 
 if TYPE_CHECKING:
     from agent.wiring import Agent
 
-__all__ = ["Declaration", "Incident", "declare", "report"]
+__all__ = ["Declaration", "Incident", "declare", "preview", "report"]
 
 
-def declare(agent: Agent, declaration: Declaration) -> Incident:
-    """Contain what is affected and return the incident's record; `incident.complete` says if every part worked."""
-    raise NotImplementedError
+def preview(agent: Agent, declaration: Declaration) -> AffectedSet:
+    """What a declaration would contain; nothing is done.
+
+    Raises:
+        UsageError: a named path does not exist.
+    """
+    return Affection(agent.inventory, agent.settings, agent.home).choose(declaration, agent.mask)
+
+
+def declare(agent: Agent, declaration: Declaration, incident_id: str | None = None) -> Incident:
+    """Contain what is affected; `incident.complete` says if every part worked, `incident.steps` what did not.
+
+    Args:
+        agent: all parts.
+        declaration: who says what.
+        incident_id: a reported incident that is declared now; None makes a new one.
+
+    Raises:
+        UsageError: a named path does not exist, or the incident was declared or closed already: nothing was done.
+    """
+    affected = preview(agent, declaration)
+    incident = _begin(agent, declaration, affected, incident_id)
+    course = Course(agent, incident.id, declaration.by)
+    course.record("declare", scope=affected.scope, files=len(affected.items), machine=declaration.machine)
+    if affected.left_out:
+        causes: dict[str, int] = {}
+        for left in affected.left_out:
+            causes[left.why] = causes.get(left.why, 0) + 1
+        course.record("left_out", files=len(affected.left_out), causes=causes)
+    containing = Containing(course, affected)
+    _contain(course, containing)
+    course.take("evidence", lambda: evidence.keep(course, containing))
+    finish(course)
+    return course.incident
 
 
 def report(agent: Agent, declaration: Declaration) -> Incident:
-    """疑似上报: record a suspicion and start its clocks; contains nothing."""
-    raise NotImplementedError
+    """疑似上报: record a suspicion, fill in what the inventory knows, start the clocks; contains nothing.
+
+    What is named and does not exist is left aside: whoever reports in a hurry must not be turned away.
+    """
+    chooser = Affection(agent.inventory, agent.settings, agent.home)
+    try:
+        affected = chooser.choose(declaration, agent.mask)
+    except UsageError:
+        affected = AffectedSet(scope="named", items=())
+    if affected.scope == "strays" and declaration.scope is None:
+        affected = AffectedSet(scope="strays", items=(), types=affected.types, persons=0)
+    store = IncidentStore(agent.inventory.sessions)
+    incident = _add(agent, declaration, affected, declared=False)
+    store.set_items(incident.id, affected.items)
+    course = Course(agent, incident.id, declaration.by)
+    course.record("report")
+    finish(course)
+    return course.incident
+
+
+def finish(course: Course) -> None:
+    """Tell head office, then write the documents, so that they show what was told; then anchor the record."""
+    agent = course.agent
+
+    def tell() -> Outcome:
+        return Outcome(
+            details={"number": agent.outbox.put("incident", for_head_office(agent, course.incident, datetime.now(UTC)))}
+        )
+
+    course.take("outbox", tell)
+    course.take("documents", lambda: Outcome(details={"count": write_documents(agent, course.incident)}))
+    agent.audit.sign_head()
+
+
+def _contain(course: Course, containing: Containing) -> None:
+    settings = course.agent.settings.respond
+    if not settings.contain:
+        course.record("vault_off")
+        return
+    course.take("deny", containing.deny)
+    containing.look()
+
+    def fence_and_stop() -> Outcome:
+        try:
+            containing.fence()
+        finally:
+            if settings.stop_holders:
+                course.take("stop", containing.stop)
+            else:
+                course.record("stop_off")
+        return containing.vault()
+
+    course.take("vault", fence_and_stop)
+
+
+def _begin(agent: Agent, declaration: Declaration, affected: AffectedSet, incident_id: str | None) -> Incident:
+    store = IncidentStore(agent.inventory.sessions)
+    if incident_id is None:
+        incident = _add(agent, declaration, affected, declared=True)
+    else:
+        incident = store.get(incident_id)
+        if incident.phase != "reported":
+            raise UsageError(f"{incident.id} is {incident.phase}: only what was reported can be declared")
+        store.change(
+            incident.id, phase="responding", scope=affected.scope, declared_at=datetime.now(UTC),
+            files=len(affected.items), persons=affected.persons, types=declaration.types or affected.types,
+        )  # fmt: skip
+    store.set_items(incident.id, affected.items)
+    return incident
+
+
+def _add(agent: Agent, declaration: Declaration, affected: AffectedSet, *, declared: bool) -> Incident:
+    now = datetime.now(UTC)
+    mask = agent.mask
+    store = agent.settings.store
+    incident = Incident(
+        id="", kind=declaration.kind, phase="responding" if declared else "reported", machine=declaration.machine,
+        summary=mask(declaration.summary), place=mask(declaration.place) or store.name,
+        types=declaration.types or affected.types, by=mask(declaration.by),
+        scope=affected.scope if declared else None, discovered_at=declaration.discovered_at,
+        occurred_at=declaration.occurred_at, reported_at=None if declared else now,
+        declared_at=now if declared else None, handling_ended_at=None, closed_at=None, files=len(affected.items),
+        persons=affected.persons,
+    )  # fmt: skip
+    return IncidentStore(agent.inventory.sessions).add(incident, now.astimezone(zone_of(store.timezone)))

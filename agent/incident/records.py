@@ -13,7 +13,10 @@ KINDS: Final[tuple[Kind, ...]] = (
 Phase = Literal["reported", "directed", "responding", "cleaning", "reviewing", "closed", "dismissed"]
 Scope = Literal["named", "alerts", "strays", "all"]
 SCOPES: Final[tuple[Scope, ...]] = ("named", "alerts", "strays", "all")
-Part = Literal["deny", "stop", "fence", "vault", "evidence", "documents", "outbox", "release", "allow", "resume"]
+Act = Literal[
+    "report", "declare", "left_out", "deny", "stop", "stop_off", "vault", "vault_off", "evidence", "documents",
+    "outbox", "release", "allow", "resume", "alerts", "dismiss", "close",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +57,7 @@ class Step:
     """One act of an incident, with its time. `ok` False names a part that failed; `details` are masked."""
 
     time: datetime
-    act: str
+    act: Act
     actor: str
     ok: bool = True
     details: dict[str, Any] = field(default_factory=dict)

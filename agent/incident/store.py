@@ -13,7 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
 
 from agent.incident.models import IncidentItemRow, IncidentRow, IncidentStepRow
-from agent.incident.records import Affected, Incident, Kind, Phase, Scope, Step
+from agent.incident.records import Act, Affected, Incident, Kind, Phase, Scope, Step
 from config.errors import UsageError
 
 CHANGEABLE: Final = frozenset({
@@ -139,4 +139,4 @@ def as_item(row: IncidentItemRow) -> Affected:
 
 def as_step(row: IncidentStepRow) -> Step:
     """The record of a row."""
-    return Step(time=row.time, act=row.act, actor=row.actor, ok=row.ok, details=json.loads(row.details))
+    return Step(time=row.time, act=cast("Act", row.act), actor=row.actor, ok=row.ok, details=json.loads(row.details))

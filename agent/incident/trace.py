@@ -8,11 +8,17 @@ mean that nobody read.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
 
-from agent.watch.api import AccessEvent
+from agent.watch.api import AccessEvent, Crossing
+
+if TYPE_CHECKING:
+    from agent.wiring import Agent
+
+LOOK_BACK: Final = timedelta(days=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +53,33 @@ class Left:
     files: int
     persons: int
     seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trace:
+    """What is known of who touched the affected files: events in order of time, suspects' sessions and crossings."""
+
+    events: tuple[AccessEvent, ...]
+    crossings: tuple[Crossing, ...]
+    suspects: frozenset[str]
+
+
+def trace_of(agent: Agent, keys: Collection[str], since: datetime) -> Trace:
+    """The trace of these item keys since a moment, from events.db and the alerts."""
+    if not keys:
+        return Trace(events=(), crossings=(), suspects=frozenset())
+    wanted, start = set(keys), since.timestamp()
+    crossings = tuple(
+        crossing
+        for crossing in agent.events.crossings(since=start)
+        if not wanted.isdisjoint((crossing.event.key, *crossing.keys))
+    )
+    sessions = {crossing.event.session for crossing in crossings}
+    sessions |= {alert.session for alert in agent.inventory.alerts() if not wanted.isdisjoint(alert.keys)}
+    return Trace(
+        events=tuple(agent.events.accesses(since=start, keys=sorted(wanted))), crossings=crossings,
+        suspects=frozenset(sessions - {""}),
+    )  # fmt: skip
 
 
 def deeds(

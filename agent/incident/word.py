@@ -100,6 +100,8 @@ def _table(target: Any, block: Table, *, label_column: bool) -> None:
     table = target.add_table(rows=len(lines), cols=len(block.widths), style="Table Grid")
     table.alignment = WD_TABLE_ALIGNMENT.CENTER
     table.autofit = False
+    for column, width in zip(table.columns, block.widths, strict=True):
+        column.width = Mm(TEXT_WIDTH_MM * width / 100)  # LibreOffice reads the grid, Word the cells
     for number, (row, line) in enumerate(zip(table.rows, lines, strict=True)):
         is_header = bool(block.header) and number == 0
         properties = row._tr.get_or_add_trPr()
@@ -137,9 +139,9 @@ def _shade(properties: Any, fill: str) -> None:
 
 
 def _page_number(paragraph: Any) -> None:
-    run = paragraph.add_run()
-    run.font.size = Pt(8)
     for kind, text in (("begin", ""), ("", "PAGE"), ("end", "")):
+        run = paragraph.add_run()
+        run.font.size = Pt(8)
         if kind:
             element = OxmlElement("w:fldChar")
             element.set(qn("w:fldCharType"), kind)

@@ -30,15 +30,19 @@ class Wording:
         details = {**step.details, "actor": step.actor}
         if "scope" in details:
             details["scope"] = self.text(f"incident.scope_{details['scope']}")
+        if isinstance(details.get("causes"), dict):
+            details["causes"] = self.causes(details["causes"])
         what = self.text(f"incident.act_{step.act}", **details)
         if step.ok:
             return what
-        return self.text("incident.failed", what=what, reason=self.reason(step))
+        key = str(details.get("reason_key", ""))
+        reason = self.text(key, **details) if key else str(details.get("reason", ""))
+        return self.text("incident.failed", what=what, reason=reason)
 
-    def reason(self, step: Step) -> str:
-        """Why a step failed: our own words by key, else the error as it was recorded."""
-        key = str(step.details.get("reason_key", ""))
-        return self.text(key, **step.details) if key else str(step.details.get("reason", ""))
+    def causes(self, counts: dict[str, int]) -> str:
+        """Why files were not dealt with, each cause with its number."""
+        words = [f"{self.text(f'incident.cause_{cause}')} {count}" for cause, count in counts.items()]
+        return ("、" if self.text.language == "zh-CN" else ", ").join(words)
 
     def types(self, entities: Iterable[str]) -> str:
         """Entities by name; one without a name as it is."""

@@ -1,0 +1,181 @@
+"""`cloche incident report|declare|list|show|close|dismiss`: the emergency plan from the keyboard."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from agent.cli import common_options
+from agent.client import perform
+from agent.console import Console, printable
+from agent.incident.pictures import list_table, show_incident
+from agent.incident.records import KINDS, SCOPES
+from config.errors import UsageError
+from config.text import Text
+
+SHOWN_FILES = 20
+
+
+@click.group()
+def command() -> None:
+    """Report, declare, follow and end an information security incident."""
+
+
+def facts(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Options that `report` and `declare` share."""
+    for option in (
+        click.option("--path", "paths", multiple=True, type=click.Path(), help="A file or folder concerned."),
+        click.option("--types", multiple=True, help="Types of information, e.g. PHONE_NUMBER (commas allowed)."),
+        click.option("--place", default="", help="Where; the store's name by default."),
+        click.option("--occurred-at", default="", help="When it happened: ISO 8601, or HH:MM today."),
+        click.option("--discovered-at", default="", help="When it was noticed; now by default. Clocks start here."),
+        click.option("--summary", required=True, help="What was seen, in a sentence."),
+        click.option("--kind", required=True, type=click.Choice(KINDS), help="Kind of incident."),
+    ):
+        function = option(function)
+    return function
+
+
+def arguments_of(given: dict[str, Any]) -> dict[str, Any]:
+    """As the operation wants them: absolute paths as text, types one by one."""
+    paths = [os.fsdecode(os.path.abspath(path)) for path in given.pop("paths")]
+    types = [name.strip() for entry in given.pop("types") for name in entry.split(",") if name.strip()]
+    return {**given, "paths": paths, "types": types}
+
+
+@command.command("report")
+@common_options
+@facts
+def report_command(console: Console, **given: Any) -> int:
+    """疑似上报: anyone may. Contains nothing, starts the clocks at the time of discovery."""
+    answer = perform(console, "incident.report", arguments_of(given))
+    return finish(console, answer.document, answer.exit_code, "incident.reported")
+
+
+@command.command("declare")
+@common_options
+@facts
+@click.option("--scope", type=click.Choice(SCOPES), help="What is contained; see the handbook for the default.")
+@click.option("--incident", default="", help="Declare what was reported under this id.")
+@click.option("--dry-run", is_flag=True, help="Show what would be contained and stop.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def declare_command(console: Console, *, dry_run: bool, yes: bool, **given: Any) -> int:
+    """启动应急预案: contain the affected data at once."""
+    arguments = arguments_of(given)
+    if dry_run or not yes:
+        preview = perform(console, "incident.declare", {**arguments, "preview": True})
+        if dry_run and console.as_json:
+            console.document(preview.document)
+            return preview.exit_code
+        show_preview(console, preview.document)
+        if dry_run:
+            return preview.exit_code
+        console.confirm(console.text("incident.confirm_declare"), yes=False)
+    answer = perform(console, "incident.declare", arguments)
+    return finish(console, answer.document, answer.exit_code, "incident.declared")
+
+
+@command.command("list")
+@common_options
+def list_command(console: Console) -> int:
+    """All incidents, newest first."""
+    answer = perform(console, "incident.list", {})
+    if console.as_json:
+        console.document(answer.document)
+    elif not answer.document["incidents"]:
+        console.screen.print(console.text("incident.none"))
+    else:
+        console.screen.print(list_table(console.text, answer.document["incidents"]))
+    return answer.exit_code
+
+
+@command.command("show")
+@common_options
+@click.argument("incident_id", metavar="ID")
+def show_command(console: Console, incident_id: str) -> int:
+    """One incident: clocks, containment, who did what, what is next."""
+    answer = perform(console, "incident.show", {"id": incident_id})
+    if console.as_json:
+        console.document(answer.document)
+    else:
+        show_incident(console.screen, console.text, answer.document)
+    return answer.exit_code
+
+
+@command.command("close")
+@common_options
+@click.argument("incident_id", metavar="ID")
+@click.option("--false-alarm", is_flag=True, help="误报: undo everything (the same as dismiss).")
+@click.option("--reason", default="", help="Why.")
+@click.option("--key-file", type=click.Path(), envvar="CLOCHE_KEY_FILE", help="Recovery key for a false alarm.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def close_command(console: Console, **given: Any) -> int:
+    """Handling has ended: the 48 h for the report start."""
+    return end(console, given)
+
+
+@command.command("dismiss")
+@common_options
+@click.argument("incident_id", metavar="ID")
+@click.option("--reason", default="", help="Why it is a false alarm.")
+@click.option("--key-file", type=click.Path(), envvar="CLOCHE_KEY_FILE", help="Recovery key, if none is held.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def dismiss_command(console: Console, **given: Any) -> int:
+    """误报: release everything bit for bit, resume what was stopped."""
+    return end(console, {**given, "false_alarm": True})
+
+
+def end(console: Console, given: dict[str, Any]) -> int:
+    """Close or dismiss, with the key file as a descriptor."""
+    false_alarm = bool(given["false_alarm"])
+    question = "incident.confirm_dismiss" if false_alarm else "incident.confirm_close"
+    console.confirm(console.text(question, id=given["incident_id"]), yes=given["yes"])
+    arguments = {"id": given["incident_id"], "reason": given["reason"]}
+    name, done = ("incident.dismiss", "dismissed") if false_alarm else ("incident.close", "closed")
+    if not (false_alarm and given["key_file"]):
+        answer = perform(console, name, arguments)
+        return finish(console, answer.document, answer.exit_code, f"incident.{done}")
+    try:
+        key = os.open(given["key_file"], os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        raise UsageError(f"{given['key_file']}: {error.strerror}") from error
+    try:
+        answer = perform(console, name, arguments, descriptors=(key,))
+    finally:
+        os.close(key)
+    return finish(console, answer.document, answer.exit_code, f"incident.{done}")
+
+
+def finish(console: Console, document: dict[str, Any], exit_code: int, said: str) -> int:
+    """Show the incident as it stands now."""
+    if console.as_json:
+        console.document(document)
+    else:
+        console.screen.print(console.text(said, id=document["id"]))
+        show_incident(console.screen, console.text, document)
+    if document["failures"]:
+        console.say("incident.incomplete", count=len(document["failures"]))
+        for failure in document["failures"]:
+            click.echo(f"  {printable(failure)}", err=True)
+    return exit_code
+
+
+def show_preview(console: Console, document: dict[str, Any]) -> None:
+    """The set, on stderr: stdout carries the answer."""
+    text: Text = console.text
+    scope = text(f"incident.scope_{document['scope']}")
+    if document["files"]:
+        console.say("incident.preview", files=document["files"], scope=scope, persons=f"{document['persons']:,}")
+    else:
+        console.say("incident.preview_none", scope=scope)
+    for item in document["items"][:SHOWN_FILES]:
+        click.echo(f"  {item['persons']:>9,}  {printable(item['name'])}", err=True)
+    if document["files"] > SHOWN_FILES:
+        click.echo(f"  … +{document['files'] - SHOWN_FILES}", err=True)
+    if document["left_out"]:
+        console.say("incident.preview_left_out", files=len(document["left_out"]))
+        for left in document["left_out"][:SHOWN_FILES]:
+            click.echo(f"  {printable(left['name'])}  {text('incident.why_' + left['why'])}", err=True)

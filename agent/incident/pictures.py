@@ -1,0 +1,110 @@
+"""An incident on a terminal: what matters first, clocks before everything."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from rich.console import Console as Screen
+from rich.table import Table
+
+from agent.console import printable
+from agent.incident.clocks import as_hours
+from config.text import Text
+
+SHOWN: Final = 15
+
+
+def list_table(text: Text, incidents: list[dict[str, Any]]) -> Table:
+    """One line an incident."""
+    table = Table(box=None, pad_edge=False)
+    for column in ("id", "phase", "kind", "discovered", "files", "persons", "summary"):
+        table.add_column(
+            text(f"incident.column_{column}"), justify="right" if column in ("files", "persons") else "left"
+        )
+    for row in incidents:
+        table.add_row(
+            row["id"], text(f"incident.phase_{row['phase']}"), text(f"incident.kind_{row['kind']}"),
+            local(row["discovered_at"]), str(row["files"]), f"{row['persons']:,}", printable(row["summary"]),
+        )  # fmt: skip
+    return table
+
+
+def show_incident(screen: Screen, text: Text, document: dict[str, Any]) -> None:
+    """All of one incident; parts that a caller may not see are absent from its document."""
+    screen.print(
+        f"{document['id']}  {text('incident.phase_' + document['phase'])}  "
+        f"{text('incident.kind_' + document['kind'])}  {local(document['discovered_at'])}",
+        style="bold",
+    )
+    if document.get("summary"):
+        screen.print(f"  {printable(document['summary'])}  {printable(document['place'])}")
+    heading(screen, text("incident.heading_clocks"))
+    for clock in document["clocks"]:
+        flag = "" if clock["verified"] else f"  [{text('incident.unverified')}]"
+        style = {"overdue": "bold red", "running": "yellow"}.get(clock["state"], "dim")
+        screen.print(f"  {clock_words(text, clock)}  {clock['title']} → {clock['authority']}{flag}", style=style)
+    if "items" in document:
+        show_containment(screen, text, document)
+    if document.get("next"):
+        heading(screen, text("incident.heading_next"))
+        for duty in document["next"]:
+            roles = " / ".join(text(f"incident.role_{role}") for role in duty["roles"])
+            screen.print(f"  {roles}（{duty['people']}）：{duty['what']}")
+    if document.get("documents"):
+        heading(screen, text("incident.heading_documents"))
+        for path in document["documents"]:
+            screen.print(f"  {printable(path)}")
+    screen.print(text("incident.assists"), style="dim")
+
+
+def show_containment(screen: Screen, text: Text, document: dict[str, Any]) -> None:
+    """Files, what left, the course, and who did what."""
+    heading(screen, text("incident.heading_contained"))
+    if document["left_files"] is not None:
+        screen.print(
+            "  " + text(
+                "report.lead_left", files=document["left_files"], persons=f"{document['left_persons']:,}",
+                seconds=f"{document['left_seconds']:.3g}",
+            ),
+            style="bold red",
+        )  # fmt: skip
+    for item in document["items"][:SHOWN]:
+        state = text(f"incident.state_{item['state']}")
+        screen.print(f"  {item['persons']:>9,}  {printable(item['name'])}  {state}")
+    if len(document["items"]) > SHOWN:
+        screen.print(f"  … +{len(document['items']) - SHOWN}")
+    heading(screen, text("incident.heading_who"))
+    for deed in document["who"][:SHOWN]:
+        mark = "▲" if deed["suspect"] else " "
+        what = text("report.read_value", files=deed["files"], persons=f"{deed['persons']:,}", refused=deed["refused"])
+        who = printable(" ".join(part for part in (deed["user"], deed["client"]) if part))
+        screen.print(f"  {mark} {who}  {printable(deed['command'] or deed['program'])}  {what}")
+    if not document["who"]:
+        screen.print(f"  {text('incident.no_deeds')}")
+    heading(screen, text("incident.heading_steps"))
+    for step in document["steps"]:
+        screen.print(f"  {local(step['at'])}  {printable(step['detail'])}", style="" if step["ok"] else "red")
+
+
+def heading(screen: Screen, words: str) -> None:
+    """A part's name."""
+    screen.print(words, style="bold")
+
+
+def clock_words(text: Text, clock: dict[str, Any]) -> str:
+    """The clock's state from its document."""
+    match clock["state"]:
+        case "waiting" | "stopped" as state:
+            return text(f"incident.clock_{state}")
+        case "below_threshold":
+            return text("incident.clock_below")
+    if clock["counts_up"]:
+        return text("incident.clock_up", time=as_hours(timedelta(seconds=clock["elapsed_seconds"])))
+    key = "incident.clock_overdue" if clock["state"] == "overdue" else "incident.clock_left"
+    return text(key, time=as_hours(timedelta(seconds=clock["remaining_seconds"])))
+
+
+def local(moment: str) -> str:
+    """A document's time without its zone."""
+    return datetime.fromisoformat(moment).strftime("%Y-%m-%d %H:%M:%S")

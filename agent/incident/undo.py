@@ -1,0 +1,162 @@
+"""误报: undo a containment with one command, and 处理结束: end the handling of a real one.
+
+Undone in the reverse of how it was done: the vault gives back bit for bit and opens what was only fenced, the guard
+allows again, stopped processes that still exist go on, alerts close. What cannot be undone is named and can be tried
+again: dismissing twice does only what is left.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from agent.incident.course import Course, Outcome
+from agent.incident.declare import finish
+from agent.incident.records import Incident
+from agent.incident.store import IncidentStore
+from agent.incident.trace import LOOK_BACK, trace_of
+from config.errors import UsageError
+from containment.keys import Unlocker
+from containment.processes import resume
+from scanners.identity import Identities
+from scanners.records import FileIdentity
+
+if TYPE_CHECKING:
+    from agent.wiring import Agent
+
+
+def dismiss(agent: Agent, incident_id: str, by: str, reason: str, unlocker: Unlocker | None) -> Incident:
+    """Undo everything; `incident.complete` and the steps after `dismiss` say what is still to be done.
+
+    Args:
+        agent: all parts.
+        incident_id: or a beginning of it.
+        by: who says that it is a false alarm.
+        reason: why; masked here.
+        unlocker: a recovery key; None uses the keys held in memory since the declaration (72 h at most).
+
+    Raises:
+        UsageError: no such incident, or it was closed as a real one.
+    """
+    store = IncidentStore(agent.inventory.sessions)
+    incident = store.get(incident_id)
+    if incident.phase == "closed":
+        raise UsageError(f"{incident.id} was closed as a real incident: release with `cloche quarantine release`")
+    course = Course(agent, incident.id, by)
+    course.record("dismiss", reason_given=agent.mask(reason))
+    undone = _Undoing(course, unlocker)
+    with agent.exclusive:
+        all_back = course.take("release", undone.release)
+    course.take("allow", undone.allow)
+    course.take("resume", undone.resume)
+    course.take("alerts", undone.close_alerts)
+    store.change(incident.id, phase="dismissed", closed_at=datetime.now(UTC))
+    if all_back:
+        agent.keyring.drop(incident.id)
+    finish(course)
+    return course.incident
+
+
+def close(agent: Agent, incident_id: str, by: str, reason: str) -> Incident:
+    """Record that handling has ended: the 48 h and 30 days run from now.
+
+    Raises:
+        UsageError: no such incident, or it is not being handled.
+    """
+    store = IncidentStore(agent.inventory.sessions)
+    incident = store.get(incident_id)
+    if incident.phase in ("closed", "dismissed", "reviewing") or incident.declared_at is None:
+        raise UsageError(f"{incident.id} is {incident.phase}: only an incident that is being handled can be ended")
+    store.change(incident.id, phase="reviewing", handling_ended_at=datetime.now(UTC))
+    course = Course(agent, incident.id, by)
+    course.record("close", reason_given=agent.mask(reason))
+    finish(course)
+    return course.incident
+
+
+class _Undoing:
+    """The parts of an undoing."""
+
+    def __init__(self, course: Course, unlocker: Unlocker | None) -> None:
+        self._course = course
+        self._agent = course.agent
+        self._incident = course.incident
+        self._unlocker = unlocker
+        self._keys = tuple({item.key for item in self._incident.items if item.key})
+        self._back: frozenset[bytes] = frozenset()
+
+    def release(self) -> Outcome:
+        """Everything of this incident that is in the vault or fenced goes back."""
+        quarantine = self._agent.quarantine
+        mine = [e for e in quarantine.entries("fenced", "vaulted") if e.incident == self._incident.id]
+        released = quarantine.release(mine, self._unlocker)
+        back = {entry.id for entry in released.entries}
+        for entry in released.entries:
+            for name in entry.names:
+                self._agent.inventory.set_state(name, "plain")
+        self._course.store.set_items(
+            self._incident.id,
+            [replace(item, state="released") if item.vault_id in back else item for item in self._incident.items],
+        )
+        details = {"files": len(mine), "released": len(back)}
+        kept = [refusal for refusal in released.refused if refusal.id not in back]
+        no_key = any(refusal.cause in ("no_key", "wrong_key") for refusal in kept)
+        if no_key and self._unlocker is None:
+            return Outcome(details=details, reason_key="incident.no_release_key")
+        if released.refused:
+            causes = Counter(refusal.cause for refusal in released.refused)
+            return Outcome(
+                details={**details, "count": len(released.refused), "causes": dict(sorted(causes.items()))},
+                reason_key="incident.not_released",
+            )
+        return Outcome(details=details)
+
+    def allow(self) -> Outcome:
+        """The guard lets these files be read again, and forgets what the suspects had read."""
+        watch = self._agent.watch
+        if self._keys:
+            watch.allow(self._keys)
+        trace = trace_of(self._agent, self._keys, self._incident.discovered_at - LOOK_BACK)
+        for session in sorted(trace.suspects):
+            watch.pardon(session)
+        watch.mark([watched for watched in self._agent.inventory.watch_list() if watched.path in self._back])
+        return Outcome(details={"files": len(self._keys)})
+
+    def resume(self) -> Outcome:
+        """Processes that were stopped and still exist go on."""
+        pids = {
+            (int(pid), int(started))
+            for step in self._incident.steps
+            if step.act == "stop"
+            for pid, started in step.details.get("pids", ())
+        }
+        outcomes = [resume(pid, started) for pid, started in sorted(pids)]
+        refused = sum(outcome.action == "refused" for outcome in outcomes)
+        details = {
+            "resumed": sum(outcome.action == "resumed" for outcome in outcomes),
+            "gone": sum(outcome.action == "gone" for outcome in outcomes),
+        }
+        if refused:
+            return Outcome(details={**details, "count": refused}, reason_key="incident.not_resumed")
+        return Outcome(details=details)
+
+    def close_alerts(self) -> Outcome:
+        """Alerts about these files are dealt with."""
+        keys = set(self._keys)
+        ids = [alert.id for alert in self._agent.inventory.alerts() if not keys.isdisjoint(alert.keys)]
+        return Outcome(details={"count": self._agent.inventory.close_alerts(ids) if ids else 0})
+
+
+def identity_at(identities: Identities, path: bytes) -> FileIdentity | None:
+    """The identity of what lies at a path now; None where that cannot be seen."""
+    try:
+        descriptor = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        return identities.of(descriptor, os.fstat(descriptor))
+    finally:
+        os.close(descriptor)

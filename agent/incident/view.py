@@ -1,0 +1,109 @@
+"""An incident as a document: for `--json`, for head office, for the documents' folder. Masked throughout."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime, tzinfo
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from agent.incident.clocks import Clock, clocks, iso
+from agent.incident.first_report import deeds_of
+from agent.incident.law import load_plan
+from agent.incident.moments import zone_of
+from agent.incident.records import Incident
+from agent.incident.wording import Wording
+
+if TYPE_CHECKING:
+    from agent.wiring import Agent
+
+REPORTED_ITEMS: Final = 200
+
+
+def wording_of(agent: Agent) -> Wording:
+    """Words in the store's language, times in its zone."""
+    return Wording(agent.text, zone_of(agent.settings.store.timezone))
+
+
+def clocks_of(agent: Agent, incident: Incident, now: datetime) -> list[Clock]:
+    """The incident's clocks, with the regimes that this store's settings add."""
+    return clocks(incident, now, listed=agent.settings.respond.regimes)
+
+
+def summary(incident: Incident, zone: tzinfo) -> dict[str, Any]:
+    """A line of the list."""
+    return {
+        "id": incident.id, "kind": incident.kind, "phase": incident.phase, "machine": incident.machine,
+        "summary": incident.summary, "place": incident.place, "types": list(incident.types), "by": incident.by,
+        "scope": incident.scope, "discovered_at": iso(incident.discovered_at, zone),
+        "occurred_at": iso(incident.occurred_at, zone), "reported_at": iso(incident.reported_at, zone),
+        "declared_at": iso(incident.declared_at, zone), "handling_ended_at": iso(incident.handling_ended_at, zone),
+        "closed_at": iso(incident.closed_at, zone), "files": incident.files, "persons": incident.persons,
+        "left_files": incident.left_files, "left_persons": incident.left_persons,
+        "left_seconds": incident.left_seconds,
+    }  # fmt: skip
+
+
+def full(agent: Agent, incident: Incident, now: datetime) -> dict[str, Any]:
+    """`cloche.incident/1`."""
+    wording, language = wording_of(agent), agent.text.language
+    zone = wording.zone
+    return {
+        "schema": "cloche.incident/1",
+        **summary(incident, zone),
+        "complete": incident.complete,
+        "failures": [wording.step(step) for step in incident.steps if not step.ok],
+        "items": [
+            {
+                "name": item.name, "persons": item.persons, "types": list(item.types), "state": item.state,
+                "vault_id": item.vault_id,
+            }
+            for item in incident.items
+        ],
+        "steps": [
+            {
+                "at": iso(step.time, zone), "act": step.act, "actor": step.actor, "ok": step.ok,
+                "detail": wording.step(step),
+            }
+            for step in incident.steps
+        ],
+        "who": deeds_of(incident),
+        "clocks": [clock.document(language, zone) for clock in clocks_of(agent, incident, now)],
+        "next": [
+            {
+                "roles": list(duty.roles), "what": duty.text(language),
+                "people": wording.people(duty.roles, agent.settings.people),
+            }
+            for duty in load_plan()
+            if duty.phase == incident.phase
+        ],
+        "documents": [str(path) for path in papers(agent.home.documents / incident.id)],
+        "evidence": [str(path) for path in bundles(agent.home.evidence / incident.id)],
+    }  # fmt: skip
+
+
+def for_head_office(agent: Agent, incident: Incident, now: datetime) -> dict[str, Any]:
+    """The `incident` report of the link: the same, without names of files beyond the first and without local paths."""
+    document = full(agent, incident, now)
+    for local in ("next", "evidence", "schema"):
+        document.pop(local)
+    document["items"] = document["items"][:REPORTED_ITEMS]
+    document["documents"] = [
+        {
+            "name": path.name, "size": path.stat().st_size,
+            "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        }
+        for path in papers(agent.home.documents / incident.id)
+    ]  # fmt: skip
+    return document
+
+
+def papers(folder: Path) -> Sequence[Path]:
+    """Documents written for an incident."""
+    return sorted(folder.iterdir()) if folder.is_dir() else ()
+
+
+def bundles(folder: Path) -> Sequence[Path]:
+    """Evidence bundles of an incident."""
+    return sorted(folder.glob("bundle-*")) if folder.is_dir() else ()
