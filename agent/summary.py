@@ -64,11 +64,14 @@ def _worst(places: tuple[PlaceView, ...], text: Text, words: Words) -> Iterator[
     table.add_column(justify="right", style="bold")
     table.add_column(overflow="fold")
     for number, place in enumerate(places, 1):
-        line = Styled(place.path, style="bold")
-        about = Styled(words.subject(place.subject, words.kind(place.kind)), style=LEVEL_STYLES[place.level])
-        about.append(f" · {words.amount(place.persons, place.values)}")
+        line = Styled(place.path)
+        line.append(
+            f"  [{text('scan.level', level=place.level)} {text(f'scan.level_{place.level}')}]",
+            style=LEVEL_STYLES[place.level],
+        )
+        about = Styled(words.subject(place.subject, words.kind(place.kind)), style="bold")
+        about.append(f" · {words.amount(place.persons, place.values)}", style=LEVEL_STYLES[place.level])
         about.append(f" · {words.entities(place.entities)}", style="")
-        about.append(f"  [{text('scan.level', level=place.level)} {text(f'scan.level_{place.level}')}]")
         table.add_row(str(number), line)
         table.add_row("", about)
         for part in place.parts if len(place.parts) > 1 else ():
@@ -144,9 +147,6 @@ def _next(view: Overview, text: Text) -> Iterator[RenderableType]:
     if not steps:
         return
     yield _title(text("scan.next"))
-    table = Table(box=None, show_header=False, padding=(0, 1))
-    table.add_column(overflow="fold", style="bold")
-    table.add_column(style="dim")
     for command, why in steps:
-        table.add_row(command, text(why))
-    yield table
+        yield Styled(" " + text(why), style="dim")
+        yield Padding(Styled(command, style="bold", overflow="fold"), (0, 0, 0, 3))
