@@ -120,6 +120,13 @@ class Inventory(Part):
     omitted: Count = 0
 
 
+class Audit(Part):
+    """Head of the store's record."""
+
+    entries: Count
+    head: Annotated[str, Field(pattern=r"^[0-9a-f]{64,128}$")]
+
+
 class Health(Part):
     """How the agent is."""
 
@@ -135,6 +142,8 @@ class Health(Part):
     scan_clean: bool | None = None
     disk_free: Count = 0
     disk_total: Count = 0
+    open_alerts: Annotated[tuple[Word, ...], Field(max_length=1000)] | None = None
+    audit: Audit | None = None
 
 
 class Alert(Part):
@@ -179,6 +188,34 @@ class Paper(Part):
     sha256: Word = ""
 
 
+class Affected(Part):
+    """One item that an incident touches, its name masked on the store."""
+
+    name: Line
+    persons: Count = 0
+    state: Word = ""
+
+
+class Deed(Part):
+    """What one user or session did to the affected files."""
+
+    user: Line = ""
+    program: Line = ""
+    command: Line = ""
+    client: Line = ""
+    first: float | None = None
+    last: float | None = None
+    files: Count = 0
+    persons: Count = 0
+    refused: Count = 0
+    suspect: bool = False
+
+    @property
+    def seconds(self) -> float | None:
+        """How long it went on."""
+        return None if self.first is None or self.last is None else max(0.0, self.last - self.first)
+
+
 class Incident(Part):
     """An incident as the store knows it."""
 
@@ -200,16 +237,11 @@ class Incident(Part):
     left_persons: Count | None = None
     left_seconds: float | None = None
     complete: bool = True
+    who: Annotated[tuple[Deed, ...], Field(max_length=500)] = ()
+    items: Annotated[tuple[Affected, ...], Field(max_length=500)] = ()
     steps: Annotated[tuple[Step, ...], Field(max_length=2000)] = ()
     clocks: Annotated[tuple[Clock, ...], Field(max_length=64)] = ()
     documents: Annotated[tuple[Paper, ...], Field(max_length=200)] = ()
-
-
-class Audit(Part):
-    """Head of the store's record."""
-
-    entries: Count
-    head: Annotated[str, Field(pattern=r"^[0-9a-f]{64,128}$")]
 
 
 Document = Inventory | Health | Alert | Incident | Audit

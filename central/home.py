@@ -25,8 +25,8 @@ class HeadOfficeHome:
 
     @property
     def database_url(self) -> str:
-        """SQLAlchemy URL of the database; `CLOCHE_HQ_DATABASE` overrides the file of this folder."""
-        return os.environ.get("CLOCHE_HQ_DATABASE") or f"sqlite:///{self.database}"
+        """SQLAlchemy URL of the database; `CLOCHEHQ_DATABASE` overrides the file of this folder."""
+        return os.environ.get("CLOCHEHQ_DATABASE") or f"sqlite:///{self.database}"
 
     @property
     def authority_key(self) -> Path:
@@ -91,6 +91,6 @@ class HeadOfficeHome:
 
 
 def find_home(folder: str | None) -> HeadOfficeHome:
-    """The folder a call means: `--home`, else `CLOCHE_HQ_HOME`, else `/var/lib/cloche-hq`."""
-    chosen = folder or os.environ.get("CLOCHE_HQ_HOME")
+    """The folder a call means: `--home`, else `CLOCHEHQ_HOME`, else `/var/lib/cloche-hq`."""
+    chosen = folder or os.environ.get("CLOCHEHQ_HOME")
     return HeadOfficeHome(folder=Path(chosen).expanduser().absolute() if chosen else SERVICE_FOLDER)

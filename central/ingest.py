@@ -119,8 +119,23 @@ def _apply_snapshot(session: Session, store: Store, incoming: Incoming, document
         store.persons, store.places = document.persons, document.places
         store.sealed, store.exposed = document.sealed, document.exposed
         store.unread = document.coverage.unread + document.coverage.partial
-    else:
-        store.tier = document.tier[:40]
+        return
+    store.tier = document.tier[:40]
+    if document.audit is not None:
+        _apply_anchor(session, store, document.audit, now())
+    if document.open_alerts is not None:
+        _close_alerts(session, store, envelope.number, document.open_alerts)
+
+
+def _close_alerts(session: Session, store: Store, number: int, still_open: tuple[str, ...]) -> None:
+    """Alerts told before this report that the store no longer counts as open are closed."""
+    for row in session.scalars(
+        select(StoredAlert).where(StoredAlert.store_id == store.id, StoredAlert.is_open, StoredAlert.number < number)
+    ):
+        if row.alert_id not in still_open:
+            row.is_open, row.document = False, {**row.document, "open": False}
+    session.flush()
+    store.open_alerts = _count(session, StoredAlert.store_id, store.id, StoredAlert.is_open)
 
 
 def _apply_alert(session: Session, store: Store, number: int, document: Alert) -> None:

@@ -6,8 +6,6 @@ uvicorn's own log is not used: its error log prints the message of an exception,
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
 import socket
 from collections.abc import Callable
 
@@ -17,9 +15,7 @@ from central.app import build_app
 from central.home import HeadOfficeHome
 from central.office import open_office
 from config.errors import ClocheError, ExitCode
-from config.log import get_logger
-
-log = get_logger("hq")
+from config.notify import notify, watchdog_seconds
 
 
 def serve_forever(home: HeadOfficeHome, host: str, port: int, announce: Callable[[str], None]) -> int:
@@ -72,19 +68,10 @@ class _Server(uvicorn.Server):
 
 
 async def _beat() -> None:
-    micros = os.environ.get("WATCHDOG_USEC")
-    while micros:
+    seconds = watchdog_seconds()
+    while seconds:
         notify("WATCHDOG=1")
-        await asyncio.sleep(int(micros) / 3e6)
-
-
-def notify(state: str) -> None:
-    """Tell systemd (`sd_notify(3)`); nothing outside it."""
-    address = os.environ.get("NOTIFY_SOCKET")
-    if not address:
-        return
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender, contextlib.suppress(OSError):
-        sender.sendto(state.encode(), "\0" + address[1:] if address.startswith("@") else address)
+        await asyncio.sleep(seconds)
 
 
 def _listen(host: str, port: int) -> socket.socket:

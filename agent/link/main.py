@@ -17,12 +17,13 @@ from typing import Final
 import click
 
 from agent.link.outbox import LINK_ACCOUNT, Spool
+from agent.link.preload import preload
 from agent.link.sender import Sender
 from agent.link.settings import SETTINGS_FILE, Enrolment
-from agent.notify import notify, watchdog_seconds
 from config.errors import ClocheError, ExitCode, NoDaemonError
 from config.home import find_home
 from config.log import describe, get_logger, set_up_logging
+from config.notify import notify, watchdog_seconds
 from config.privileges import become_nobody, no_new_privileges
 from config.text import Text
 
@@ -117,6 +118,7 @@ def open_spool(folder: Path) -> Spool:
     """
     spool = Spool(folder)
     spool.open_state()
+    preload()
     become_nobody(LINK_ACCOUNT)
     no_new_privileges()
     return spool

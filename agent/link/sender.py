@@ -43,12 +43,10 @@ class Sender:
     (recorded as refused). Limit: after a crash the last report may be sent twice.
     """
 
-    def __init__(
-        self, spool: Spool, enrolment: Enrolment, *, jitter: Callable[[], float] = random.SystemRandom().random
-    ) -> None:
+    def __init__(self, spool: Spool, enrolment: Enrolment, *, jitter: Callable[[], float] | None = None) -> None:
         self._spool = spool
         self._enrolment = enrolment
-        self._jitter = jitter
+        self._jitter = jitter or random.SystemRandom().random
         self._failures = 0
         self._state = spool.state()
         context = ssl.create_default_context(cadata=enrolment.authority_pem)

@@ -1,0 +1,123 @@
+"""Become a store of a head office. The daemon has no network: the command line carries the letters.
+
+Two steps of one operation: `prepare` writes and signs the request with the store's key, `finish` takes head office's
+answer, checks its authority against the token once more, and adopts the chain's keys. Between them the command line
+speaks with head office (`agent.link.enrolling`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from typing import Any, Final
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from agent.link.settings import SETTINGS_FILE, Enrolment
+from agent.operation import Answer, Request
+from agent.reporting import report_health, report_inventory, report_record
+from agent.wiring import Agent
+from central.wire import ENROL_SCHEMA, MAX_NUMBER, encode, enrol_message, split_token
+from config.errors import ClocheError, RefusedError, UsageError
+from config.identity import decode_public, key_id
+
+MAX_TEXT: Final = 200
+
+
+def enrol(agent: Agent, request: Request) -> Answer:
+    """`prepare` or `finish`, by `arguments["step"]`.
+
+    Raises:
+        UsageError: no token, or no address of a head office.
+        RefusedError: the caller is neither owner nor leader, or the answer is another head office's.
+        ClocheError: the answer does not fit, or the disk refused it.
+    """
+    request.may("security_lead")
+    if request.arguments.get("step") == "finish":
+        return _finish(agent, request)
+    return _prepare(agent, request)
+
+
+def _prepare(agent: Agent, request: Request) -> Answer:
+    identifier, secret, pin = read_token(agent, str(request.arguments["token"]))
+    body = json.dumps(
+        {
+            "schema": ENROL_SCHEMA, "token": identifier, "secret": secret,
+            "public_key": encode(agent.keyring.public_key), "name": agent.mask(agent.settings.store.name),
+        },
+        ensure_ascii=False,
+    ).encode()  # fmt: skip
+    signature = agent.keyring.sign(enrol_message(pin, body))
+    return Answer(
+        document={
+            "schema": "cloche.enrol-request/1", "body": encode(body), "signature": encode(signature),
+            "pin": encode(pin),
+        }
+    )  # fmt: skip
+
+
+def read_token(agent: Agent, token: str) -> tuple[str, str, bytes]:
+    """Identifier, secret and pin.
+
+    Raises:
+        UsageError: it is no token.
+    """
+    try:
+        return split_token(token)
+    except ValueError as error:
+        raise UsageError(agent.text("link.bad_token", reason=str(error))) from error
+
+
+def _finish(agent: Agent, request: Request) -> Answer:
+    url, authority = str(request.arguments["url"]), str(request.arguments["authority_pem"])
+    _identifier, _secret, pin = read_token(agent, str(request.arguments["token"]))
+    if not hmac.compare_digest(_pin_of(agent, url, authority), pin):
+        raise RefusedError(agent.text("link.wrong_pin", url=url))
+    settings, recovery, hq, following = _read_answer(agent, url, authority, request.arguments["answer"])
+    if recovery is not None:
+        agent.keyring.adopt(recovery, hq)
+    agent.outbox.continue_at(following)
+    agent.outbox.place(SETTINGS_FILE, settings.encode())
+    agent.audit.append(
+        "enrol", request.caller.user, hq=agent.mask(settings.hq), url=url, store=settings.store,
+        recovery=key_id(recovery) if recovery else None,
+    )  # fmt: skip
+    report_inventory(agent)
+    report_record(agent)
+    report_health(agent)
+    return Answer(
+        document={
+            "schema": "cloche.enrolled/1", "hq": settings.hq, "url": url, "store": settings.store,
+            "name": settings.name, "recovery": key_id(recovery) if recovery else None,
+            "hq_key": key_id(hq) if hq else None,
+        }
+    )  # fmt: skip
+
+
+def _pin_of(agent: Agent, url: str, authority: str) -> bytes:
+    try:
+        key = x509.load_pem_x509_certificate(authority.encode()).public_key()
+    except ValueError as error:
+        raise ClocheError(agent.text("link.bad_answer", url=url)) from error
+    return hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).digest()
+
+
+def _read_answer(
+    agent: Agent, url: str, authority: str, answer: dict[str, Any]
+) -> tuple[Enrolment, bytes | None, bytes | None, int]:
+    try:
+        settings = Enrolment(
+            url=url, authority_pem=authority, store=str(answer["store"])[:40], name=str(answer["name"])[:MAX_TEXT],
+            hq=str(answer["hq"])[:MAX_TEXT], retry_seconds=agent.settings.link.retry_seconds,
+            max_retry_seconds=agent.settings.link.max_retry_seconds,
+        )  # fmt: skip
+        recovery = decode_public(answer["recovery"]) if answer["recovery"] else None
+        hq = decode_public(answer["hq_key"]) if answer["hq_key"] else None
+        following = int(answer["next_number"])
+    except (KeyError, TypeError, ValueError, UsageError) as error:
+        raise ClocheError(agent.text("link.bad_answer", url=url)) from error
+    if not 1 <= following <= MAX_NUMBER:
+        raise ClocheError(agent.text("link.bad_answer", url=url))
+    return settings, recovery, hq, following

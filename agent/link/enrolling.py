@@ -1,0 +1,148 @@
+"""Talk to head office for the first time: is it the one that made our token? Only then show the token.
+
+The certificate is first fetched from whoever answers, unverified, and compared with the token's pin (SHA-256 of
+the authority's key). Everything after that goes over a connection which that authority vouches for, host name
+included. One certificate is taken from the answer, never a second one behind it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import os
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import httpx
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from agent.link.preload import preload
+from central.wire import HEADER_SIGNATURE, HEADER_WIRE, WIRE
+from config.errors import ClocheError, ExitCode, RefusedError
+from config.privileges import become_nobody
+from config.text import Text
+
+SECONDS: Final = 20.0
+MAX_ANSWER: Final = 65_536
+TOKEN_WORDS: Final = frozenset({"token_used", "token_expired", "token_unknown"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exchange:
+    """What goes out: the signed request, for the head office that `pin` names."""
+
+    url: str
+    pin: bytes
+    body: bytes
+    signature: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Introduced:
+    """What came back: the authority to trust from now on, and head office's answer."""
+
+    authority_pem: str
+    answer: dict[str, Any]
+
+
+def introduce(exchange: Exchange, text: Text) -> Introduced:
+    """Check who is there, then enrol.
+
+    Raises:
+        RefusedError: another head office answers, or it refuses the token.
+        ClocheError: it cannot be reached, or answers something else.
+    """
+    try:
+        authority = _fetch_authority(exchange, text)
+        context = ssl.create_default_context(cadata=authority)
+        with _client(exchange.url, context) as client:
+            answer = client.post(
+                "/v1/enrol",
+                content=exchange.body,
+                headers={HEADER_WIRE: str(WIRE), HEADER_SIGNATURE: exchange.signature},
+            )
+    except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError) as error:
+        reason = str(error.__cause__ or error) or type(error).__name__
+        raise ClocheError(text("link.unreachable", url=exchange.url, reason=reason[:200])) from error
+    return Introduced(authority_pem=authority, answer=_read(answer, exchange.url, text))
+
+
+def _fetch_authority(exchange: Exchange, text: Text) -> str:
+    unverified = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    unverified.check_hostname = False
+    unverified.verify_mode = ssl.CERT_NONE  # the pin decides; nothing secret is sent here
+    with _client(exchange.url, unverified) as client:
+        answer = client.get("/v1/ca")
+    try:
+        certificate = x509.load_pem_x509_certificate(answer.content[:MAX_ANSWER])
+    except ValueError as error:
+        raise ClocheError(text("link.bad_answer", url=exchange.url)) from error
+    key = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    if not hmac.compare_digest(hashlib.sha256(key).digest(), exchange.pin):
+        raise RefusedError(text("link.wrong_pin", url=exchange.url))
+    return certificate.public_bytes(Encoding.PEM).decode("ascii")
+
+
+def _client(url: str, context: ssl.SSLContext) -> httpx.Client:
+    return httpx.Client(base_url=url, verify=context, timeout=SECONDS, trust_env=False, follow_redirects=False)
+
+
+def _read(answer: httpx.Response, url: str, text: Text) -> dict[str, Any]:
+    try:
+        document = json.loads(answer.content[:MAX_ANSWER])
+        word = str(document.get("error", ""))
+    except (ValueError, AttributeError) as error:
+        raise ClocheError(text("link.bad_answer", url=url)) from error
+    if answer.status_code == 200:
+        return dict(document)
+    if word in TOKEN_WORDS:
+        raise RefusedError(text(f"link.{word}"))
+    if answer.status_code in (401, 403):
+        raise RefusedError(text("link.refused", status=answer.status_code, word=word[:40]))
+    raise ClocheError(text("link.refused", status=answer.status_code, word=word[:40]))
+
+
+def in_unprivileged_child(work: Callable[[], Introduced], account: str) -> Introduced:
+    """Do the network part without root's rights: in a forked child that has become `account` (or nobody).
+
+    Raises:
+        ClocheError: what `work` raised, or the child died.
+    """
+    if os.geteuid() != 0:
+        return work()
+    preload()
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        _child(work, account, writing)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as pipe:
+        said = pipe.read()
+    os.waitpid(child, 0)
+    try:
+        outcome = json.loads(said)
+    except ValueError as error:
+        raise ClocheError("the process that talks to head office died") from error
+    if "error" in outcome:
+        wrong: type[ClocheError] = RefusedError if outcome["code"] == ExitCode.REFUSED else ClocheError
+        raise wrong(outcome["error"])
+    return Introduced(authority_pem=outcome["authority_pem"], answer=outcome["answer"])
+
+
+def _child(work: Callable[[], Introduced], account: str, writing: int) -> None:
+    """The child's whole life; it never returns."""
+    outcome: dict[str, Any] = {}
+    try:
+        become_nobody(account)
+        introduced = work()
+        outcome = {"authority_pem": introduced.authority_pem, "answer": introduced.answer}
+    except ClocheError as error:
+        outcome = {"error": str(error), "code": int(error.exit_code)}
+    finally:
+        with os.fdopen(writing, "wb") as pipe:
+            pipe.write(json.dumps(outcome).encode() if outcome else b"")
+        os._exit(0)
