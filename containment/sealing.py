@@ -33,10 +33,12 @@ from containment.lease import (
     take_lease,
 )
 from containment.places import OWN_PREFIX, Cause, NotDoneError, Place, Places, cause_of, opened, sealed_names
-from containment.recovery import SEAL, undo_or_finish
+from containment.recovery import SEAL, Recovered, recover, undo_or_finish
 from containment.sealed import ChangedError, Receipt, is_sealed, seal, unseal
 
 _SETTLE_SECONDS: Final = 0.001
+
+__all__ = ["Recovered", "Refused", "Sealed", "Sealer", "group_links", "recover"]
 
 
 @dataclass(frozen=True, kw_only=True)

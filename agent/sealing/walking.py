@@ -1,0 +1,106 @@
+"""Which files a path means: every regular file under it, no link followed, Cloche's own files left out.
+
+Names are taken as the folder lists them; what happens to a file between listing and sealing is caught when it is
+sealed (by descriptor, without links), not here.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from agent.inventory.paths import path_fields
+from agent.operation import Request
+from agent.wiring import Agent
+from config.errors import RefusedError, UsageError
+from config.home import Home
+from containment.places import OWN_PREFIX
+from containment.sealed import is_sealed
+
+
+def wanted_paths(agent: Agent, request: Request) -> list[bytes]:
+    """The absolute paths of a request.
+
+    Raises:
+        UsageError: there is none, or one does not exist or is not absolute.
+        RefusedError: a caller who is not the owner names something outside the scanned folders.
+    """
+    texts = request.arguments.get("paths") or []
+    if not texts:
+        raise UsageError("no path was given")
+    paths = [os.path.normpath(os.fsencode(str(text))) for text in texts]
+    roots = [os.fsencode(root) for root in agent.settings.scan.roots]
+    for path in paths:
+        if not path.startswith(b"/") or not os.path.lexists(path):
+            raise UsageError(f"{path.decode('utf-8', 'backslashreplace')}: does not exist")
+        if not request.caller.is_owner and not any(is_under(path, root) for root in roots):
+            raise RefusedError(f"{request.caller.user} may name files in the scanned folders only")
+    return paths
+
+
+def is_under(path: bytes, folder: bytes) -> bool:
+    """Whether `path` is `folder` or lies in it."""
+    return path == folder or path.startswith(folder.rstrip(b"/") + b"/")
+
+
+def files_under(path: bytes, home: Home) -> Iterator[tuple[bytes, bool]]:
+    """Every file under `path` (or itself), sorted within its folder, and whether it is a regular one.
+
+    Links below `path` are neither followed nor listed: what they point to has a name of its own. Raises nothing: a
+    folder that can't be listed comes as itself, not regular, so that it is named.
+    """
+    own = (os.fsencode(home.state), os.fsencode(home.run))
+    if any(is_under(path, folder) for folder in own):
+        return
+    try:
+        mode = os.lstat(path).st_mode
+    except OSError:
+        yield path, False
+        return
+    if not stat.S_ISDIR(mode):
+        yield path, stat.S_ISREG(mode)
+        return
+    try:
+        names = sorted(os.listdir(path))
+    except OSError:
+        yield path, False
+        return
+    for name in names:
+        inner = os.path.join(path, name)
+        if not name.startswith(OWN_PREFIX) and not os.path.islink(inner):
+            yield from files_under(inner, home)
+
+
+def looks_sealed(path: bytes) -> bool:
+    """Whether the regular file begins as a sealed one; False where it can't be read."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        return is_sealed(descriptor)
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+
+
+def sealed_files(agent: Agent, also: Sequence[bytes] = ()) -> list[bytes]:
+    """Every sealed file that this store knows or that lies in its roots, the vault and `also`, each once."""
+    found = {
+        item.sealed_path: None
+        for item in agent.inventory.items(states=("sealed",))
+        if item.sealed_path is not None and looks_sealed(item.sealed_path)
+    }
+    for folder in (*(os.fsencode(root) for root in agent.settings.scan.roots), *also):
+        found |= {path: None for path, regular in files_under(folder, agent.home) if regular and looks_sealed(path)}
+    for base, _folders, names in os.walk(os.fsencode(agent.home.vault)):
+        found |= {path: None for name in names if looks_sealed(path := os.path.join(base, name))}
+    return list(found)
+
+
+def shown(path: bytes, key: str = "path") -> dict[str, Any]:
+    """A path in a document: text, and its bytes in base64 beside it where it is no UTF-8."""
+    return {name.replace("path", key, 1): value for name, value in path_fields(path).items()}
