@@ -26,7 +26,9 @@ NEUTRAL = {"NICK", "ACCOUNT", "GENDER", "POSTCODE"}
 MEASURED = {"PERSON", "PHONE_NUMBER", "ADDRESS", "EMAIL_ADDRESS", "CN_RESIDENT_ID", "CREDIT_CARD", "CREDENTIAL"}
 
 
-def findings_of(analyser: Analyser, database: sqlite3.Connection, table: str, comments: dict[str, str]) -> set[tuple[str, str]]:
+def findings_of(
+    analyser: Analyser, database: sqlite3.Connection, table: str, comments: dict[str, str]
+) -> set[tuple[str, str]]:
     """(column, entity) of all findings in one table."""
     cursor = database.execute(f'SELECT * FROM "{table}"')  # noqa: S608  a table of a local test file
     columns = tuple(entry[0] for entry in cursor.description)
@@ -64,7 +66,9 @@ def main() -> None:
             if wrong:
                 print("false", dump, table, column["column"], sorted(wrong), column["comment"])
     precision, recall = hits / max(1, hits + false), hits / max(1, hits + missed)
-    print(f"columns: precision {precision:.3f} recall {recall:.3f} F1 {2 * precision * recall / max(1e-9, precision + recall):.3f}")
+    print(
+        f"columns: precision {precision:.3f} recall {recall:.3f} F1 {2 * precision * recall / max(1e-9, precision + recall):.3f}"
+    )
 
 
 if __name__ == "__main__":

@@ -55,8 +55,15 @@ def _item(found: Found, message: ItemMessage, suffix: str, keys: frozenset[int])
 
 def _missing(found: Found, failure: Reason, *, some: bool) -> Item:
     """The file's own item where no worker told of it."""
-    if found.status != "read":
-        return Item(path=found.path, kind="other", status=found.status, reason=found.reason)
+    if found.descriptor < 0:
+        return Item(
+            path=found.path,
+            kind=found.kind,
+            status=found.status,
+            reason=found.reason,
+            size=found.identity.size if found.identity else 0,
+            identity=found.identity,
+        )
     return Item(
         path=found.path,
         kind="other",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -22,8 +22,12 @@ Subject = Literal["customer", "staff", "organisation", "unknown"]
 MOST_VALUES: Final = 60
 LATIN_NAME: Final = re.compile(r"[A-Z][A-Za-z'\u00c0-\u024f.\- ]{1,39}")
 LATIN_STREET: Final = re.compile(
-    r"\d{1,6}[A-Za-z]?,? .*[A-Za-z]{3}|.*\b(?:Street|St|Avenue|Ave|Road|Rd|Lane|Ln|Drive|Dr|Boulevard|Blvd|Way|Rua|Av|Rue|Via|Calle)\b.*", re.IGNORECASE,
+    r"\d{1,6}[A-Za-z]?,? .*[A-Za-z]{3}"
+    r"|.*\b(?:Street|St|Avenue|Ave|Road|Rd|Lane|Ln|Drive|Dr|Boulevard|Blvd|Way|Rua|Av|Rue|Via|Calle)\b.*",
+    re.IGNORECASE,
 )  # fmt: skip
+NANP: Final = re.compile(r"[2-9][0-9]{2}[2-9][0-9]{6}")
+NO_SECRET: Final = ("id", "type", "time", "url", "expire", "expires", "count", "key", "seconds", "validity")
 CHINESE_STREET: Final = re.compile("[路街道巷弄村区镇县市园苑楼栋幢座厦场号室层]")
 WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+|[\u4e00-\u9fff]+")
 
@@ -82,6 +86,11 @@ def looks_like_name(value: str) -> bool:
     return bool(known.titled.fullmatch(value) or known.masked.fullmatch(value))
 
 
+def is_latin_name(value: str) -> bool:
+    """Capitalised, letters only."""
+    return bool(LATIN_NAME.fullmatch(value))
+
+
 def looks_like_address(value: str) -> bool:
     """A street or a building and some number or district."""
     if LATIN_STREET.fullmatch(value) and len(value) >= 8:
@@ -89,7 +98,7 @@ def looks_like_address(value: str) -> bool:
     return bool(RULED_ADDRESS.search(value)) or (len(value) >= 5 and len(CHINESE_STREET.findall(value)) >= 2)
 
 
-def share(values: Sequence[str], test: Any) -> float:
+def share(values: Sequence[str], test: Callable[[str], bool]) -> float:
     """Part of the values that pass."""
     return sum(1 for value in values if test(value)) / len(values) if values else 0.0
 
@@ -117,7 +126,7 @@ def decide(table: str, names: Sequence[str], comments: Sequence[str], samples: S
         ):
             column = Column(entity="PERSON", score=0.7, subject=subject_of(table, name))
         decided.append(column)
-    return latin_names(table, names, plain, decided)
+    return bare_numbers(plain, latin_names(table, names, plain, decided))
 
 
 def judge(table: str, name: str, comment: str, values: Sequence[str]) -> Column:
@@ -128,8 +137,9 @@ def judge(table: str, name: str, comment: str, values: Sequence[str]) -> Column:
     best = Column()
     for detector in DETECTORS:
         fit = max(called(name, detector.columns), called(words, detector.columns) if len(words) <= 12 else 0)
-        strong = share(values, lambda v, d=detector: d.shape(v) >= 0.5)
-        weak = share(values, lambda v, d=detector: d.shape(v) >= 0.25)
+        shapes = [detector.shape(value) for value in values]
+        strong = sum(shape >= 0.5 for shape in shapes) / max(1, len(shapes))
+        weak = sum(shape >= 0.25 for shape in shapes) / max(1, len(shapes))
         score = 0.0
         if fit:
             score = 0.9 * max(strong, weak if fit == 2 or weak > 0.6 else 0.0) if values else 0.6
@@ -140,7 +150,7 @@ def judge(table: str, name: str, comment: str, values: Sequence[str]) -> Column:
         if (
             detector.entity == "CREDENTIAL"
             and fit
-            and called(name, ("id", "type", "time", "url", "expire", "count", "key"))
+            and called(name, ("id", "type", "time", "url", "expire", "expires", "count", "key", "seconds", "validity"))
         ):
             score = 0.0
         if score > best.score:
@@ -149,7 +159,7 @@ def judge(table: str, name: str, comment: str, values: Sequence[str]) -> Column:
         return best
     if is_address(name, words, values, pack["address"]):
         return Column(entity="ADDRESS", score=0.75, subject=subject)
-    long = share(values, lambda v: len(v) > 24 and not v.isascii()) + share(values, lambda v: len(v) > 60)
+    long = share(values, lambda v: len(v) > (60 if v.isascii() else 24))
     some = any(d.shape(v) >= 0.5 for v in values for d in DETECTORS)
     inside = long > 0.2 or some or share(values, lambda v: bool(re.search(r"[0-9]{7}|@", v))) > 0
     return Column(mixed=bool(values) and inside)
@@ -178,7 +188,7 @@ def is_person(table: str, name: str, comment: str, values: Sequence[str], known:
     pack = load_columns()
     words = re.split(r"[,，（(。:：;；\s]", comment)[0] if comment else ""
     chinese = share(values, looks_like_name)
-    latin = share(values, lambda v: bool(LATIN_NAME.fullmatch(v)))
+    latin = share(values, is_latin_name)
     upper = share(values, lambda v: bool(re.fullmatch(r"[A-Z][A-Z'\- ]+", v)))
     fits = max(chinese, latin, upper)
     sure = max(called(name, pack["person"]["sure"]), called(words, pack["person"]["sure"]) if len(words) <= 8 else 0)
@@ -190,12 +200,17 @@ def is_person(table: str, name: str, comment: str, values: Sequence[str], known:
     if never:
         return False
     people = subject_of(table, "") in ("customer", "staff")
+    if called(table, pack["person"]["never"]) and not people:
+        return False
     company = bool(known & {"PHONE_NUMBER", "CN_RESIDENT_ID", "DATE_OF_BIRTH", "EMAIL_ADDRESS"})
     if called(name, pack["person"]["maybe"]) == 2 or called(words, pack["person"]["maybe"]):
         account = called(name, ("user_name", "username", "nick_name", "nickname", "昵称"))
         if account:
             return chinese >= 0.6 and len(values) >= 1
-        return chinese >= 0.5 if not (people or company) else (chinese >= 0.3 or (latin >= 0.7 and company and people))
+        if people and company:
+            short = share(values, lambda v: bool(re.fullmatch("[\u4e00-\u9fff]{2,4}", v)))
+            return chinese >= 0.3 or latin >= 0.7 or short >= 0.7
+        return chinese >= (0.3 if people or company else 0.5)
     return chinese >= 0.8 and len(values) >= 3
 
 
@@ -221,3 +236,16 @@ def latin_names(
             ):
                 decided[after] = Column(entity="PERSON", score=0.6, subject=subject_of(table, ""))
     return decided
+
+
+def bare_numbers(values: Sequence[Sequence[str]], decided: list[Column]) -> list[Column]:
+    """Ten-digit telephone numbers (North American Numbering Plan) in a table that has people and addresses."""
+    known = {column.entity for column in decided}
+    if not {"PERSON", "ADDRESS"} <= known or "PHONE_NUMBER" in known:
+        return decided
+    return [
+        Column(entity="PHONE_NUMBER", score=0.6, subject=column.subject)
+        if column.entity is None and len(sample) >= 3 and share(sample, lambda v: bool(NANP.fullmatch(v))) > 0.9
+        else column
+        for column, sample in zip(decided, values, strict=True)
+    ]

@@ -19,6 +19,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from config.errors import UsageError
+from config.schema import ItemKind
 from scanners.identity import Identities
 from scanners.records import FileIdentity, Reason, Status
 
@@ -37,6 +38,7 @@ class Found:
 
     path: bytes
     status: Status
+    kind: ItemKind = "other"
     reason: Reason = ""
     descriptor: int = -1
     folder: int = -1

@@ -110,12 +110,12 @@ class Analyser:
         """Start on an item called `name` (its path for people: a hint, never a finding)."""
         return ItemAnalysis(self, name=name, kind=kind)
 
-    def locate(self, plain: Plain) -> list[Located]:
-        """What is accepted in a plain text, by start."""
+    def locate(self, plain: Plain, *, strict: bool = False) -> list[Located]:
+        """What is accepted in a plain text, by start; `strict` with names, as in cells of tables."""
         text = plain.text
         found = [place for place in self.candidates(text) if place.score >= self.threshold]
         if self.finder is not None and not text.isascii():
-            found += self.named(text, sorted((p.start, p.end) for p in found))
+            found += self.named(text, sorted((p.start, p.end) for p in found), strict=strict)
         return settle(found)
 
     def candidates(self, text: str) -> Iterable[Located]:
@@ -134,9 +134,9 @@ class Analyser:
             for entity, start, end, score in self.national.find(text):
                 yield Located(entity=entity, start=start, end=end, score=score)
 
-    def named(self, text: str, findings: Sequence[tuple[int, int]]) -> list[Located]:
+    def named(self, text: str, findings: Sequence[tuple[int, int]], *, strict: bool) -> list[Located]:
         """Names and addresses, in the pieces where they can be."""
-        pieces = self.places.choose(text, findings)
+        pieces = self.places.choose(text, findings, strict=strict)
         if not pieces or self.finder is None:
             return []
         found = []
@@ -183,7 +183,7 @@ class ItemAnalysis:
         plain = to_plain(text)
         line, done = place.line or 1, 0
         values = []
-        for found in self.analyser.locate(plain):
+        for found in self.analyser.locate(plain, strict=place.column is not None):
             line += plain.text.count("\n", done, found.start)
             done = found.start
             value = plain.text[found.start : found.end]

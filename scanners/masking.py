@@ -91,8 +91,7 @@ def mask_text(text: str) -> str:
                 spans.append((found.start, found.end, detector.mask(plain.text[found.start : found.end])))
             elif found.score >= PLAUSIBLE and detector.entity == "CREDENTIAL":
                 spans.append((found.start, found.end, "******"))
-    for found in LONG_NUMBER.finditer(plain.text):
-        spans.append((found.start(), found.end(), mask_number(found.group())))
+    spans += [(m.start(), m.end(), mask_number(m.group())) for m in LONG_NUMBER.finditer(plain.text)]
     if not plain.text.isascii():
         spans += name_spans(plain.text)
     return replace(text, [(*plain.span(start, end), masked) for start, end, masked in spans])
@@ -122,9 +121,7 @@ def name_spans(text: str) -> list[tuple[int, int, str]]:
             if rules.has_surname(name[low:]) and name[low : low + 2] not in rules.not_names:
                 spans.append((found.start() + low, found.end(), mask_name(name[low:])))
                 break
-    for address in RULED_ADDRESS.finditer(text):
-        spans.append((address.start(), address.end(), mask_address(address.group())))
-    return spans
+    return spans + [(a.start(), a.end(), mask_address(a.group())) for a in RULED_ADDRESS.finditer(text)]
 
 
 def replace(text: str, spans: list[tuple[int, int, str]]) -> str:

@@ -73,7 +73,8 @@ class NameRules:
         self.masked = re.compile(f"{surname}(?:[*○某]{CJK}(?!{CJK})|[*○某]{{1,2}})(?![*])")
         self.cued = re.compile(f"(?:{any_of(pack['cues'])})[是为: \"'/=(]{{0,3}}({surname}{CJK}{{1,2}}?){ends}")
         self.beside = re.compile(
-            f"(?<!{CJK})({surname}{CJK}{{1,2}})(?<![的了在是])[ ,/:|\\t;(\"']{{0,2}}(?=(?:1[3-9][0-9]|\\+86|[0-9]{{6}}))"
+            f"(?<!{CJK})({surname}{CJK}{{1,2}})(?<![的了在是])"
+            f"[ ,/:|\\t;(\"']{{0,2}}(?=(?:1[3-9][0-9]|\\+86|[0-9]{{6}}))"
         )
         self.then = re.compile(f"[0-9Xx][ ,/:|;]{{0,2}}({surname}{CJK}{{1,2}}?)(?=的|[ ,/:|;]|$)")
         self.alone = re.compile(f"(?<!{CJK})({surname}{CJK}{{1,2}})(?<![的了在是])(?!{CJK})")
@@ -92,9 +93,8 @@ class NameRules:
         name = line[start:end]
         if name in self.not_names or name[:2] in self.not_names or PLATE_BEGINS.match(line, end - 1):
             return True
-        return name in self.veto or any(line.startswith(word, start) for word in (name + line[end : end + 2], name + line[end : end + 1]) if word in self.veto) or bool(
-            self.veto_after.match(line, end)
-        )  # fmt: skip
+        longer = (name, line[start : end + 1], line[start : end + 2])
+        return any(word in self.veto for word in longer) or bool(self.veto_after.match(line, end))
 
     def find(self, line: str) -> Iterator[Named]:
         """Names by rules alone."""

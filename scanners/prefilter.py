@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from scanners.detectors.base import NUMBER_PLACE
-from scanners.name_rules import any_of, load_pack
+from scanners.name_rules import NameRules, any_of, load_pack
 
 LEAD: Final = 3  # a passport's letters, a `+` or a bracket before the first digit
 SHORT_TEXT: Final = 2_000
@@ -62,11 +62,17 @@ class NamePlaces:
     def __init__(self) -> None:
         """Compile the cue words."""
         pack = load_pack()
+        titled = NameRules().titled.pattern
+        self.strict_cue = re.compile(f"(?:姓名|联系人|收货人|收件人|寄件人|顾客名|会员名|住址|地址)[:是为 ]|{titled}")
         self.cue = re.compile(any_of([w for w in (*pack["cues"], *pack["titles"]) if len(w) > 1]) + "|" + STREETS)
 
-    def choose(self, text: str, findings: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-        """Pieces of `text` where names or addresses can be; `findings` are places of other entities, by start."""
-        short = len(text) <= SHORT_TEXT
+    def choose(self, text: str, findings: Sequence[tuple[int, int]], *, strict: bool = False) -> list[tuple[int, int]]:
+        """Pieces of `text` where names or addresses can be; `findings` are places of other entities, by start.
+
+        Cells of tables are `strict`: product descriptions and notices are full of words that look like names.
+        """
+        short = len(text) <= SHORT_TEXT and not strict
+        cue = self.strict_cue if strict else self.cue
         starts = [start for start, _ in findings]
         chosen = []
         for low, high in split_pieces(text):
@@ -74,6 +80,6 @@ class NamePlaces:
                 continue
             index = bisect_left(starts, low - NEAR)
             near = index < len(starts) and starts[index] < high + NEAR
-            if near or short or self.cue.search(text, low, high):
+            if near or short or cue.search(text, low, high):
                 chosen.append((low, high))
         return chosen

@@ -34,7 +34,7 @@ BOOST: Final = 0.35  # LemmaContextAwareEnhancer's context_similarity_factor
 BOOSTED: Final = 0.4  # and its min_score_with_context_similarity
 
 
-class DetectorRecognizer(EntityRecognizer):  # type: ignore[misc]  # Presidio is untyped
+class DetectorRecognizer(EntityRecognizer):
     """One of our detectors, for Presidio's AnalyzerEngine. Full-width and invisible characters are seen through."""
 
     def __init__(self, detector: Detector, language: str = "zh") -> None:
@@ -48,7 +48,10 @@ class DetectorRecognizer(EntityRecognizer):  # type: ignore[misc]  # Presidio is
         """Nothing to load."""
 
     def analyze(
-        self, text: str, entities: list[str], nlp_artifacts: NlpArtifacts | None = None
+        self,
+        text: str,
+        entities: list[str],
+        nlp_artifacts: NlpArtifacts | None = None,  # noqa: ARG002  Presidio passes it by name
     ) -> list[RecognizerResult]:
         """All candidates as results, whatever their score: the engine's threshold decides."""
         if self.detector.entity not in entities:

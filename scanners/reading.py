@@ -134,7 +134,9 @@ class Reader:
         order = self._next_order()
         try:
             extractor = self._choose(source)
-        except Exception as error:  # noqa: BLE001  see the module
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:  # noqa: BLE001  see the module; a panic in Rust is no Exception (PyO3)
             report = ItemReport(
                 order=order,
                 suffix=suffix,
@@ -192,7 +194,9 @@ class _OneItem:
                 raise Refused("too_deep")
             analysis = self._reader.begin(self._source.name, self._extractor.kind)
             self._pieces(analysis, depth)
-        except Exception as error:  # noqa: BLE001  see the module
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:  # noqa: BLE001  see the module; a panic in Rust is no Exception (PyO3)
             failure = reason_for(error)
         failure = failure or self._notes.reason
         for name, (order, table) in self._tables.items():

@@ -66,7 +66,8 @@ class Direction:
 
 def sigmoid(value: Floats) -> Floats:
     """Logistic function by tanh: no overflow."""
-    return np.float32(0.5) * (np.tanh(np.float32(0.5) * value) + np.float32(1))
+    result: Floats = np.float32(0.5) * (np.tanh(np.float32(0.5) * value) + np.float32(1))
+    return result
 
 
 class Tagger:
@@ -178,7 +179,7 @@ class Tagger:
     def run(self, values: Floats, part: Direction) -> Floats:
         """One GRU over a batch."""
         entered = values @ part.enter + (part.enter_bias + part.bias)
-        state = np.zeros((values.shape[0], WIDTH), dtype=np.float32)
+        state: Floats = np.zeros((values.shape[0], WIDTH), dtype=np.float32)
         out = np.empty((values.shape[0], values.shape[1], WIDTH), dtype=np.float32)
         for step in range(values.shape[1]):
             now = entered[:, step]

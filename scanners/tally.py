@@ -41,7 +41,7 @@ class Sum:
 
 
 class Tally:
-    """Adds up one item. Memory is bounded by entities and places, 200,000 fingerprints each, and two million persons."""
+    """Adds up one item. Memory is bounded by entities and places, 200,000 fingerprints each, two million persons."""
 
     def __init__(self, fingerprints: Fingerprints) -> None:
         """Count under the key of this run."""
@@ -91,8 +91,8 @@ class Tally:
             keys = self.in_text.get(entity, set())
             if len(keys) > len(best):
                 best = keys
-        keys = frozenset(self.keys | best)
-        return len(keys) + self.beyond.count, keys
+        everybody = frozenset(self.keys | best)
+        return len(everybody) + self.beyond.count, everybody
 
     def findings(self) -> tuple[Finding, ...]:
         """All sums, by place and entity."""

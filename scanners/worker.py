@@ -14,10 +14,11 @@ import os
 import socket
 import struct
 import sys
+from collections.abc import Sequence
 from typing import Final
 
 from scanners.engine import Analyser
-from scanners.extract.api import Budget, Source
+from scanners.extract.api import Budget, Extractor, Source
 from scanners.extract.formats import EXTRACTORS, database_extractors
 from scanners.reading import ItemReport, Reader
 from scanners.records import Chunk, Rows
@@ -45,7 +46,7 @@ def main() -> int:
         job = Job(**json.loads(data))
         reader = Reader(
             analyser=analyser,
-            extractors=database_extractors(job, descriptors) if job.database else EXTRACTORS,
+            extractors=_extractors(job, descriptors),
             max_depth=scan.max_archive_depth,
             emit=lambda report: channel.sendall(frame(report)),
             opened=lambda: channel.sendall(pack(SignMessage(type="opened"))),
@@ -58,6 +59,12 @@ def main() -> int:
         for descriptor in descriptors[1:]:
             os.close(descriptor)
         channel.sendall(pack(SignMessage(type="done")))
+
+
+def _extractors(job: Job, descriptors: list[int]) -> Sequence[Extractor]:
+    if not job.database:
+        return EXTRACTORS
+    return database_extractors(descriptors[1] if len(descriptors) > 1 else -1, job.path)
 
 
 def _warm(analyser: Analyser) -> None:

@@ -19,7 +19,8 @@ NUMBER_PLACE: Final = re.compile(r"[0-9(+][0-9*xX\-. ()+/]{5,}")
 REACH: Final = 20  # an extension behind a number place
 # Latin words that may touch a number from the left: `tel13800001111`.
 GLUED: Final = re.compile(
-    r"(?:^|[^A-Za-z])(?:tel|t|phone|mobile|mob|ph|id|no|card|sfz|cell|call|sj|dh|sjh|wx|vx|wechat|fax|visa|bank)$", re.IGNORECASE
+    r"(?:^|[^A-Za-z])(?:tel|t|phone|mobile|mob|ph|id|no|card|sfz|cell|call|sj|dh|sjh|wx|vx|wechat|fax|visa|bank)$",
+    re.IGNORECASE,
 )
 # Letters that may touch a value from the right: an extension, or laughter in a chat.
 CHATTER: Final = re.compile(
@@ -81,7 +82,7 @@ def within(pattern: re.Pattern[str], text: str, start: int, end: int) -> Iterato
 
 
 def stands_alone(text: str, start: int, end: int) -> bool:
-    """No Latin letter, `_` run or decimal point ties `[start, end)` to something larger (a hash, a version, a float)."""
+    """No Latin letter or decimal point ties `[start, end)` to something larger: a hash, a version, a float."""
     before = text[start - 1] if start else " "
     after = text[end] if end < len(text) else " "
     if before.isascii() and before.isalpha() and not GLUED.search(text[max(0, start - 8) : start]):

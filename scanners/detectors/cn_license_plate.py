@@ -12,7 +12,8 @@ from typing import ClassVar, Final
 from scanners.detectors.base import Candidate, Detector, within
 
 PLATE: Final = re.compile(
-    r"[京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼][A-Z][\u00b7\u2022. \-]?(?:[0-9A-Z]{6}|[0-9A-Z]{4}[0-9A-Z挂学警港澳领])(?![0-9A-Za-z])"
+    r"[京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼][A-Z]"
+    r"[\u00b7\u2022. \-]?(?:[0-9A-Z]{6}|[0-9A-Z]{4}[0-9A-Z挂学警港澳领])(?![0-9A-Za-z])"
 )
 
 

@@ -8,6 +8,7 @@ from typing import ClassVar, Final, Literal
 
 from scanners.detectors.base import CHATTER, Candidate, Detector, keep_ends, within
 
+LETTER: Final = re.compile("[A-Za-z]")
 PASSPORT: Final = re.compile(r"(?<![0-9A-Za-z])(?:[DEGPSdegps][0-9]{8}|[Ee][A-HJ-NP-Za-hj-np-z][0-9]{7})(?![0-9])")
 
 

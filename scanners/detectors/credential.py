@@ -9,7 +9,8 @@ from typing import ClassVar, Final
 from scanners.detectors.base import Candidate, Detector, within
 
 PAIR: Final = re.compile(
-    r"(?:密码|口令|(?<![A-Za-z])(?i:password|passwd|pwd|secret|api_?key|access_?token|secret_?key))[\"']?[ ]?(?:是|为|[:=])[ ]?[\"']?([!-~]{4,128})"
+    r"(?:密码|口令|(?<![A-Za-z])(?i:password|passwd|pwd|secret|api_?key|access_?token|secret_?key))"
+    r"[\"']?[ ]?(?:是|为|[:=])[ ]?[\"']?([!-~]{4,128})"
 )
 
 
@@ -19,8 +20,8 @@ class Credential(Detector):
     entity: ClassVar[str] = "CREDENTIAL"
     words: ClassVar[tuple[str, ...]] = ("密码", "password")
     columns: ClassVar[tuple[str, ...]] = (
-        "密码", "口令", "password", "passwd", "pwd", "login_pwd", "salt", "login_salt", "secret", "token",
-        "access_token", "refresh_token", "api_key", "apikey", "secret_key", "mima",
+        "密码", "口令", "password", "passwd", "pwd", "login_pwd", "login_salt", "access_token", "refresh_token",
+        "user_token", "login_token", "mima",
     )  # fmt: skip
 
     def find(self, text: str, start: int, end: int) -> Iterator[Candidate]:

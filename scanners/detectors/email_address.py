@@ -13,12 +13,15 @@ from typing import ClassVar, Final
 from scanners.detectors.base import Candidate, Detector
 
 LOCAL_CHARACTERS: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._%+-")
+# Laughter that touches a known top domain from the right (`…@qq.comhaha`) is no part of it.
 DOMAIN: Final = re.compile(
-    r"(?:(?:[A-Za-z0-9](?:[A-Za-z0-9\-]{0,61}[A-Za-z0-9])?\.){1,6}(?:(?:com|cn|net|org|edu|gov)(?=(?:h{2,}|(?:ha){2,}|lol|ok|thx)(?![A-Za-z]))|[A-Za-z]{2,18}(?![A-Za-z0-9])))"
+    r"(?:[A-Za-z0-9](?:[A-Za-z0-9\-]{0,61}[A-Za-z0-9])?\.){1,6}"
+    r"(?:(?:com|cn|net|org|edu|gov)(?=(?:h{2,}|(?:ha){2,}|lol|ok|thx)(?![A-Za-z]))|[A-Za-z]{2,18}(?![A-Za-z0-9]))"
 )
 FILES: Final = frozenset(
-    ["png", "jpg", "jpeg", "gif", "webp", "svg", "bmp", "ico", "js", "css", "ts", "vue", "json", "xml", "html", "php", "py", "so", "dll", "exe", "local", "localdomain"]
-)
+    ("png", "jpg", "jpeg", "gif", "webp", "svg", "bmp", "ico", "js", "css", "ts", "vue", "json", "xml", "html", "php",
+     "py", "so", "dll", "exe", "local", "localdomain")
+)  # fmt: skip
 LONGEST: Final = 64
 
 
@@ -58,5 +61,7 @@ class EmailAddress(Detector):
 
 
 PROVIDERS: Final = frozenset(
-    ["qq.com", "163.com", "126.com", "sina.com", "sina.cn", "sohu.com", "foxmail.com", "gmail.com", "outlook.com", "hotmail.com", "yahoo.com", "yeah.net", "aliyun.com", "139.com", "189.cn", "icloud.com", "live.com", "vip.qq.com", "21cn.com", "tom.com", "example.com"]
-)
+    ("qq.com", "163.com", "126.com", "sina.com", "sina.cn", "sohu.com", "foxmail.com", "gmail.com", "outlook.com",
+     "hotmail.com", "yahoo.com", "yeah.net", "aliyun.com", "139.com", "189.cn", "icloud.com", "live.com", "vip.qq.com",
+     "21cn.com", "tom.com", "example.com")
+)  # fmt: skip

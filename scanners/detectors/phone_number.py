@@ -16,7 +16,8 @@ from scanners.context import BEFORE, line_before
 from scanners.detectors.base import Candidate, Detector, stands_alone, within
 
 MOBILE: Final = re.compile(
-    r"(?<![0-9*])(?:\(?(?:\+|00)?86\)?[ \-]{0,2})?(1[3-9][0-9](?:[0-9]{8}|([ \-.])[0-9]{4}[ \-.]?[0-9]{4}|[0-9]{4}[ \-.][0-9]{4}"
+    r"(?<![0-9*])(?:\(?(?:\+|00)?86\)?[ \-]{0,2})?"
+    r"(1[3-9][0-9](?:[0-9]{8}|([ \-.])[0-9]{4}[ \-.]?[0-9]{4}|[0-9]{4}[ \-.][0-9]{4}"
     r"|[0-9][ \-.][0-9]{3}[ \-.][0-9]{4}))(?![0-9*])"
 )
 SEGMENT: Final = re.compile(r"1(?:3[0-9]|4[014-9]|5[0-35-9]|6[2567]|7[0-8]|8[0-9]|9[0-35-9])")
@@ -140,7 +141,7 @@ class PhoneNumber(Detector):
 
 
 def apart(text: str, start: int, end: int) -> bool:
-    """Nothing but Chinese, spaces or sentence punctuation touches the value: people write phones so, programs rarely."""
+    """Chinese, a space or a sentence's punctuation is on one side at least: people write phones so."""
     before = text[start - 1] if start else " "
     after = text[end] if end < len(text) else " "
     return not (before.isascii() and before not in " \n\t,;/(:'\"|~") and not (
