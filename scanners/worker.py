@@ -6,7 +6,6 @@ gives up every right, and takes jobs: a message and the descriptors of one file.
 
 from __future__ import annotations
 
-import codecs
 import fcntl
 import io
 import json
@@ -21,11 +20,10 @@ from scanners.engine import Analyser
 from scanners.extract.api import Budget, Extractor, Source
 from scanners.extract.formats import EXTRACTORS, database_extractors
 from scanners.reading import ItemReport, Reader
-from scanners.records import Chunk, Rows
 from scanners.sandbox import confine
+from scanners.warm import load_everything
 from scanners.wire import MAX_KEYS, FindingMessage, Hello, ItemMessage, Job, PlaceMessage, SignMessage, clean, pack
 
-_CODECS: Final = ("gb18030", "big5", "utf-8-sig", "utf-16", "utf-32", "cp437", "cp1252", "idna", "euc_kr", "shift_jis")
 _SMALL: Final = 16 << 20  # an archive this small may always grow to this: ratios of tiny logs are harmless
 
 
@@ -35,7 +33,7 @@ def main() -> int:
     parent = os.getppid()
     hello = Hello.model_validate(json.loads(channel.recv(1 << 20)))
     analyser = Analyser(hello.detect, names=hello.names, run_key=bytes.fromhex(hello.run_key))
-    _warm(analyser)
+    load_everything(analyser)
     scan = hello.scan
     confine(memory_mb=scan.worker_memory_mb, file_mb=scan.max_expanded_mb, parent=parent)
     channel.sendall(pack(SignMessage(type="ready")))
@@ -65,16 +63,6 @@ def _extractors(job: Job, descriptors: list[int]) -> Sequence[Extractor]:
     if not job.database:
         return EXTRACTORS
     return database_extractors(descriptors[1] if len(descriptors) > 1 else -1, job.path)
-
-
-def _warm(analyser: Analyser) -> None:
-    """Load what is loaded at first need, while files can still be opened."""
-    for name in _CODECS:
-        codecs.lookup(name)
-    trial = analyser.begin("预热", "csv")
-    trial.feed(Chunk(text="客户测试甲，电话13800001111，地址上海市测试路1号。"))
-    trial.feed(Rows(table="t", columns=("姓名", "电话"), rows=(("测试甲", "13800001111"),)))
-    trial.finish()
 
 
 def frame(report: ItemReport) -> bytes:

@@ -97,6 +97,8 @@ class Source:
     def head(self) -> bytes:
         """The first 64 KiB."""
         if self._head is None:
+            if self._seekable:
+                self._stream.seek(0)
             self._head = _read_up_to(self._stream, HEAD)
             if self._seekable:
                 self._stream.seek(0)

@@ -151,18 +151,18 @@ def read_columns(body: str) -> Table:
     start = 0
     parts = []
     end = len(body)
-    for match in _PIECES.finditer(body):
-        mark = match.group()
+    for piece in _PIECES.finditer(body):
+        mark = piece.group()
         if mark == "(":
             depth += 1
         elif mark == ")":
             depth -= 1
             if depth < 0:
-                end = match.start()
+                end = piece.start()
                 break
         elif mark == "," and depth == 0:
-            parts.append(body[start : match.start()])
-            start = match.end()
+            parts.append(body[start : piece.start()])
+            start = piece.end()
     parts.append(body[start:end])
     for part in parts:
         definition = re.sub(r"^(?:\s|--[^\n]*\n|/\*.*?\*/)+", "", part, flags=re.DOTALL)

@@ -20,7 +20,7 @@ from config.schema import ItemKind
 from scanners.extract.api import BATCH_ROWS, Extractor, Notes, Piece, Refused, Source, TableRows
 from scanners.extract.charset import detect
 from scanners.extract.wal import apply_log, say_rollback_mode
-from scanners.records import Place, Rows
+from scanners.records import Place, Reason, Rows
 
 MAGIC: Final = b"SQLite format 3\x00"
 _IN_MEMORY: Final = 128 << 20
@@ -93,7 +93,7 @@ def _restrict(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA temp_store = MEMORY")
 
 
-def _reason(error: sqlite3.DatabaseError) -> str:
+def _reason(error: sqlite3.DatabaseError) -> Reason:
     return "encrypted" if "not a database" in str(error) else "malformed"
 
 

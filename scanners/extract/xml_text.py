@@ -55,8 +55,8 @@ class Flow:
     """Paragraphs and tables out of one part of a text document (WordprocessingML, PresentationML, DrawingML, ODF).
 
     Args:
-        paragraph, row, cell, tab, line: local names of elements.
         letters: elements whose text counts, or None for all text.
+        names: of the elements that shape it.
     """
 
     def __init__(self, *, letters: frozenset[str] | None, names: FlowNames) -> None:
