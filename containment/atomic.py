@@ -103,25 +103,30 @@ def write_file(path: Path | str | bytes, data: bytes, mode: int = 0o600) -> None
 
 
 def create_file(path: Path | str | bytes, data: bytes, mode: int = 0o600) -> None:
-    """Create the file `path`, durably, and never replace one.
+    """Create the file `path`, durably, and never replace one; a cut leaves it whole or not there.
 
     Raises:
         FileExistsError: it is there.
         OSError: it could not be written; nothing is left.
     """
     name = os.fsencode(path)
-    descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
-    try:
-        os.fchmod(descriptor, mode)
-        write_all(descriptor, data)
-        os.fsync(descriptor)
-    except BaseException:
-        os.unlink(name)
-        raise
-    finally:
-        os.close(descriptor)
     folder = os.open(os.path.dirname(name) or b".", _FOLDER & ~os.O_NOFOLLOW)
+    temporary = b".cloche-" + secrets.token_hex(8).encode()
     try:
+        descriptor = os.open(
+            temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode, dir_fd=folder
+        )
+        try:
+            try:
+                os.fchmod(descriptor, mode)
+                write_all(descriptor, data)
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+            rename_exclusive(folder, temporary, folder, os.path.basename(name))
+        except BaseException:
+            os.unlink(temporary, dir_fd=folder)
+            raise
         sync_folder(folder)
     finally:
         os.close(folder)

@@ -108,7 +108,7 @@ def verify(console: Console, /, *, targets: tuple[str, ...], key_file: str | Non
                 damaged=bad,
                 proof=proof,
                 other=len(entries) - count["intact"] - bad,
-            )  # fmt: skip
+            )
         )
         for entry in entries:
             if entry["result"] != "intact":
