@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from rich import box
-from rich.console import Group, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text as Styled
@@ -18,6 +18,14 @@ from config.text import Text
 LEVEL_STYLES: Final = {4: "bold red", 3: "bold yellow", 2: "cyan", 1: "dim"}
 WORST: Final = 3
 CAUSES: Final = 8
+PIPE_WIDTH: Final = 240
+
+
+def wide(screen: Console) -> Console:
+    """The screen, with room for whole paths where no terminal sets a width: a pipe's reader searches lines."""
+    if not screen.is_terminal:
+        screen.width = PIPE_WIDTH
+    return screen
 
 
 def headline(view: Overview, text: Text) -> str:
@@ -149,4 +157,4 @@ def _next(view: Overview, text: Text) -> Iterator[RenderableType]:
     yield _title(text("scan.next"))
     for command, why in steps:
         yield Styled(" " + text(why), style="dim")
-        yield Padding(Styled(command, style="bold", overflow="fold"), (0, 0, 0, 3))
+        yield Styled("   " + command, style="bold", no_wrap=True, overflow="ignore")  # a command is copied whole

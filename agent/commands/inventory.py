@@ -19,13 +19,14 @@ from agent.console import Console, printable
 from agent.inventory.overview import Words
 from agent.inventory.page import check_target
 from agent.inventory.records import State
-from agent.summary import LEVEL_STYLES
+from agent.summary import LEVEL_STYLES, wide
 from config.errors import ClocheError
 from config.schema import ItemKind
 from containment.atomic import write_file
 from scanners.masking import mask_text
 
 COLUMNS = ("path", "kind", "state", "status", "reason", "level", "score", "persons", "size", "entities")
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 @click.group()
@@ -121,7 +122,7 @@ def as_csv(items: list[dict[str, Any]]) -> str:
     for item in items:
         entities = " ".join(sorted({finding["entity"] for finding in item["findings"]}))
         row = [entities if column == "entities" else item[column] for column in COLUMNS]
-        writer.writerow([f"'{cell}" if isinstance(cell, str) and cell[:1] in "=+-@\t\r" else cell for cell in row])
+        writer.writerow([f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA) else cell for cell in row])
     return "\ufeff" + target.getvalue()
 
 
@@ -147,7 +148,7 @@ def show_list(console: Console, document: dict[str, Any]) -> None:
             words.entities(entities, most=3),
             mask_text(printable(item["path"])),
         )
-    console.screen.print(table)
+    wide(console.screen).print(table)
     console.screen.print(
         text("inventory.foot", count=f"{len(document['items']):,}", time=document["scanned_at"] or "–"), style="dim"
     )
@@ -157,7 +158,8 @@ def show_one(console: Console, document: dict[str, Any]) -> None:
     """One file: its facts, then every place in it."""
     text, words, item = console.text, Words(console.text), document["item"]
     console.screen.print(mask_text(printable(item["path"])), style="bold")
-    facts = (words.kind(item["kind"]), text("scan.level", level=item["level"]), words.amount(item["persons"], 0),
+    values = sum(finding["count"] for part in (item, *document["inside"]) for finding in part["findings"])
+    facts = (words.kind(item["kind"]), text("scan.level", level=item["level"]), words.amount(item["persons"], values),
              text(f"inventory.state_{item['state']}"))  # fmt: skip
     console.screen.print(" · ".join(facts))
     if item["reason"]:
@@ -173,4 +175,4 @@ def show_one(console: Console, document: dict[str, Any]) -> None:
             inside = mask_text(printable(part["path"][len(item["path"]) + 1 :]))
             where = " · ".join(word for word in (inside, *marks) if word)
             table.add_row(words.entity(finding["entity"]), f"{finding['count']:,}", f"{finding['distinct']:,}", where)
-    console.screen.print(table)
+    wide(console.screen).print(table)

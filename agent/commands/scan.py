@@ -84,9 +84,9 @@ def show(console: Console, document: dict[str, Any], page: str | None) -> None:
         write_page(page, document, view, console.text)
         console.say("scan.html_written", path=printable(page))
     if not console.as_json:
-        from agent.summary import render
+        from agent.summary import render, wide
 
-        console.screen.print(render(document, view, console.text))
+        wide(console.screen).print(render(document, view, console.text), crop=False)
 
 
 class ProgressLine:
