@@ -4,7 +4,8 @@ What the kernel does not promise: a *permission* event is never merged, but one 
 separate events; the event's own descriptor counts as an open one, so it is closed *before* the answer is written
 (a write lease taken by the opener right after would fail otherwise); out of descriptors the kernel *denies*;
 FAN_PRE_ACCESS (Linux 6.14, ext4, xfs, btrfs) also covers mappings made after the mark, FAN_ACCESS_PERM does not;
-mappings made before the mark read on in either.
+mappings made before the mark read on in either. Since Linux 6.14 a descriptor is governed only if a mark for reads was
+there when it was opened (6.18: refused reads on one opened under FAN_OPEN_PERM alone went through; on 6.1 they fail).
 Constants: include/uapi/linux/fanotify.h of Linux 6.18.
 """
 
@@ -33,7 +34,6 @@ FAN_Q_OVERFLOW: Final = 0x4000
 FAN_OPEN_PERM: Final = 0x10000
 FAN_ACCESS_PERM: Final = 0x20000
 FAN_PRE_ACCESS: Final = 0x100000
-READS: Final = FAN_ACCESS_PERM | FAN_PRE_ACCESS
 
 FAN_ALLOW: Final = 1
 FAN_DENY: Final = 2
@@ -46,6 +46,7 @@ _PIDFD: Final = struct.Struct("=i")
 RESPONSE: Final = struct.Struct("=iI")
 _READ_SIZE: Final = 2048  # at most 64 events, so 128 descriptors, at once
 
+_PR_CAPBSET_READ: Final = 23
 _PR_CAPBSET_DROP: Final = 24
 _CAPABILITIES: Final = {
     "CAP_DAC_READ_SEARCH": 2, "CAP_KILL": 5, "CAP_IPC_LOCK": 14, "CAP_SYS_PTRACE": 19, "CAP_SYS_ADMIN": 21,
@@ -167,10 +168,12 @@ def keep_guard_capabilities() -> None:
     for number in _CAPABILITIES.values():
         kept |= 1 << number
     for number in range(64):
-        if not kept >> number & 1 and _libc.prctl(_PR_CAPBSET_DROP, number, 0, 0, 0) != 0:
-            if ctypes.get_errno() == errno.EINVAL:
-                break  # past the last capability of this kernel
-            raise OSError(ctypes.get_errno(), "PR_CAPBSET_DROP")
+        present = _libc.prctl(_PR_CAPBSET_READ, number, 0, 0, 0)
+        if present < 0:
+            break  # past the last capability of this kernel
+        # a second guard finds them dropped, and CAP_SETPCAP to drop them with gone too
+        if present and not kept >> number & 1:
+            _check(_libc.prctl(_PR_CAPBSET_DROP, number, 0, 0, 0))
     header = struct.pack("=Ii", _CAP_VERSION_3, 0)
     low, high = kept & 0xFFFFFFFF, kept >> 32
     held = _held()

@@ -34,8 +34,7 @@ from config.privileges import forbid_dumps
 CANARY_EVERY: Final = 0.050
 PATIENCE: Final = 0.150
 DESCRIPTORS: Final = 65_536
-_READY_WITHIN: Final = 60.0
-_QUICK_DEATH: Final = 1.0
+_PAUSE: Final = 0.5
 
 
 class Prober:
@@ -139,12 +138,10 @@ class Watcher:
         return self._end(notify)
 
     def _start(self) -> None:
-        pause = _QUICK_DEATH - (time.monotonic() - self._started)
-        if self._started and pause > 0:
-            time.sleep(pause)  # dies as soon as it starts: nothing is marked meanwhile, so nobody waits
-        self._started = time.monotonic()
         if self._ready >= 0:
             os.close(self._ready)
+            time.sleep(_PAUSE)  # it died before it was ready: nothing is marked meanwhile, so nobody waits
+        self._started = time.monotonic()
         self._ready, ready = os.pipe2(os.O_CLOEXEC)
         listener = self.listener.fileno()
         os.set_inheritable(listener, True)
