@@ -178,4 +178,4 @@ def show_preview(console: Console, document: dict[str, Any]) -> None:
     if document["left_out"]:
         console.say("incident.preview_left_out", files=len(document["left_out"]))
         for left in document["left_out"][:SHOWN_FILES]:
-            click.echo(f"  {printable(left['name'])}  {text('incident.why_' + left['why'])}", err=True)
+            click.echo(f"  {printable(left['name'])}  {text('quarantine.cause_' + left['why'])}", err=True)

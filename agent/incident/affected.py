@@ -22,7 +22,7 @@ from config.home import Home
 from config.schema import Settings
 from containment.processes import Spared, holders
 
-Why = Literal["live_database", "protected_program", "own_file"]
+Why = Literal["live", "protected", "reserved"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,13 +145,13 @@ class Affection:
 
     def _left_out(self, entry: _Found, held: set[bytes], on_a_word: set[bytes]) -> Why | None:
         if entry.path.startswith(self._own):
-            return "own_file"
+            return "reserved"
         if entry.path in on_a_word:
             return None
         if entry.path in held:
-            return "protected_program"
+            return "protected"
         kind = entry.item.kind if entry.item else ("sqlite" if is_sqlite(entry.path) else "other")
-        return "live_database" if is_live(entry.path, kind) else None
+        return "live" if is_live(entry.path, kind) else None
 
     def _held_by_protected(self, paths: Sequence[bytes]) -> set[bytes]:
         programs = self._settings.watch.protected_programs

@@ -89,7 +89,13 @@ def clocks(
     rank = {"overdue": 0, "running": 1, "waiting": 2, "below_threshold": 3, "stopped": 4}
     return sorted(
         found,
-        key=lambda clock: (rank[clock.state], clock.deadline is None, clock.deadline or now, clock.key),
+        key=lambda clock: (
+            rank[clock.state],
+            clock.deadline is None,
+            clock.deadline or now,
+            not clock.verified,
+            clock.key,
+        ),
     )
 
 

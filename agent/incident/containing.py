@@ -12,12 +12,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from agent.aftermath import known_items, note_contained
 from agent.incident.affected import AffectedSet
 from agent.incident.course import Course, Outcome
 from agent.incident.records import Affected
 from agent.incident.trace import LOOK_BACK, trace_of
 from agent.watch.api import BLOCKING
 from config.schema import Settings
+from containment.fence import settle
 from containment.processes import Holder, Spared, holders, program_of, start_time, state, stop
 from containment.processes import Outcome as Stopped
 from containment.quarantine import Contained, Refusal, Terms
@@ -36,7 +38,6 @@ class Containing:
         self._keys = tuple({item.key for item in affected.items if item.key})
         self.held: list[Holder] = []
         self.contained = Contained()
-        self.taken = Contained()
 
     def deny(self) -> Outcome:
         """Refuse every further open and read in the guard, where there is one."""
@@ -104,39 +105,36 @@ class Containing:
         return frozen
 
     def vault(self) -> Outcome:
-        """Take the fenced files into the vault, in this home's turn; tell the inventory where everything is."""
-        fenced = self.contained
-        keyring = self._agent.keyring
-        if keyring.ready:
-            keyring.hold(self._course.id)
-            with self._agent.exclusive:
-                self.taken = self._agent.quarantine.take_in(fenced.entries)
-        taken = self.taken
-        in_vault = {entry.id for entry in taken.entries}
-        only_fenced = [entry for entry in fenced.entries if entry.id not in in_vault]
-        self._remember({entry.path: (entry.id, "vault") for entry in taken.entries}
-                       | {entry.path: (entry.id, "fenced") for entry in only_fenced})  # fmt: skip
-        failed = [r for r in (*fenced.refused, *taken.refused) if r.cause not in LEFT_ON_PURPOSE]
+        """Take the fenced files into the vault, in this home's turn; tell inventory, watch and record."""
+        agent = self._agent
+        known = known_items(agent, self._paths)
+        with agent.exclusive:
+            taken = agent.quarantine.take_in(self.contained.entries)
+            done = Contained(entries=taken.entries, refused=self.contained.refused + taken.refused)
+            self.contained = done
+            note_contained(agent, done, actor=self._course.actor, items=known)
+        self._remember(done)
+        self._name_left_out(done.refused)
+        in_vault = {entry.id for entry in done.entries}
+        failed = [r for r in done.refused if r.cause not in LEFT_ON_PURPOSE and r.id not in in_vault]
         details: dict[str, Any] = {
-            "files": len(self._paths), "vaulted": len(in_vault), "fenced": len(only_fenced),
+            "files": len(self._paths), "vaulted": len(in_vault),
+            "fenced": sum(refusal.fenced and refusal.id not in in_vault for refusal in done.refused),
         }  # fmt: skip
-        self._name_left_out(fenced.refused + taken.refused)
-        if not keyring.ready and only_fenced:
+        if not failed:
+            return Outcome(details=details)
+        if not agent.keyring.ready:
             return Outcome(details=details, reason_key="incident.no_keys")
-        if failed:
-            causes = Counter(refusal.cause for refusal in failed)
-            return Outcome(
-                details={**details, "count": len(failed), "causes": dict(sorted(causes.items()))},
-                reason_key="incident.not_contained",
-            )
-        return Outcome(details=details)
+        causes = dict(sorted(Counter(refusal.cause for refusal in failed).items()))
+        return Outcome(details={**details, "count": len(failed), "causes": causes}, reason_key="incident.not_contained")
 
     def _terms(self, *, forced: bool) -> Terms:
-        settings, home = self._agent.settings, self._agent.home
+        agent, settings = self._agent, self._agent.settings
+        whom = whom_to_call(settings) or agent.text("quarantine.whom")
         return Terms(
-            notice=self._agent.text("incident.tombstone", store=settings.store.name, whom=whom_to_call(settings)),
-            protected=frozenset(os.fsencode(path) for path in settings.watch.protected_programs if "/" in path),
-            reserved=(os.fsencode(home.state), os.fsencode(home.run)),
+            notice=agent.text("quarantine.tombstone", store=settings.store.name, whom=whom, id="{id}"),
+            protected=frozenset(os.fsencode(path) for path in settings.watch.protected_programs),
+            reserved=(os.fsencode(agent.home.state), os.fsencode(agent.home.run)),
             forced=forced,
         )
 
@@ -147,15 +145,13 @@ class Containing:
             causes = dict(sorted(Counter(refusal.cause for refusal in kept).items()))
             self._course.record("left_out", files=len(kept), causes=causes)
 
-    def _remember(self, where: dict[bytes, tuple[str, str]]) -> None:
+    def _remember(self, done: Contained) -> None:
+        where = {refusal.path: (refusal.id, "fenced") for refusal in done.refused if refusal.fenced}
+        where |= {name: (entry.id, "vault") for entry in done.entries for name in entry.names}
         items: list[Affected] = []
         for item in self._affected.items:
-            vault_id, state = where.get(item.path, (item.vault_id, item.state))
+            vault_id, state = where.get(settle(item.path), (item.vault_id, item.state))
             items.append(replace(item, vault_id=vault_id, state=state))
-            if state == "vault":
-                self._agent.inventory.set_state(item.path, "vault")
-            elif state == "fenced":
-                self._agent.inventory.set_state(item.path, "fenced")
         self._course.store.set_items(self._course.id, items)
 
 

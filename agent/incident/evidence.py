@@ -85,7 +85,7 @@ def process_facts(holder: Holder, mask: Callable[[str], str]) -> dict[str, Any]:
 
 def file_hashes(incident: Incident, containing: Containing) -> list[dict[str, Any]]:
     """SHA-256 of every affected file, '' where it cannot be read; from the vault's record where it is there."""
-    vaulted = {entry.id: entry.sha256 for entry in containing.taken.entries}
+    vaulted = {entry.id: entry.sha256 for entry in containing.contained.entries}
     return [
         {
             "key": item.key, "name": item.name, "persons": item.persons, "state": item.state,

@@ -7,12 +7,12 @@ again: dismissing twice does only what is left.
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from agent.aftermath import give_back
 from agent.incident.course import Course, Outcome
 from agent.incident.declare import finish
 from agent.incident.records import Incident
@@ -21,8 +21,6 @@ from agent.incident.trace import LOOK_BACK, trace_of
 from config.errors import UsageError
 from containment.keys import Unlocker
 from containment.processes import resume
-from scanners.identity import Identities
-from scanners.records import FileIdentity
 
 if TYPE_CHECKING:
     from agent.wiring import Agent
@@ -86,25 +84,24 @@ class _Undoing:
         self._incident = course.incident
         self._unlocker = unlocker
         self._keys = tuple({item.key for item in self._incident.items if item.key})
-        self._back: frozenset[bytes] = frozenset()
 
     def release(self) -> Outcome:
         """Everything of this incident that is in the vault or fenced goes back."""
-        quarantine = self._agent.quarantine
-        mine = [e for e in quarantine.entries("fenced", "vaulted") if e.incident == self._incident.id]
-        released = quarantine.release(mine, self._unlocker)
+        mine = [
+            entry
+            for entry in self._agent.quarantine.entries("fenced", "vaulted")
+            if entry.incident == self._incident.id
+        ]
+        no_key = {entry.id for entry in self._agent.quarantine.lacks_key(mine, self._unlocker)}
+        openable = [entry for entry in mine if entry.id not in no_key]
+        released = give_back(self._agent, openable, self._unlocker, actor=self._course.actor)
         back = {entry.id for entry in released.entries}
-        for entry in released.entries:
-            for name in entry.names:
-                self._agent.inventory.set_state(name, "plain")
         self._course.store.set_items(
             self._incident.id,
             [replace(item, state="released") if item.vault_id in back else item for item in self._incident.items],
         )
         details = {"files": len(mine), "released": len(back)}
-        kept = [refusal for refusal in released.refused if refusal.id not in back]
-        no_key = any(refusal.cause in ("no_key", "wrong_key") for refusal in kept)
-        if no_key and self._unlocker is None:
+        if no_key:
             return Outcome(details=details, reason_key="incident.no_release_key")
         if released.refused:
             causes = Counter(refusal.cause for refusal in released.refused)
@@ -122,7 +119,6 @@ class _Undoing:
         trace = trace_of(self._agent, self._keys, self._incident.discovered_at - LOOK_BACK)
         for session in sorted(trace.suspects):
             watch.pardon(session)
-        watch.mark([watched for watched in self._agent.inventory.watch_list() if watched.path in self._back])
         return Outcome(details={"files": len(self._keys)})
 
     def resume(self) -> Outcome:
@@ -148,15 +144,3 @@ class _Undoing:
         keys = set(self._keys)
         ids = [alert.id for alert in self._agent.inventory.alerts() if not keys.isdisjoint(alert.keys)]
         return Outcome(details={"count": self._agent.inventory.close_alerts(ids) if ids else 0})
-
-
-def identity_at(identities: Identities, path: bytes) -> FileIdentity | None:
-    """The identity of what lies at a path now; None where that cannot be seen."""
-    try:
-        descriptor = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except OSError:
-        return None
-    try:
-        return identities.of(descriptor, os.fstat(descriptor))
-    finally:
-        os.close(descriptor)

@@ -88,7 +88,7 @@ def _set_up(target: Any, document: Document) -> None:
     target.core_properties.author = "Cloche"
     footer = section.footer.paragraphs[0]
     footer.alignment = WD_ALIGN_PARAGRAPH.CENTER
-    run = footer.add_run(_clean(document.subtitle.split("　", maxsplit=1)[0]) + " · ")
+    run = footer.add_run(_clean(document.title) + " · ")
     run.font.size = Pt(8)
     _page_number(footer)
 

@@ -41,7 +41,7 @@ class Wording:
 
     def causes(self, counts: dict[str, int]) -> str:
         """Why files were not dealt with, each cause with its number."""
-        words = [f"{self.text(f'incident.cause_{cause}')} {count}" for cause, count in counts.items()]
+        words = [f"{self.text(f'quarantine.cause_{cause}')} {count}" for cause, count in counts.items()]
         return ("、" if self.text.language == "zh-CN" else ", ").join(words)
 
     def types(self, entities: Iterable[str]) -> str:

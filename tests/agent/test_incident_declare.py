@@ -1,0 +1,401 @@
+"""Declare and undo over real files, with the real inventory, vault, keys, record and outbox."""
+
+import json
+import os
+import shutil
+import sqlite3
+import stat
+import subprocess
+import sys
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from agent.audit import verify
+from agent.incident.declare import Declaration, declare, preview, report
+from agent.incident.store import IncidentStore
+from agent.incident.undo import close, dismiss
+from agent.inventory.records import Alert
+from agent.watch.api import AccessEvent, NoWatch
+from agent.wiring import build_agent
+from config.errors import ClocheError, UsageError
+from config.home import find_home
+from config.identity import make_identity
+from config.schema import Settings
+from containment.evidence import verify_chain
+from scanners.identity import Identities
+from scanners.records import Finding, Item
+
+NOW = datetime.now(UTC)
+PLANTED = "13800001111"
+
+
+class GuardStandIn(NoWatch):
+    """Speaks the watch's protocol and remembers what is denied; blocking itself is tested with the real guard."""
+
+    def __init__(self):
+        self.denied = set()
+        self.pardoned = []
+
+    @property
+    def tier(self):
+        return "permission"
+
+    def deny(self, keys):
+        self.denied |= set(keys)
+        return frozenset(keys)
+
+    def allow(self, keys):
+        self.denied -= set(keys)
+
+    def pardon(self, session):
+        self.pardoned.append(session)
+
+
+@pytest.fixture
+def share(tmp_path):
+    folder = tmp_path / "share"
+    folder.mkdir()
+    for name, count in (("会员.csv", 300), ("预订.csv", 40), (f"{PLANTED}.txt", 1)):
+        (folder / name).write_text("姓名,电话\n" + "测试甲,13800001111\n" * count, encoding="utf-8")
+    (folder / "会员.csv").chmod(0o640)
+    os.utime(folder / "会员.csv", ns=(1_700_000_000_123_456_789, 1_700_000_001_987_654_321))
+    return folder
+
+
+@pytest.fixture
+def home(tmp_path):
+    home = find_home(tmp_path / "home")
+    home.create()
+    yield home
+    for path in (tmp_path / "share").rglob("*"):
+        subprocess.run(["chattr", "-i", str(path)], check=False, capture_output=True)
+
+
+def inventoried(agent, folder, persons=None):
+    """Record the folder's files as a scan would, with real identities."""
+    identities = Identities()
+    items = []
+    for path in sorted(folder.rglob("*")):
+        descriptor = os.open(path, os.O_RDONLY)
+        kind = "sqlite" if path.suffix == ".db" else "csv"
+        items.append(
+            Item(
+                path=os.fsencode(path), kind=kind, status="read", size=path.stat().st_size, level=3, score=80,
+                persons=(persons or {}).get(path.name, 10), identity=identities.of(descriptor, os.fstat(descriptor)),
+                findings=(Finding(entity="PHONE_NUMBER", count=9, distinct=7, confidence=0.9),),
+            )
+        )  # fmt: skip
+        os.close(descriptor)
+    agent.inventory.record_run(items, roots=[os.fsencode(folder)], at=NOW)
+    return {os.fsdecode(item.path).rsplit("/", 1)[-1]: item.identity.key for item in items}
+
+
+@contextmanager
+def opened(home, *, keys=True, watch=None, settings=None):
+    with build_agent(home, Settings.model_validate(settings or {}), watch) as agent:
+        if keys:
+            agent.keyring.adopt(make_identity("recovery").public)
+        try:
+            yield agent
+        finally:
+            agent.audit.close()
+
+
+def declaration(**changes):
+    values = {"kind": "insider", "summary": "有人在拷贝会员名单", "discovered_at": NOW, "by": "测试甲"}
+    return Declaration(**{**values, **changes})
+
+
+def snapshot(folder):
+    """Everything about a tree that a release must bring back."""
+    return {
+        path.name: (
+            path.read_bytes(), stat.S_IMODE(path.stat().st_mode), path.stat().st_uid, path.stat().st_mtime_ns
+        )
+        for path in sorted(folder.iterdir())
+    }  # fmt: skip
+
+
+def acts(incident):
+    return [step.act for step in incident.steps]
+
+
+def test_a_declaration_vaults_what_is_named_and_a_false_alarm_brings_it_back_bit_for_bit(home, share):
+    before = snapshot(share)
+    watch = GuardStandIn()
+    with opened(home, watch=watch) as agent:
+        keys = inventoried(agent, share, {"会员.csv": 300, "预订.csv": 40})
+        incident = declare(agent, declaration(paths=(os.fsencode(share),)))
+        assert incident.complete, [step for step in incident.steps if not step.ok]
+        assert (incident.phase, incident.scope, incident.files) == ("responding", "named", 3)
+        assert {item.state for item in incident.items} == {"vault"}
+        assert not set(before) & set(os.listdir(share))
+        assert agent.inventory.item_at(os.fsencode(share / "会员.csv")).state == "vault"
+
+        undone = dismiss(agent, incident.id, "测试乙", "演练", None)
+        last = acts(undone).index("dismiss")
+        assert all(step.ok for step in undone.steps[last:]), undone.steps[last:]
+        assert undone.phase == "dismissed"
+        assert snapshot(share) == before
+        assert not watch.denied & set(keys.values())
+        assert agent.inventory.item_at(os.fsencode(share / "会员.csv")).state == "plain"
+        assert agent.keyring.held(incident.id) is None
+        assert {item.state for item in undone.items} == {"released"}
+    assert verify(home.audit_log, agent.keyring.public_key).ok
+
+
+def test_every_step_stands_in_the_record_and_the_evidence_is_signed(home, share):
+    with opened(home) as agent:
+        inventoried(agent, share)
+        incident = declare(agent, declaration(paths=(os.fsencode(share),)))
+        states = verify_chain(home.evidence / incident.id, agent.keyring.public_key)
+        assert [state.intact for state in states] == [True]
+        recorded = [json.loads(line) for line in home.audit_log.read_bytes().splitlines()]
+        mine = [entry["act"] for entry in recorded if entry["details"].get("incident") == incident.id]
+        wanted = ["declare", "deny", "stop", "vault", "evidence", "outbox", "documents"]
+        assert mine == [f"incident.{act}" for act in wanted] == [f"incident.{act}" for act in acts(incident)]
+        assert [kind for _number, kind in agent.outbox.pending()] == ["incident"]
+        assert len(list((home.documents / incident.id).iterdir())) == 4
+        assert verify(home.audit_log, agent.keyring.public_key).signed_to == len(recorded)
+
+
+def test_no_name_or_summary_carries_a_value_out(home, share):
+    with opened(home) as agent:
+        inventoried(agent, share)
+        words = f"顾客 {PLANTED} 来电投诉"
+        incident = declare(agent, declaration(summary=words, place=words, paths=(os.fsencode(share),)))
+        dismiss(agent, incident.id, "测试乙", words, None)
+        agent.audit.close()
+        places = [home.audit_log, *home.documents.rglob("*.html"), *home.outbox.iterdir()]
+        places += [path for path in home.evidence.rglob("*") if path.is_file()]
+        for path in places:
+            assert PLANTED.encode() not in path.read_bytes(), path
+        for path in home.documents.rglob("*.docx"):
+            folder = path.with_suffix("")
+            shutil.unpack_archive(path, folder, "zip")
+            assert PLANTED not in (folder / "word" / "document.xml").read_text(encoding="utf-8")
+
+
+def test_a_report_contains_nothing_and_fills_in_what_is_known(home, share):
+    before = snapshot(share)
+    with opened(home) as agent:
+        inventoried(agent, share, {"会员.csv": 300})
+        incident = report(agent, declaration(paths=(os.fsencode(share / "会员.csv"),)))
+        assert (incident.phase, incident.types, incident.persons) == ("reported", ("PHONE_NUMBER",), 300)
+        assert acts(incident) == ["report", "outbox", "documents"]
+        assert incident.declared_at is None
+    assert snapshot(share) == before
+
+
+def test_a_hurried_report_of_something_that_is_not_there_is_not_turned_away(home, tmp_path):
+    with opened(home) as agent:
+        assert report(agent, declaration(paths=(os.fsencode(tmp_path / "nowhere"),))).phase == "reported"
+
+
+def test_a_reported_incident_is_declared_under_its_own_number_and_only_once(home, share):
+    with opened(home) as agent:
+        inventoried(agent, share)
+        first = report(agent, declaration())
+        incident = declare(agent, declaration(paths=(os.fsencode(share),)), first.id)
+        assert (incident.id, incident.phase) == (first.id, "responding")
+        with pytest.raises(UsageError, match="only what was reported"):
+            declare(agent, declaration(paths=(os.fsencode(share),)), first.id)
+
+
+def test_a_declaration_of_a_path_that_does_not_exist_does_nothing(home, share, tmp_path):
+    with opened(home) as agent:
+        with pytest.raises(UsageError, match="nowhere"):
+            declare(agent, declaration(paths=(os.fsencode(share), os.fsencode(tmp_path / "nowhere"))))
+        assert IncidentStore(agent.inventory.sessions).all() == []
+    assert "会员.csv" in os.listdir(share)
+
+
+def test_without_keys_files_are_fenced_and_the_lack_is_named(home, share):
+    before = snapshot(share)
+    with opened(home, keys=False) as agent:
+        inventoried(agent, share)
+        incident = declare(agent, declaration(paths=(os.fsencode(share),)))
+        (vault,) = [step for step in incident.steps if step.act == "vault"]
+        assert not vault.ok
+        assert vault.details["reason_key"] == "incident.no_keys"
+        assert {item.state for item in incident.items} == {"fenced"}
+        assert stat.S_IMODE((share / "会员.csv").stat().st_mode) == 0
+        undone = dismiss(agent, incident.id, "测试乙", "", None)
+        assert all(step.ok for step in undone.steps[acts(undone).index("dismiss") :])
+    assert snapshot(share) == before
+
+
+def test_a_part_that_fails_is_named_and_the_rest_goes_on(home, share, monkeypatch):
+    def broken(*_arguments, **_more):
+        raise ClocheError(f"no space for {PLANTED}")
+
+    with opened(home) as agent:
+        inventoried(agent, share)
+        monkeypatch.setattr("agent.incident.evidence.write_bundle", broken)
+        monkeypatch.setattr(agent.watch, "deny", broken, raising=False)
+        monkeypatch.setattr(agent.outbox, "put", broken)
+        incident = declare(agent, declaration(paths=(os.fsencode(share),)))
+        failed = {step.act: step.details["reason"] for step in incident.steps if not step.ok}
+        assert set(failed) == {"deny", "evidence", "outbox"}
+        assert not any(PLANTED in reason for reason in failed.values())
+        assert {item.state for item in incident.items} == {"vault"}
+        assert "documents" in acts(incident)
+
+
+def test_a_release_without_a_key_says_so_and_a_second_try_with_the_sheet_finishes_it(home, share):
+    before = snapshot(share)
+    recovery = make_identity("recovery")
+    with opened(home) as agent:
+        agent.keyring.adopt(recovery.public)
+        inventoried(agent, share)
+        incident = declare(agent, declaration(paths=(os.fsencode(share),)))
+        agent.audit.close()
+    with opened(home, keys=False) as agent:
+        undone = dismiss(agent, incident.id, "测试乙", "", None)
+        (released,) = [step for step in undone.steps if step.act == "release"]
+        assert released.details["reason_key"] == "incident.no_release_key"
+        sheet = home.state / "sheet.txt"
+        sheet.write_text(recovery.sheet())
+        dismiss(agent, incident.id, "测试乙", "", agent.keyring.unlocker(sheet))
+    assert snapshot(share) == before
+
+
+def test_the_default_scope_is_alerts_when_nothing_is_named_and_strays_when_there_is_none(home, share):
+    with opened(home) as agent:
+        keys = inventoried(agent, share)
+        assert preview(agent, declaration()).scope == "strays"
+        assert len(preview(agent, declaration()).items) == 3
+        alert = Alert(at=NOW, kind="bound", severity="critical", text="x", keys=(keys["会员.csv"],), session="c1")
+        agent.inventory.add_alert(alert)
+        chosen = preview(agent, declaration())
+        assert (chosen.scope, [item.path for item in chosen.items]) == ("alerts", [os.fsencode(share / "会员.csv")])
+        assert preview(agent, declaration(paths=(os.fsencode(share / "预订.csv"),))).scope == "named"
+
+
+def test_a_live_database_stays_where_it_is_unless_a_person_names_it(home, share):
+    database = share / "orders.db"
+    with sqlite3.connect(database) as connection:
+        connection.execute("CREATE TABLE orders (id INTEGER)")
+    connection.close()
+    with opened(home) as agent:
+        inventoried(agent, share)
+        folder = preview(agent, declaration(paths=(os.fsencode(share),)))
+        assert [left.why for left in folder.left_out] == ["live"]
+        assert database.name not in {os.fsdecode(os.path.basename(item.path)) for item in folder.items}
+        assert preview(agent, declaration()).left_out
+        assert not preview(agent, declaration(paths=(os.fsencode(database),))).left_out
+        assert not preview(agent, declaration(scope="all")).left_out
+        assert preview(agent, declaration(paths=(os.fsencode(database),), machine=True)).left_out
+        assert preview(agent, declaration(scope="all", machine=True)).left_out
+        incident = declare(agent, declaration(scope="strays"))
+        assert incident.complete
+    assert database.exists()
+
+
+def test_a_file_that_the_tills_program_holds_stays_where_it_is(home, share):
+    held = share / "会员.csv"
+    with held.open("rb") as file:
+        till = subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE,
+                                pass_fds=(file.fileno(),))  # fmt: skip
+        try:
+            program = os.path.realpath(f"/proc/{till.pid}/exe")
+            with opened(home, settings={"watch": {"protected_programs": [program]}}) as agent:
+                inventoried(agent, share)
+                chosen = preview(agent, declaration())
+                assert [left.why for left in chosen.left_out] == ["protected"]
+        finally:
+            till.communicate()
+
+
+def test_who_holds_a_file_is_stopped_and_goes_on_after_a_false_alarm(home, share):
+    script = "import sys, time; f = open(sys.argv[1]); print('open', flush=True); time.sleep(60)"
+    thief = subprocess.Popen(
+        [sys.executable, "-c", script, str(share / "会员.csv")], stdout=subprocess.PIPE, start_new_session=True
+    )
+    try:
+        thief.stdout.readline()
+        with opened(home) as agent:
+            inventoried(agent, share)
+            incident = declare(agent, declaration(paths=(os.fsencode(share),)))
+            (stop,) = [step for step in incident.steps if step.act == "stop"]
+            assert stop.details["stopped"] == 1
+            assert state_of(thief.pid) == "T"
+            dismiss(agent, incident.id, "测试乙", "", None)
+            assert state_of(thief.pid) != "T"
+    finally:
+        thief.kill()
+        thief.communicate()
+
+
+def test_stopping_is_left_out_where_the_settings_say_so(home, share):
+    with opened(home, settings={"respond": {"stop_holders": False}}) as agent:
+        inventoried(agent, share)
+        assert "stop_off" in acts(declare(agent, declaration(paths=(os.fsencode(share),))))
+
+
+def test_nothing_is_contained_where_the_settings_say_so(home, share):
+    before = snapshot(share)
+    with opened(home, settings={"respond": {"contain": False}}) as agent:
+        inventoried(agent, share)
+        assert "vault_off" in acts(declare(agent, declaration(paths=(os.fsencode(share),))))
+    assert snapshot(share) == before
+
+
+def state_of(pid):
+    with open(f"/proc/{pid}/stat", encoding="ascii") as file:
+        return file.read().rsplit(")", 1)[1].split()[0]
+
+
+def test_what_left_is_told_from_the_suspects_accesses_alone(home, share):
+    watch = GuardStandIn()
+    with opened(home, watch=watch) as agent:
+        keys = inventoried(agent, share, {"会员.csv": 300, "预订.csv": 40})
+        base = AccessEvent(at=0.0, monotonic_ns=0, key="", path=b"", operation="read", uid=1000)
+        start = NOW.timestamp() - 60
+        thief = replace(base, session="c9", user="cashier", program=b"/usr/bin/tar", command=f"tar {PLANTED}".encode())
+        for event in (
+            replace(thief, at=start, key=keys["会员.csv"], decision="allow"),
+            replace(thief, at=start + 0.5, key=keys["会员.csv"], decision="allow"),
+            replace(thief, at=start + 0.8, key=keys["预订.csv"], decision="deny"),
+            replace(base, at=start + 9, session="c1", user="manager", key=keys["预订.csv"], decision="allow"),
+        ):
+            agent.events.add(event, agent.mask)
+        alert = agent.inventory.add_alert(
+            Alert(at=NOW, kind="bound", severity="critical", text="x", keys=(keys["会员.csv"],), session="c9")
+        )
+        incident = declare(agent, declaration(paths=(os.fsencode(share),), machine=True))
+        assert (incident.left_files, incident.left_persons, incident.left_seconds) == (1, 300, pytest.approx(0.5))
+        (evidence,) = [step for step in incident.steps if step.act == "evidence"]
+        first = evidence.details["deeds"][0]
+        assert (first["user"], first["suspect"], first["files"], first["refused"]) == ("cashier", True, 1, 1)
+        assert PLANTED not in json.dumps(evidence.details)
+        dismiss(agent, incident.id, "测试乙", "", None)
+        assert watch.pardoned == ["c9"]
+        assert alert.id not in {entry.id for entry in agent.inventory.alerts()}
+
+
+def test_closing_a_real_incident_starts_the_48_hours_and_a_second_closing_is_refused(home, share):
+    with opened(home) as agent:
+        inventoried(agent, share)
+        incident = declare(agent, declaration(paths=(os.fsencode(share),)))
+        ended = close(agent, incident.id, "测试乙", "处理完毕")
+        assert ended.phase == "reviewing"
+        assert datetime.now(UTC) - ended.handling_ended_at < timedelta(minutes=1)
+        with pytest.raises(UsageError, match="reviewing"):
+            close(agent, incident.id, "测试乙", "")
+    assert "会员.csv" not in os.listdir(share)
+
+
+def test_an_id_may_be_shortened_while_it_is_plain(home):
+    with opened(home) as agent:
+        one, two = (report(agent, declaration()) for _ in range(2))
+        store = IncidentStore(agent.inventory.sessions)
+        assert store.get(one.id).id == one.id
+        with pytest.raises(UsageError, match="2 incidents"):
+            store.get("I2")
+        with pytest.raises(UsageError, match="no incident"):
+            store.get("")
+        assert [entry.id for entry in store.all()] == [two.id, one.id]
