@@ -92,9 +92,10 @@ def _candidates(agent: Agent, request: Request) -> tuple[list[bytes], list[Refus
         if path in files or path in refused:
             continue
         if not regular:
-            refused[path] = Refused(
-                path=path, cause="permission" if os.path.isdir(path) and not os.path.islink(path) else "special"
-            )
+            if os.path.isdir(path):
+                refused[path] = Refused(path=path, cause="permission")
+            elif path in paths:  # a pipe or socket that merely lies in a folder holds nothing to seal
+                refused[path] = Refused(path=path, cause="special")
         elif looks_sealed(path):
             already += 1
         elif found is not None and path not in found:
