@@ -7,6 +7,8 @@ import re
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
 from typing import Any, Final
 
 import click
@@ -19,13 +21,11 @@ from agent.cli import common_options
 from agent.client import perform
 from agent.console import Console, printable
 from agent.inventory.overview import size_words
-from config.errors import RefusedError, UsageError
+from agent.sealing.key_file import key_descriptor, key_file_option
+from config.errors import UsageError
 
 ID: Final = re.compile(r"[0-9a-f]{12}")
 SHOWN_NAMES: Final = 3
-key_file = click.option(
-    "--key-file", envvar="CLOCHE_KEY_FILE", metavar="FILE", help="The recovery key (also CLOCHE_KEY_FILE)."
-)
 yes = click.option("--yes", is_flag=True, help="Don't ask.")
 
 
@@ -88,11 +88,11 @@ def show(console: Console, /, *, entry: str) -> int:
 
 @command.command()
 @click.argument("targets", nargs=-1, metavar="[ID|PATH]...")
-@key_file
+@key_file_option
 @common_options
-def verify(console: Console, /, *, targets: tuple[str, ...], key_file: str | None) -> int:
+def verify(console: Console, /, *, targets: tuple[str, ...], key_file: Path | None) -> int:
     """Check the copies in the vault: by digest, or with a key by decrypting all of each."""
-    with _opened(key_file) as descriptors:
+    with key_descriptor(key_file) as descriptors:
         answer = perform(console, "quarantine.verify", _targets(targets), descriptors=descriptors)
     if not _as_document(console, answer.document):
         entries = answer.document["entries"]
@@ -120,16 +120,18 @@ def verify(console: Console, /, *, targets: tuple[str, ...], key_file: str | Non
 @command.command()
 @click.argument("targets", nargs=-1, metavar="[ID|PATH]...")
 @click.option("--all", "everything", is_flag=True, help="Everything in quarantine.")
-@key_file
+@key_file_option
 @yes
 @common_options
-def release(console: Console, /, *, targets: tuple[str, ...], everything: bool, key_file: str | None, yes: bool) -> int:
+def release(
+    console: Console, /, *, targets: tuple[str, ...], everything: bool, key_file: Path | None, yes: bool
+) -> int:
     """Put files back in their places, bit for bit."""
     if bool(targets) == everything:
         raise UsageError(console.text("quarantine.nothing_named"))
     names = console.text("quarantine.everything") if everything else _names(targets)
     console.confirm(console.text("quarantine.confirm_release", names=names), yes=yes)
-    with _opened(key_file) as descriptors:
+    with key_descriptor(key_file) as descriptors:
         arguments = {**_targets(targets), "all": everything}
         answer = perform(console, "quarantine.release", arguments, descriptors=descriptors)
     if not _as_document(console, answer.document):
@@ -150,22 +152,6 @@ def _as_document(console: Console, document: dict[str, Any]) -> bool:
 def _targets(targets: tuple[str, ...]) -> dict[str, Any]:
     ids = [target for target in targets if ID.fullmatch(target)]
     return {"ids": ids, "paths": [os.path.abspath(target) for target in targets if target not in ids]}
-
-
-@contextmanager
-def _opened(path: str | None) -> Iterator[tuple[int, ...]]:
-    """The key file as a descriptor: opened with the caller's own rights, never with the daemon's."""
-    if path is None:
-        yield ()
-        return
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError as error:
-        raise RefusedError(f"{printable(path)}: {error.strerror}") from error
-    try:
-        yield (descriptor,)
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager
@@ -211,9 +197,13 @@ def _table(console: Console, entries: list[dict[str, Any]]) -> Table:
     for entry in entries:
         table.add_row(
             entry["id"], console.text(f"quarantine.state_{entry['state']}"), size_words(entry["size"]),
-            entry["added_at"], entry["incident"], Styled(printable(entry["path"])),
+            _local(entry["added_at"]), entry["incident"], Styled(printable(entry["path"])),
         )  # fmt: skip
     return table
+
+
+def _local(moment: str) -> str:
+    return f"{datetime.fromisoformat(moment).astimezone():%Y-%m-%d %H:%M}"
 
 
 def _names(names: tuple[str, ...]) -> str:
