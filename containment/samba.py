@@ -95,6 +95,8 @@ def disconnect(client: SambaClient) -> Outcome:
         signal.pidfd_send_signal(descriptor, signal.SIGTERM)
     except (ProcessLookupError, FileNotFoundError):
         return Outcome(pid=client.pid, action="gone")
+    except PermissionError as error:
+        raise RefusedError(f"pid {client.pid}: may not be looked at, so not ended") from error
     finally:
         os.close(descriptor)
     return Outcome(pid=client.pid, action="disconnected", program=program)
