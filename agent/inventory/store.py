@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, cast
 
-from sqlalchemy import Select, delete, func, or_, select, update
+from sqlalchemy import Select, func, or_, select, update
 from sqlalchemy.orm import Session, sessionmaker
 
 from agent.inventory.engine import READING, open_engine
@@ -25,10 +25,10 @@ from agent.inventory.people import People, by_file
 from agent.inventory.recording import Recording
 from agent.inventory.records import Alert, Run, State, StoredItem
 from agent.inventory.rows import to_alert, to_item, to_run
+from agent.inventory.states import HERE, change
 from agent.watch.api import Watched
 from scanners.records import FileIdentity, Item
 
-HERE: tuple[State, ...] = ("plain", "fenced")
 BATCH = 500
 
 
@@ -172,28 +172,8 @@ class Inventory:
         Returns:
             How many rows changed; 0 for what no scan has met.
         """
-        if isinstance(target, str):
-            wanted = ItemRow.key == target
-        else:
-            wanted = or_(ItemRow.path == target, ItemRow.container == target, ItemRow.sealed_path == target)
         with self.sessions.begin() as session:
-            rows = list(session.scalars(select(ItemRow).where(wanted)))
-            present = [row for row in rows if row.state != "gone"] or rows
-            kept = {row.id for row in present}
-            if state in HERE:
-                # one row a path may lie in the open: what lay there before makes way for what is there now
-                for row in present:
-                    session.execute(
-                        delete(ItemRow).where(
-                            ItemRow.path == row.path, ItemRow.id.not_in(kept), ItemRow.state.in_((*HERE, "gone"))
-                        )
-                    )
-            for row in present:
-                row.state = state
-                row.sealed_path = (sealed_path or row.sealed_path) if state in ("sealed", "vault") else None
-                if identity is not None:
-                    row.key, row.mtime_ns, row.size = identity.key, identity.mtime_ns, identity.size
-            return len(present)
+            return change(session, target, state, sealed_path, identity)
 
     def totals(self) -> dict[State, int]:
         """Number of items with findings, by state."""

@@ -271,6 +271,37 @@ def test_an_unsealed_file_replaces_the_row_of_one_that_went(inventory, share):
     assert [(item.persons, item.state) for item in inventory.items()] == [(7, "plain")]
 
 
+def test_sealing_tonights_dump_leaves_last_nights_where_it_is(inventory, share):
+    dump, roots = share / "dump.sql", [os.fsencode(share)]
+    path = os.fsencode(dump)
+    for persons, sealed in ((7, path + b".cloche"), (9, path + b".2.cloche")):
+        inventory.record_run([file_item(dump, persons=persons)], roots=roots, at=NOW)
+        assert inventory.set_state(path, "sealed", sealed_path=sealed) == 1
+    assert {(item.persons, item.sealed_path) for item in inventory.items()} == {
+        (7, path + b".cloche"), (9, path + b".2.cloche"),
+    }  # fmt: skip
+    assert inventory.set_state(path, "plain") == 1
+    assert inventory.item_at(path).persons == 9
+
+
+def test_unsealing_by_the_sealed_name_brings_back_what_it_holds(inventory, share):
+    path, roots = os.fsencode(share / "a.csv"), [os.fsencode(share)]
+    inventory.record_run([file_item(path, findings=[PHONES], persons=7)], roots=roots, at=NOW)
+    inventory.set_state(path, "sealed", sealed_path=path + b".cloche")
+    inventory.record_run([file_item(path + b".cloche", kind="sealed")], roots=roots, at=NOW)
+    assert inventory.set_state(path + b".cloche", "plain") == 1
+    assert {(item.path, item.state) for item in inventory.items()} == {
+        (path, "plain"), (path + b".cloche", "gone"),
+    }  # fmt: skip
+
+
+def test_an_item_without_a_key_is_reached_by_its_path_only(inventory):
+    unread = Item(path=b"/srv/locked", kind="other", status="unread", reason="permission")
+    inventory.record_run([unread], roots=[b"/srv"], at=NOW)
+    assert inventory.set_state("", "sealed") == 0
+    assert inventory.set_state(b"/srv/locked", "fenced") == 1
+
+
 def test_known_means_same_path_identity_time_size_and_recipe_and_read_in_full(inventory, share):
     path = os.fsencode(share / "a.csv")
     seen = file_item(path)
