@@ -1,4 +1,5 @@
-"""Which store needs somebody, and why: an open incident first, then alerts, then data lying open, then silence."""
+"""Which store needs somebody, and why: an open incident first, then alerts, then data lying
+open, then silence, then what was never scanned."""
 
 from __future__ import annotations
 
@@ -12,8 +13,8 @@ from sqlalchemy.orm import Session
 from central.documents import Incident
 from central.models import Fault, Gap, Store, StoredIncident
 
-Urgency = Literal["incident", "alert", "fault", "exposed", "silent", "fine"]
-ORDER: Final[tuple[Urgency, ...]] = ("incident", "alert", "fault", "exposed", "silent", "fine")
+Urgency = Literal["incident", "alert", "fault", "exposed", "silent", "unscanned", "fine"]
+ORDER: Final[tuple[Urgency, ...]] = ("incident", "alert", "fault", "exposed", "silent", "unscanned", "fine")
 SILENT_AFTER: Final = timedelta(hours=1)
 
 
@@ -68,6 +69,8 @@ def _tile(store: Store, moment: datetime, incidents: tuple[Incident, ...], fault
         urgency = "exposed"
     elif is_silent:
         urgency = "silent"
+    elif store.scanned_at is None:
+        urgency = "unscanned"
     return Tile(
         store=store, urgency=urgency, is_silent=is_silent, share=sealed_share(store), incidents=incidents,
         faults=int(faulty), gaps=int(gapped),

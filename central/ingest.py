@@ -117,6 +117,7 @@ def _apply_snapshot(session: Session, store: Store, incoming: Incoming, document
     row.number, row.written_at, row.document = envelope.number, envelope.written_at, _plain_json(document)
     if isinstance(document, Inventory):
         store.persons, store.places = document.persons, document.places
+        store.scanned_at = document.scanned_at
         store.sealed, store.exposed = document.sealed, document.exposed
         store.unread = document.coverage.unread + document.coverage.partial
         return

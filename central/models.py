@@ -42,6 +42,7 @@ class Store(Base):
     public_key: Mapped[bytes] = mapped_column(unique=True)
     enrolled_at: Mapped[datetime]
     heard_at: Mapped[datetime | None]
+    scanned_at: Mapped[datetime | None]
     last_number: Mapped[int] = mapped_column(default=0)
     tier: Mapped[str] = mapped_column(String(40), default="")
     persons: Mapped[int] = mapped_column(default=0)

@@ -65,8 +65,9 @@ class Pages:
             )
         return response
 
-    def _local(self, moment: datetime | None) -> str:
-        return moment.astimezone(self._timezone).strftime("%Y-%m-%d %H:%M") if moment else "—"
+    def _local(self, moment: datetime | None, *, seconds: bool = False) -> str:
+        form = "%Y-%m-%d %H:%M:%S" if seconds else "%Y-%m-%d %H:%M"
+        return moment.astimezone(self._timezone).strftime(form) if moment else "—"
 
 
 def _say(text: Text, key: str, **values: object) -> str:
