@@ -47,7 +47,7 @@ def detect(sample: bytes) -> str | None:
         return _wide(sample)
     if len(sample.translate(None, _CONTROL)) < len(sample) * 0.995:
         return None
-    if _decode(sample, "utf-8") is not None:
+    if _decode(sample, "utf-8") is not None or _mostly_utf8(sample):
         return "utf-8"
     return _multibyte(sample) or _other(sample)
 
@@ -58,6 +58,12 @@ def _decode(sample: bytes, name: str) -> str | None:
         return codecs.getincrementaldecoder(name)("strict").decode(sample, final=False)
     except UnicodeDecodeError:
         return None
+
+
+def _mostly_utf8(sample: bytes) -> bool:
+    """A quarter of the lines beyond ASCII fit UTF-8: by chance they hardly do, so the rest is another set or broken."""
+    lines = [line for line in sample.split(b"\n")[:-1] if not line.isascii()]
+    return bool(lines) and 4 * sum(_decode(line + b"\n", "utf-8") is not None for line in lines) >= len(lines)
 
 
 def _wide(sample: bytes) -> str | None:

@@ -6,6 +6,7 @@ with a password are OLE containers too.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 from typing import Final, NoReturn
 
@@ -17,6 +18,7 @@ from scanners.extract.text import chunks
 
 MAGIC: Final = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _TEXTS: Final = ("0037", "0C1A", "0C1F", "0E04", "0E03", "0E02", "1000", "3001", "39FE")  # [MS-OXPROPS]
+_FILE_PASS: Final = 0x2F
 _PART: Final = 64 << 20
 
 
@@ -27,6 +29,25 @@ def streams_of(source: Source) -> set[str]:
             return {entry[0] for entry in container.listdir(streams=True, storages=False)}
     except (OSError, ValueError, IndexError):  # olefile raises these for broken containers
         return set()
+
+
+def is_locked_workbook(source: Source) -> bool:
+    """Does an old workbook say that it is encrypted (record FilePass, [MS-XLS] 2.4.117)?"""
+    if not source.head.startswith(MAGIC):
+        return False
+    try:
+        with olefile.OleFileIO(source.file()) as container:
+            name = "Workbook" if container.exists("Workbook") else "Book"
+            data = container.openstream(name).read(4096)
+    except (OSError, ValueError, IndexError):
+        return False
+    position = 0
+    while position + 4 <= len(data):
+        record, length = struct.unpack_from("<HH", data, position)
+        if record == _FILE_PASS:
+            return True
+        position += 4 + length
+    return False
 
 
 class MessageExtractor:

@@ -14,12 +14,12 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from python_calamine import CalamineWorkbook, PasswordError, SheetTypeEnum
+from python_calamine import CalamineError, CalamineWorkbook, PasswordError, SheetTypeEnum
 
 from config.schema import ItemKind
 from scanners.extract.api import Notes, Piece, Refused, Source, TableRows
 from scanners.extract.office import inside, links
-from scanners.extract.ole import streams_of
+from scanners.extract.ole import is_locked_workbook, streams_of
 from scanners.extract.tables import table
 from scanners.extract.text import chunks
 from scanners.extract.xml_text import Flow, FlowNames, parse
@@ -55,6 +55,8 @@ class SpreadsheetExtractor:
             workbook = CalamineWorkbook.from_filelike(source.file())
         except PasswordError as error:
             raise Refused("encrypted") from error
+        except CalamineError as error:
+            raise Refused("encrypted" if is_locked_workbook(source) else "malformed") from error
         cells = _Cells(notes)
         for sheet in workbook.sheets_metadata:
             if sheet.typ not in (SheetTypeEnum.WorkSheet, SheetTypeEnum.MacroSheet):

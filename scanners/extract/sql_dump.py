@@ -51,9 +51,13 @@ _COLUMN_COMMENT: Final = re.compile(
     rf"COMMENT\s+ON\s+COLUMN\s+(?P<column>{QUALIFIED})\s+IS\s+(?P<text>'(?:[^']|'')*')", re.IGNORECASE
 )
 _GAP: Final = re.compile(r"(?:\s+|--[^\n]*(?:\n|\Z)|#[^\n]*(?:\n|\Z)|/\*.*?\*/|;|GO\b)+", re.DOTALL)
-_TOKEN: Final = re.compile(
-    r"--[^\n]*|/\*.*?\*/|'[^'\\]*+(?:\\.[^'\\]*+)*+'|\"[^\"\\]*+(?:\\.[^\"\\]*+)*+\"|`[^`]*`|;|[^;'\"`/-]+|.", re.DOTALL
-)
+_TOKEN: Final = {
+    backslash: re.compile(
+        rf"--[^\n]*|/\*.*?\*/|{text}|\"[^\"]*\"|`[^`]*`|;|[^;'\"`/-]+|.",
+        re.DOTALL,
+    )
+    for backslash, text in ((True, r"'[^'\\]*+(?:\\.[^'\\]*+)*+'"), (False, r"'[^']*'"))
+}
 _AFTER: Final = re.compile(r"\s*(,?)\s*")
 _COPY_ESCAPE: Final = re.compile(r"\\(.)")
 _COPY_LETTERS: Final = {"n": "\n", "t": "\t", "r": "\r", "b": "", "f": "", "v": ""}
@@ -223,7 +227,7 @@ class _Dump:
         while True:
             start = self._at
             cut_off = False
-            for token in _TOKEN.finditer(self._text, start):
+            for token in _TOKEN[self._dialect.backslash].finditer(self._text, start):
                 found = token.group()
                 if found == ";":
                     return token.end()

@@ -37,7 +37,7 @@ class Dialect:
 def _dialect(*, backslash: bool) -> Dialect:
     text = _BACKSLASHED if backslash else _STANDARD
     value = (
-        rf"(?P<text>(?:_\w+\s*|[NnBb](?=')|[Ee](?=')|[Xx](?='))?(?:{text}|{_DOUBLE}))(?:::[\w .\[\]]+)?"
+        rf"(?P<text>[Ee]{_BACKSLASHED}|(?:_\w+\s*|[NnBbXx](?='))?(?:{text}|{_DOUBLE}))(?:::[\w .\[\]]+)?"
         rf"|(?P<plain>{_PLAIN_VALUE})(?![\w(.])(?:::[\w .\[\]]+)?"
         rf"|(?P<call>(?:[\w.]+\s*)?\((?:[^()'\"]|{text}|{_DOUBLE}|\((?:[^()'\"]|{text})*\))*\)(?:::[\w .]+)?)"
     )
