@@ -67,22 +67,35 @@ class BodyWriter:
         self._descriptor = descriptor
         self._digest = digest
         self._number = 0
-        self._waiting = bytearray()
+        self._waiting: list[memoryview] = []
+        self._length = 0
         self._put(bytes([HEADER]) + salt + self._prefix)
 
     def write(self, data: bytes) -> None:
-        """Encrypt `data`; a full segment waits until it is known not to be the last."""
-        self._waiting += data
-        size = _OTHER if self._number else _FIRST
-        while len(self._waiting) > size:
-            self._segment(bytes(memoryview(self._waiting)[:size]), last=False)
-            del self._waiting[:size]
-            size = _OTHER
+        """Encrypt `data`, which must not change afterwards; a full segment waits until it is known not to be last."""
+        if data:
+            self._waiting.append(memoryview(data))
+            self._length += len(data)
+        while self._length > (size := _OTHER if self._number else _FIRST):
+            self._segment(self._take(size), last=False)
 
     def finish(self) -> None:
         """Write the last segment, even an empty one: its mark is what tells an end from a cut."""
-        self._segment(bytes(self._waiting), last=True)
-        self._waiting.clear()
+        self._segment(self._take(self._length), last=True)
+
+    def _take(self, size: int) -> bytes:
+        """The next `size` bytes, copied once (a growing buffer would copy them three times)."""
+        parts = []
+        self._length -= size
+        while size:
+            piece = self._waiting[0][:size]
+            if len(piece) == len(self._waiting[0]):
+                self._waiting.pop(0)
+            else:
+                self._waiting[0] = self._waiting[0][len(piece) :]
+            parts.append(piece)
+            size -= len(piece)
+        return b"".join(parts)
 
     def _segment(self, data: bytes, *, last: bool) -> None:
         self._put(self._cipher.encrypt(_nonce(self._prefix, self._number, last=last), data, None))
