@@ -1,7 +1,8 @@
 """What people want to know of a scan, worked out from its document: who, where, the worst, what was missed.
 
-A *place* is a file: members of an archive and tables of a database count with the file they lie in. Names are masked
-and fit for a terminal when they leave here.
+A *place* is a file that holds more than nothing (level 2 and above): members of an archive and tables of a database
+count with the file they lie in. The worst is the one with the highest score, which weighs what is in it and how many
+people it concerns. Names are masked and fit for a terminal when they leave here.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ SUBJECTS: Final[tuple[tuple[str, re.Pattern[str]], ...]] = tuple(
         ("reservations", "预订|预约|订座|订位|reserv|booking|appoint"),
         ("cards", "储值|充值|余额|recharge|balance|stored.?value"),
         ("members", "会员|member|vip|fans|粉丝"),
-        ("addresses", "收货|地址|address|delivery"),
+        ("addresses", "收货|地址|address_?book|delivery|shipping"),
         ("invoices", "发票|小票|收据|receipt|invoice"),
         ("orders", "订单|外卖|order|trade|takeaway|takeout"),
         ("customers", "顾客|客户|客人|customer|client|consumer|buyer"),
@@ -117,7 +118,8 @@ def overview(document: Mapping[str, Any], mask: Callable[[str], str]) -> Overvie
             files.setdefault(file_of(item["path"]), []).append(item)
     tops = {item["path"]: item for item in document["items"] if item["path"] in files}
     places = [_place(path, tops.get(path), items, mask) for path, items in files.items()]
-    places.sort(key=lambda place: (-place.level, -place.persons, -place.values, place.path))
+    places = [place for place in places if place.level > 1]
+    places.sort(key=lambda place: (-place.score, -place.level, -place.persons, -place.values, place.path))
     entities: Counter[str] = Counter()
     for items in files.values():
         entities.update(_entities(items))

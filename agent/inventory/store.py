@@ -107,7 +107,7 @@ class Inventory:
         entity: str | None = None,
         under: bytes | None = None,
     ) -> Iterator[StoredItem]:
-        """Items by what they are, worst first (level, persons, path). `under`: a folder or file and what is in it."""
+        """Items by what they are, worst first (score, level, persons). `under`: a folder or file and what is in it."""
         query = select(ItemRow).where(ItemRow.level >= min_level)
         if states is not None:
             query = query.where(ItemRow.state.in_(states))
@@ -124,7 +124,8 @@ class Inventory:
                     func.substr(ItemRow.path, 1, len(folder)) == folder,
                 )
             )
-        return self._records(query.order_by(ItemRow.level.desc(), ItemRow.persons.desc(), ItemRow.path))
+        worst = (ItemRow.score.desc(), ItemRow.level.desc(), ItemRow.persons.desc(), ItemRow.path)
+        return self._records(query.order_by(*worst))
 
     def item_at(self, path: bytes) -> StoredItem | None:
         """The item at a path: what lies there now first, else what was sealed, vaulted or seen there before."""
