@@ -80,14 +80,19 @@ def inventory_document(agent: Agent) -> dict[str, Any]:
     """Counts by kind and level, the worst places with masked paths, coverage with its causes."""
     run = agent.inventory.last_run()
     places: dict[bytes, _Place] = {}
+    kinds: dict[bytes, str] = {}
     causes: Counter[str] = Counter()
     for item in agent.inventory.items():
         if item.state == "gone":
             continue
+        if item.container is None:
+            kinds[item.path] = item.kind
         if item.status in ("unread", "partial") and item.state == "plain":
             causes[item.reason or item.status] += 1
         if item.findings:
             _add(places, item)
+    for place in places.values():
+        place.kind = kinds.get(place.path, place.kind)
     ordered = sorted(places.values(), key=lambda place: (not place.is_open, -place.level, -place.persons, place.path))
     return {
         "scanned_at": run.ended_at.isoformat() if run and run.ended_at else None,
@@ -146,8 +151,6 @@ def _add(places: dict[bytes, _Place], item: StoredItem) -> None:
     """Count an item with the file it lies in; persons of its parts may overlap, so the fullest part counts."""
     path = item.container or item.path
     place = places.setdefault(path, _Place(path=path, kind=item.kind, state=item.state))
-    if item.container is None:
-        place.kind, place.state = item.kind, item.state
     place.level, place.persons = max(place.level, item.level), max(place.persons, item.persons)
     place.entities.update(item.entities)
 
