@@ -7,10 +7,12 @@ never dropped silently. An entry whose `append` returned is never torn.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -48,7 +50,7 @@ class AuditLog:
         self._sign = sign
         self._now = now
         self._lock = threading.Lock()
-        self._file: int | None = None
+        self._size = -1
         self._seq = 0
         self._last_hash = NO_ENTRY
         self._signed_seq = 0
@@ -62,10 +64,9 @@ class AuditLog:
         """
         with self._lock:
             try:
-                self._open()
-                self._write(act, actor, details)
+                with self._opened() as file:
+                    self._write(file, act, actor, details)
             except (OSError, TypeError, ValueError) as error:
-                self._close()
                 raise ClocheError(f"{self.path}: the act {act} cannot be recorded: {type(error).__name__}") from error
             waited = (self._now() - self._signed_at).total_seconds()
             if self._seq - self._signed_seq >= SIGN_EVERY or waited >= SIGN_AFTER_SECONDS:
@@ -79,52 +80,57 @@ class AuditLog:
         """
         with self._lock:
             try:
-                self._open()
-                return self._sign_head()
+                with self._opened():
+                    return self._sign_head()
             except OSError as error:
                 raise ClocheError(f"{head_file(self.path)}: cannot be written: {error.strerror}") from error
 
     def close(self) -> None:
-        """Let go of the file; a later `append` opens it again."""
-        with self._lock:
-            self._close()
+        """Sign what was recorded since the last signature; the log may be used again.
 
-    def _close(self) -> None:
-        if self._file is not None:
-            os.close(self._file)
-            self._file = None
+        Raises:
+            ClocheError: the head cannot be written.
+        """
+        if self._seq > self._signed_seq:
+            self.sign_head()
 
-    def _open(self) -> None:
-        if self._file is not None:
-            return
+    @contextmanager
+    def _opened(self) -> Iterator[int]:
+        """The file for one act, its end known; a log that grew or shrank meanwhile is read anew."""
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-        self._file = os.open(self.path, flags, 0o600)
-        os.fchmod(self._file, 0o600)
-        self._sync_folder()
-        self._recover()
+        file = os.open(self.path, flags, 0o600)
+        try:
+            if os.fstat(file).st_size != self._size:
+                os.fchmod(file, 0o600)
+                self._sync_folder()
+                self._recover(file)
+            self._size = -1
+            yield file
+            self._size = os.fstat(file).st_size
+        finally:
+            os.close(file)
 
-    def _recover(self) -> None:
+    def _recover(self, file: int) -> None:
         """Find the end of the chain; set a torn tail aside and record it."""
-        assert self._file is not None  # noqa: S101  only called by _open
-        with open(self._file, "rb", closefd=False) as log:
-            last, whole, broken = b"", 0, False
+        last, whole, count = b"", 0, 0
+        with open(file, "rb", closefd=False) as log:
             for line in log:
                 if line.endswith(b"\n"):
-                    last, whole = line, whole + len(line)
-                    broken = self._step(line)
+                    last, whole, count = line, whole + len(line), count + 1
                 else:
                     write_file(self._aside(), line, 0o600)
+        is_entry = self._go_on_from(last, count)
+        if os.fstat(file).st_size > whole:
+            os.ftruncate(file, whole)
+            os.fsync(file)
+        if not is_entry:
+            self._write(file, "audit.broken", "cloche", {"line": count, "sha256": sha256(last).hexdigest()})
         aside = self._aside()
-        if os.fstat(self._file).st_size > whole:
-            os.ftruncate(self._file, whole)
-            os.fsync(self._file)
-        if broken:
-            self._write("audit.broken", "cloche", {"line": self._seq, "sha256": sha256(last).hexdigest()})
         if aside.exists():
             torn = aside.read_bytes()
             kept = aside.with_name(f"{aside.name}-{self._seq + 1}")
             self._write(
-                "audit.torn", "cloche",
+                file, "audit.torn", "cloche",
                 {"bytes": len(torn), "sha256": sha256(torn).hexdigest(), "kept_as": kept.name},
             )  # fmt: skip
             aside.rename(kept)
@@ -140,33 +146,32 @@ class AuditLog:
         finally:
             os.close(folder)
 
-    def _step(self, line: bytes) -> bool:
-        """Take the sequence and hash of a whole line; True if it is no entry (then the chain goes on from its digest).
+    def _go_on_from(self, line: bytes, count: int) -> bool:
+        """Take sequence and hash of the last whole line; False if it is no entry: the chain goes on from its digest.
 
         The chain is not judged here: a tampered log must not keep an incident from being contained and recorded.
         """
+        self._seq, self._last_hash = count, sha256(line).hexdigest() if line else NO_ENTRY
         try:
-            entry = json.loads(line)
+            entry = json.loads(line or b"null")
             if isinstance(entry, dict) and set(entry) == FIELDS:
                 self._seq, self._last_hash = int(entry["seq"]), str(entry["hash"])
-                return False
+                return True
         except (ValueError, TypeError):
-            pass
-        self._seq, self._last_hash = self._seq + 1, sha256(line).hexdigest()
-        return True
+            return False
+        return not line
 
-    def _write(self, act: str, actor: str, details: dict[str, Any]) -> None:
-        assert self._file is not None  # noqa: S101  the file was opened by the caller
+    def _write(self, file: int, act: str, actor: str, details: dict[str, Any]) -> None:
         entry: dict[str, Any] = {
             "seq": self._seq + 1, "time": self._now().astimezone(UTC).isoformat(timespec="milliseconds"),
             "act": act, "actor": actor, "details": details, "prev": self._last_hash,
         }  # fmt: skip
         entry["hash"] = entry_hash(entry)
         line = canonical(entry) + b"\n"
-        written = os.write(self._file, line)
+        written = os.write(file, line)
         if written != len(line):
-            raise OSError(28, "short write")
-        os.fsync(self._file)
+            raise OSError(errno.ENOSPC, "short write")
+        os.fsync(file)
         self._seq, self._last_hash = self._seq + 1, entry["hash"]
 
     def _sign_head(self) -> Head:

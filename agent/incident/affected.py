@@ -11,7 +11,7 @@ import os
 import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal
 
 from agent.incident.records import Affected, Declaration, Scope
 from agent.inventory.live import is_live
@@ -22,6 +22,7 @@ from config.home import Home
 from config.schema import Settings
 from containment.processes import Spared, holders
 
+OWN_PREFIX: Final = b".cloche-"
 Why = Literal["live", "protected", "reserved"]
 
 
@@ -56,7 +57,11 @@ class _Found:
 class Affection:
     """Chooses the affected files of a declaration from inventory, alerts and the disk."""
 
-    def __init__(self, inventory: Inventory, settings: Settings, home: Home) -> None:
+    def __init__(
+        self, inventory: Inventory, settings: Settings, home: Home, tombstones: frozenset[bytes] = frozenset()
+    ) -> None:
+        """`tombstones` are notes that stand where quarantined files were: nobody's data."""
+        self._tombstones = tombstones
         self._inventory = inventory
         self._settings = settings
         self._own = os.fsencode(home.state) + b"/"
@@ -129,7 +134,8 @@ class Affection:
                 yield self._at(path, named=True)
             elif stat.S_ISDIR(mode):
                 for file in regular_files(path):
-                    yield self._at(file)
+                    if file not in self._tombstones and not os.path.basename(file).startswith(OWN_PREFIX):
+                        yield self._at(file)
             else:
                 raise UsageError(f"{shown}: is no file and no folder")
 

@@ -6,8 +6,8 @@ own; one that fails is recorded and named, and the rest goes on.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final
 
 from agent.incident import evidence
 from agent.incident.affected import AffectedSet, Affection
@@ -15,7 +15,7 @@ from agent.incident.containing import Containing
 from agent.incident.course import Course, Outcome
 from agent.incident.documents import write_documents
 from agent.incident.moments import zone_of
-from agent.incident.records import Declaration, Incident
+from agent.incident.records import Act, Declaration, Incident
 from agent.incident.store import IncidentStore
 from agent.incident.view import for_head_office
 from config.errors import UsageError
@@ -23,6 +23,7 @@ from config.errors import UsageError
 if TYPE_CHECKING:
     from agent.wiring import Agent
 
+SAME_INCIDENT: Final = timedelta(hours=24)
 __all__ = ["Declaration", "Incident", "declare", "preview", "report"]
 
 
@@ -32,7 +33,7 @@ def preview(agent: Agent, declaration: Declaration) -> AffectedSet:
     Raises:
         UsageError: a named path does not exist.
     """
-    return Affection(agent.inventory, agent.settings, agent.home).choose(declaration, agent.mask)
+    return _chooser(agent).choose(declaration, agent.mask)
 
 
 def declare(agent: Agent, declaration: Declaration, incident_id: str | None = None) -> Incident:
@@ -41,15 +42,18 @@ def declare(agent: Agent, declaration: Declaration, incident_id: str | None = No
     Args:
         agent: all parts.
         declaration: who says what.
-        incident_id: a reported incident that is declared now; None makes a new one.
+        incident_id: a reported incident that is declared now; None makes a new one, or extends the one under way
+            where a behaviour declares.
 
     Raises:
         UsageError: a named path does not exist, or the incident was declared or closed already: nothing was done.
     """
     affected = preview(agent, declaration)
-    incident = _begin(agent, declaration, affected, incident_id)
+    under_way = _under_way(agent, declaration) if declaration.machine and incident_id is None else None
+    act: Act = "extend" if under_way else "declare"
+    incident = _extend(agent, under_way, affected) if under_way else _begin(agent, declaration, affected, incident_id)
     course = Course(agent, incident.id, declaration.by)
-    course.record("declare", scope=affected.scope, files=len(affected.items), machine=declaration.machine)
+    course.record(act, scope=affected.scope, files=len(affected.items), machine=declaration.machine)
     if affected.left_out:
         causes: dict[str, int] = {}
         for left in affected.left_out:
@@ -67,13 +71,12 @@ def report(agent: Agent, declaration: Declaration) -> Incident:
 
     What is named and does not exist is left aside: whoever reports in a hurry must not be turned away.
     """
-    chooser = Affection(agent.inventory, agent.settings, agent.home)
     try:
-        affected = chooser.choose(declaration, agent.mask)
+        affected = _chooser(agent).choose(declaration, agent.mask)
     except UsageError:
         affected = AffectedSet(scope="named", items=())
     if affected.scope == "strays" and declaration.scope is None:
-        affected = AffectedSet(scope="strays", items=(), types=affected.types, persons=0)
+        affected = AffectedSet(scope="strays", items=())
     store = IncidentStore(agent.inventory.sessions)
     incident = _add(agent, declaration, affected, declared=False)
     store.set_items(incident.id, affected.items)
@@ -95,6 +98,11 @@ def finish(course: Course) -> None:
     course.take("outbox", tell)
     course.take("documents", lambda: Outcome(details={"count": write_documents(agent, course.incident)}))
     agent.audit.sign_head()
+
+
+def _chooser(agent: Agent) -> Affection:
+    tombstones = frozenset(stone for entry in agent.quarantine.entries("vaulted") for stone in entry.tombstones)
+    return Affection(agent.inventory, agent.settings, agent.home, tombstones)
 
 
 def _contain(course: Course, containing: Containing) -> None:
@@ -132,6 +140,31 @@ def _begin(agent: Agent, declaration: Declaration, affected: AffectedSet, incide
         )  # fmt: skip
     store.set_items(incident.id, affected.items)
     return incident
+
+
+def _under_way(agent: Agent, declaration: Declaration) -> Incident | None:
+    """The incident that this behaviour belongs to: the same kind, declared by a behaviour, not ended, not old.
+
+    One thief with ten processes breaks the rule ten times; that is one incident.
+    """
+    since = datetime.now(UTC) - SAME_INCIDENT
+    for incident in IncidentStore(agent.inventory.sessions).all():
+        if (
+            incident.machine and incident.kind == declaration.kind and incident.phase == "responding"
+            and incident.declared_at is not None and incident.declared_at >= since
+        ):  # fmt: skip
+            return incident
+    return None
+
+
+def _extend(agent: Agent, incident: Incident, affected: AffectedSet) -> Incident:
+    store = IncidentStore(agent.inventory.sessions)
+    store.set_items(incident.id, affected.items)
+    store.change(
+        incident.id, files=len(store.get(incident.id).items), persons=incident.persons + affected.persons,
+        types=tuple(sorted({*incident.types, *affected.types})),
+    )  # fmt: skip
+    return store.get(incident.id)
 
 
 def _add(agent: Agent, declaration: Declaration, affected: AffectedSet, *, declared: bool) -> Incident:

@@ -85,12 +85,12 @@ class FirstReport:
         self._wording = wording
         self._text = wording.text
 
-    def build(self, now: datetime) -> Document:
-        """The whole report as of `now`."""
+    def build(self, now: datetime, version: int = 1) -> Document:
+        """The whole report as of `now`; the first version is the first report."""
         text, incident = self._text, self._incident
         return Document(
             language=text.language,
-            title=text("report.title"),
+            title=text("report.title") if version == 1 else text("report.title_later", version=version),
             subtitle=text(
                 "report.made", store=self._settings.store.name, id=incident.id, time=self._wording.moment(now),
                 zone=self._settings.store.timezone,

@@ -14,8 +14,8 @@ Phase = Literal["reported", "directed", "responding", "cleaning", "reviewing", "
 Scope = Literal["named", "alerts", "strays", "all"]
 SCOPES: Final[tuple[Scope, ...]] = ("named", "alerts", "strays", "all")
 Act = Literal[
-    "report", "declare", "left_out", "deny", "stop", "stop_off", "vault", "vault_off", "evidence", "documents",
-    "outbox", "release", "allow", "resume", "alerts", "dismiss", "close",
+    "report", "declare", "extend", "left_out", "deny", "stop", "stop_off", "vault", "vault_off", "evidence",
+    "documents", "outbox", "release", "allow", "resume", "alerts", "dismiss", "close",
 ]  # fmt: skip
 
 

@@ -71,6 +71,7 @@ def close(agent: Agent, incident_id: str, by: str, reason: str) -> Incident:
     store.change(incident.id, phase="reviewing", handling_ended_at=datetime.now(UTC))
     course = Course(agent, incident.id, by)
     course.record("close", reason_given=agent.mask(reason))
+    course.take("alerts", _Undoing(course, None).close_alerts)
     finish(course)
     return course.incident
 

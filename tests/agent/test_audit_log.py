@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -29,9 +30,7 @@ def write_log(path, count=5):
     log = AuditLog(path, KEY.sign)
     for number in range(count):
         log.append("test.act", "测试甲", number=number, note="门店")
-    head = log.sign_head()
-    log.close()
-    return head
+    return log.sign_head()
 
 
 def lines_of(path):
@@ -154,7 +153,6 @@ def test_the_head_is_signed_as_the_log_grows(tmp_path):
     now[0] += timedelta(minutes=2)
     log.append("a", "b")
     assert verify(path, PUBLIC).signed_to == 3 + SIGN_EVERY
-    log.close()
 
 
 @settings(max_examples=25, deadline=None)
@@ -167,7 +165,6 @@ def test_a_torn_last_line_is_moved_aside_and_recorded(tmp_path_factory, cut, tai
     path.write_bytes(whole + torn)
     log = AuditLog(path, KEY.sign)
     log.append("after.crash", "cloche")
-    log.close()
     entries = [json.loads(line) for line in lines_of(path)]
     assert [entry["act"] for entry in entries[3:]] == ["audit.torn", "after.crash"]
     assert path.with_name(entries[3]["details"]["kept_as"]).read_bytes() == torn
@@ -182,7 +179,6 @@ def test_a_crash_while_a_torn_line_is_set_aside_loses_nothing(tmp_path):
     aside.write_bytes(b'{"half')
     log = AuditLog(path, KEY.sign)
     log.append("later", "cloche")
-    log.close()
     entries = [json.loads(line) for line in lines_of(path)]
     assert [entry["act"] for entry in entries[2:]] == ["audit.torn", "later"]
     assert not aside.exists()
@@ -195,7 +191,6 @@ def test_a_tampered_log_still_takes_entries_and_says_so(tmp_path):
         file.write(b"garbage\n")
     log = AuditLog(path, KEY.sign)
     log.append("incident.declare", "cloche")
-    log.close()
     assert [json.loads(line)["act"] for line in lines_of(path)[3:]] == ["audit.broken", "incident.declare"]
     assert verify(path, PUBLIC).line == 3
 
@@ -212,22 +207,43 @@ def test_an_entry_that_cannot_be_written_is_an_error_that_names_the_act(tmp_path
     with pytest.raises(ClocheError, match=r"some\.act"):
         log.append("some.act", "x", value=object())
     log.append("next.act", "x")
-    log.close()
     assert verify(tmp_path / "audit.jsonl", PUBLIC).ok
 
 
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="absent: /dev/full")
-def test_a_full_disk_is_an_error_and_not_a_silent_loss(tmp_path):
+def test_a_full_disk_is_an_error_and_what_was_cut_is_set_aside(tmp_path, monkeypatch):
     path = tmp_path / "audit.jsonl"
     log = AuditLog(path, KEY.sign)
     log.append("a", "b")
-    full = os.open("/dev/full", os.O_RDWR)
-    os.dup2(full, log._file)
-    os.close(full)
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda file, data: write(file, bytes(data)[:20]))
     with pytest.raises(ClocheError, match=r"b\.lost"):
         log.append("b.lost", "b")
+    monkeypatch.undo()
+    log.append("c.after", "b")
+    assert [json.loads(line)["act"] for line in lines_of(path)] == ["a", "audit.torn", "c.after"]
+    assert verify(path, PUBLIC).ok
+
+
+def test_closing_signs_what_is_not_signed_yet_and_makes_no_log_where_there_was_none(tmp_path):
+    log = AuditLog(tmp_path / "audit.jsonl", KEY.sign)
     log.close()
-    assert verify(path, PUBLIC).entries == 1
+    assert list(tmp_path.iterdir()) == []
+    log.append("a", "b")
+    log.append("a", "b")
+    assert verify(tmp_path / "audit.jsonl", PUBLIC).signed_to == 1
+    log.close()
+    assert verify(tmp_path / "audit.jsonl", PUBLIC).signed_to == 2
+
+
+def test_two_writers_in_turn_and_threads_of_one_keep_one_chain(tmp_path):
+    path = tmp_path / "audit.jsonl"
+    one, two = AuditLog(path, KEY.sign), AuditLog(path, KEY.sign)
+    for log in (one, two, one, two):
+        log.append("a", "b")
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda number: one.append("a", "b", number=number), range(40)))
+    assert verify(path, PUBLIC).entries == 44
+    assert verify(path, PUBLIC).ok
 
 
 def unpacked(tmp_path):

@@ -98,10 +98,7 @@ def opened(home, *, keys=True, watch=None, settings=None):
     with build_agent(home, Settings.model_validate(settings or {}), watch) as agent:
         if keys:
             agent.keyring.adopt(make_identity("recovery").public)
-        try:
-            yield agent
-        finally:
-            agent.audit.close()
+        yield agent
 
 
 def declaration(**changes):
@@ -168,7 +165,6 @@ def test_no_name_or_summary_carries_a_value_out(home, share):
         words = f"顾客 {PLANTED} 来电投诉"
         incident = declare(agent, declaration(summary=words, place=words, paths=(os.fsencode(share),)))
         dismiss(agent, incident.id, "测试乙", words, None)
-        agent.audit.close()
         places = [home.audit_log, *home.documents.rglob("*.html"), *home.outbox.iterdir()]
         places += [path for path in home.evidence.rglob("*") if path.is_file()]
         for path in places:
@@ -252,7 +248,6 @@ def test_a_release_without_a_key_says_so_and_a_second_try_with_the_sheet_finishe
         agent.keyring.adopt(recovery.public)
         inventoried(agent, share)
         incident = declare(agent, declaration(paths=(os.fsencode(share),)))
-        agent.audit.close()
     with opened(home, keys=False) as agent:
         undone = dismiss(agent, incident.id, "测试乙", "", None)
         (released,) = [step for step in undone.steps if step.act == "release"]
@@ -399,3 +394,38 @@ def test_an_id_may_be_shortened_while_it_is_plain(home):
         with pytest.raises(UsageError, match="no incident"):
             store.get("")
         assert [entry.id for entry in store.all()] == [two.id, one.id]
+
+
+def test_a_second_crossing_of_the_same_attack_extends_the_incident_that_is_under_way(home, share):
+    before = snapshot(share)
+    with opened(home) as agent:
+        keys = inventoried(agent, share, {"会员.csv": 300, "预订.csv": 40})
+        agent.inventory.add_alert(
+            Alert(at=NOW, kind="bound", severity="critical", text="x", keys=(keys["会员.csv"],), session="c1")
+        )
+        first = declare(agent, declaration(machine=True, scope="alerts"))
+        agent.inventory.add_alert(
+            Alert(at=NOW, kind="bound", severity="critical", text="x", keys=(keys["预订.csv"],), session="c2")
+        )
+        second = declare(agent, declaration(machine=True, scope="alerts"))
+        assert (second.id, second.files, second.persons) == (first.id, 2, 340)
+        assert "extend" in acts(second)
+        assert {item.state for item in second.items} == {"vault"}
+        other = declare(agent, declaration(machine=True, scope="alerts", kind="intrusion"))
+        assert other.id != first.id
+        by_hand = declare(agent, declaration(paths=(os.fsencode(share),)))
+        assert by_hand.id not in (first.id, other.id)
+        for incident in (first, by_hand):
+            dismiss(agent, incident.id, "测试乙", "", None)
+    assert snapshot(share) == before
+
+
+def test_a_report_once_written_is_never_written_over(home, share):
+    with opened(home) as agent:
+        inventoried(agent, share)
+        first = report(agent, declaration())
+        papers = {path: path.read_bytes() for path in (home.documents / first.id).iterdir()}
+        declare(agent, declaration(paths=(os.fsencode(share),)), first.id)
+        dismiss(agent, first.id, "测试乙", "", None)
+        assert {path: path.read_bytes() for path in papers} == papers
+        assert len(list((home.documents / first.id).iterdir())) == 12
