@@ -120,12 +120,10 @@ def decide(table: str, names: Sequence[str], comments: Sequence[str], samples: S
     first = [judge(table, name, comments[i] if i < len(comments) else "", plain[i]) for i, name in enumerate(names)]
     known = {column.entity for column in first if column.entity}
     decided = []
-    for index, (name, column) in enumerate(zip(names, first, strict=True)):
-        if column.entity is None and is_person(
-            table, name, comments[index] if index < len(comments) else "", plain[index], known
-        ):
-            column = Column(entity="PERSON", score=0.7, subject=subject_of(table, name))
-        decided.append(column)
+    for index, (name, by_itself) in enumerate(zip(names, first, strict=True)):
+        comment = comments[index] if index < len(comments) else ""
+        person = by_itself.entity is None and is_person(table, name, comment, plain[index], known)
+        decided.append(Column(entity="PERSON", score=0.7, subject=subject_of(table, name)) if person else by_itself)
     return bare_numbers(plain, latin_names(table, names, plain, decided))
 
 

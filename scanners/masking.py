@@ -19,6 +19,8 @@ from scanners.written import to_plain
 PLAUSIBLE: Final = 0.3
 # Eleven digits or more with the separators people use, masked whatever they are; an X may end an id.
 LONG_NUMBER: Final = re.compile(r"(?<![0-9*])\+?[0-9](?:[ \-._·]?[0-9*]){10,}[Xx]?")
+# Whatever looks like an address of mail to a reader, though RFC 5321 forbids it (`.a..b@qq.com`).
+LOOSE_MAIL: Final = re.compile(r"[^\s@/\\<>\"'=:,;()]{1,64}@[A-Za-z0-9\-.]{1,255}\.[A-Za-z]{2,}")
 CITY: Final = re.compile("[\u4e00-\u9fff]{1,12}?(?:自治区|[省市区县旗州盟])")
 OF_PERSON: Final = re.compile(
     "([\u4e00-\u9fff]{2,4}?)(?=的?(?:身份证|户口本|护照|银行卡|病历|简历|体检|处方|合同|发票|照片|手机号|电话))"
@@ -92,6 +94,9 @@ def mask_text(text: str) -> str:
             elif found.score >= PLAUSIBLE and detector.entity == "CREDENTIAL":
                 spans.append((found.start, found.end, "******"))
     spans += [(m.start(), m.end(), mask_number(m.group())) for m in LONG_NUMBER.finditer(plain.text)]
+    if "@" in plain.text:
+        mail = by_entity()["EMAIL_ADDRESS"]
+        spans += [(m.start(), m.end(), mail.mask(m.group())) for m in LOOSE_MAIL.finditer(plain.text)]
     if not plain.text.isascii():
         spans += name_spans(plain.text)
     return replace(text, [(*plain.span(start, end), masked) for start, end, masked in spans])

@@ -1,9 +1,9 @@
 """Names of people and addresses in running text: a tagger and rules together, each checking the other.
 
 The tagger (`scanners.tagger`) proposes; surnames, cue words, titles and vetoes (`scanners.name_rules`) judge, and
-add what it misses (`阎磊138…`, `张先生`, `李*四`). It reads about 30 thousand characters a second a core, so the engine
-asks for lines where names can be, and answers for lines seen before come from a bounded memory. Names in Latin letters are
-found by the names of columns alone.
+add what it misses (`阎磊138…`, `张先生`, `李*四`). It reads about 30 thousand characters a second a core, so
+the engine asks for lines where names can be, and answers for lines seen before come from a bounded memory. Names in
+Latin letters are found by the names of columns alone.
 """
 
 from __future__ import annotations

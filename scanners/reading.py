@@ -130,7 +130,8 @@ class Reader:
                 return extractor
         raise Refused("unsupported")
 
-    def _read(self, source: Source, suffix: bytes, depth: int) -> None:
+    def _read(self, source: Source, suffix: bytes, depth: int) -> Reason:
+        """Report on an item; why it was not read whole, or ''."""
         order = self._next_order()
         try:
             extractor = self._choose(source)
@@ -146,8 +147,8 @@ class Reader:
                 size=max(source.size, 0),
             )
             self._emit(report)
-            return
-        _OneItem(self, source, extractor, order, suffix).run(depth)
+            return report.reason
+        return _OneItem(self, source, extractor, order, suffix).run(depth)
 
     def check_time(self) -> None:
         """Raises: Refused: `timeout`."""
@@ -183,10 +184,9 @@ class _OneItem:
         self._notes = Notes(opened=reader._opened)
         self._tables: dict[str, tuple[int, _ItemAnalysis]] = {}
         self._some = False  # something was read
-        self._all_locked = True
 
-    def run(self, depth: int) -> None:
-        """Read it, and report it and its tables."""
+    def run(self, depth: int) -> Reason:
+        """Read it, and report it and its tables; why it was not read whole, or ''."""
         failure: Reason = ""
         analysis: _ItemAnalysis | None = None
         try:
@@ -202,6 +202,7 @@ class _OneItem:
         for name, (order, table) in self._tables.items():
             self._finish(table, order, b"#" + escape(name), "table", failure)
         self._finish(analysis, self._order, b"", self._extractor.kind, failure)
+        return failure
 
     def _pieces(self, analysis: _ItemAnalysis, depth: int) -> None:
         for piece in self._extractor.extract(self._source, self._notes):

@@ -110,8 +110,6 @@ class Table:
                 keys.setdefault(entry.entity, fingerprint)
                 if entry.entity == "ADDRESS":
                     address = entry.normal
-                if entry.entity == "PERSON" and column.subject == "unknown" and not keys:
-                    continue
         self.count_person(keys, address)
 
     def judge(self, column: Column, cell: str) -> Value | None:

@@ -25,11 +25,13 @@ _SAMPLES: Final = (
     ("f.json", b'[{"a": 1}]'),
     (
         "g.eml",
-        b"From: =?gb2312?B?suLK1A==?= <a@example.com>\r\nSubject: =?utf-8?Q?=E6=B5=8B?= \xb2\xe2\xca\xd4\r\n"
-        b"MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=x\r\n\r\n--x\r\nContent-Type: text/plain; "
-        b"charset=gb2312\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n=B2=E2\r\n--x\r\nContent-Type: "
-        b"application/octet-stream\r\nContent-Disposition: attachment; filename*=utf-8''a.txt\r\n"
-        b"Content-Transfer-Encoding: base64\r\n\r\nYQ==\r\n--x--\r\n",
+        (
+            b"From: =?gb2312?B?suLK1A==?= <a@example.com>\r\nSubject: =?utf-8?Q?=E6=B5=8B?= \xb2\xe2\xca\xd4\r\n"
+            b"MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=x\r\n\r\n--x\r\nContent-Type: text/plain; "
+            b"charset=gb2312\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n=B2=E2\r\n--x\r\nContent-Type: "
+            b"application/octet-stream\r\nContent-Disposition: attachment; filename*=utf-8''a.txt\r\n"
+            b"Content-Transfer-Encoding: base64\r\n\r\nYQ==\r\n--x--\r\n"
+        ),
     ),
     ("h.rtf", b"{\\rtf1\\ansi\\ansicpg936 \\'b2\\'e2\\par}"),
     ("i.sql", b"CREATE TABLE t (a int);\nINSERT INTO t VALUES (1);\n"),

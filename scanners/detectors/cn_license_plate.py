@@ -22,8 +22,8 @@ class CnLicensePlate(Detector):
 
     entity: ClassVar[str] = "CN_LICENSE_PLATE"
     words: ClassVar[tuple[str, ...]] = (
-        "车牌", "车号", "牌照", "停车", "挪车", "车主", "的车", "这个车", "这车", "号牌", "机动车", "驾驶", "车辆", "违章",
-        "plate", "chepai", "license plate", "vehicle",
+        "车牌", "车号", "牌照", "停车", "挪车", "车主", "的车", "这个车", "这车", "号牌", "机动车", "驾驶",
+        "车辆", "违章", "plate", "chepai", "license plate", "vehicle",
     )  # fmt: skip
     columns: ClassVar[tuple[str, ...]] = (
         "车牌",

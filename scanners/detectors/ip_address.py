@@ -9,7 +9,7 @@ from typing import ClassVar, Final
 
 from scanners.detectors.base import Candidate, Detector, within
 
-FOUR: Final = re.compile(r"(?<![0-9.A-Za-z])[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?![0-9]|\.[0-9]|[A-Za-z])")
+FOUR: Final = re.compile(r"(?:(?<![0-9.A-Za-z])|(?<=[iI][pP]))[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?![0-9]|\.[0-9]|[A-Za-z])")
 SIX: Final = re.compile(r"(?<![0-9A-Za-z:.])[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7}(?![0-9A-Za-z:])")
 VERSION: Final = re.compile(r"(?:version|ver|v|版本|build|rev|release|固件)[ :=._\-]{0,3}$", re.IGNORECASE)
 
