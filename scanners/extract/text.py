@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import BinaryIO, Final
 
 from config.schema import ItemKind
@@ -25,28 +26,55 @@ def is_text(head: bytes) -> bool:
     return detect(head) is not None
 
 
+class _Blocks:
+    """Blocks of a stream; a failure in it comes after what was read before it has been used."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._failure: Exception | None = None
+
+    def __iter__(self) -> Iterator[bytes]:
+        while True:
+            try:
+                block = self._stream.read(_BLOCK)
+            except Exception as failure:  # noqa: BLE001  raised again by `check`
+                self._failure = failure
+                return
+            if not block:
+                return
+            yield block
+
+    def check(self) -> None:
+        """Raise what the stream raised."""
+        if self._failure is not None:
+            raise self._failure
+
+
 def read_text(stream: BinaryIO, notes: Notes) -> Iterator[str]:
     """The text in blocks that end at line ends.
 
     Raises:
         Refused: `undecodable`, no character set fits.
+        Exception: whatever the stream raised, after the text before it.
     """
-    block = stream.read(_BLOCK)
-    decoder: codecs.IncrementalDecoder | None = None
+    blocks = _Blocks(stream)
+    iterator = iter(blocks)
+    known = False
     rest = b""
-    while block:
-        if decoder is None and not _is_plain(block):
+    for block in iterator:
+        if not known and not _is_plain(block):
             name = detect(block)
             if name is None:
                 if notes.encoding is None:
                     raise Refused("undecodable")
                 name = "utf-8"
             notes.encoding = name
+            known = True
             if name.startswith(_WIDE):
-                yield from _wide(block, stream, name, notes)
+                yield from _wide(chain([rest + block], iterator), name, notes)
+                blocks.check()
                 return
-            decoder = codecs.getincrementaldecoder(name)("strict")
-        if decoder is None:
+        elif not known:
             notes.encoding = notes.encoding or "ascii"
         data = rest + block
         cut = data.rfind(b"\n") + 1
@@ -56,20 +84,20 @@ def read_text(stream: BinaryIO, notes: Notes) -> Iterator[str]:
             cut = cut or len(data)
             rest = data[cut:]
             yield _by_lines(data[:cut], notes)
-        block = stream.read(_BLOCK)
     if rest:
         yield _by_lines(rest, notes)
     notes.encoding = notes.encoding or "ascii"
+    blocks.check()
 
 
 def _is_plain(block: bytes) -> bool:
     return block.isascii() and b"\0" not in block
 
 
-def _wide(block: bytes, stream: BinaryIO, name: str, notes: Notes) -> Iterator[str]:
+def _wide(blocks: Iterable[bytes], name: str, notes: Notes) -> Iterator[str]:
     decoder = codecs.getincrementaldecoder(name)("replace")
     rest = ""
-    while block:
+    for block in blocks:
         text = rest + decoder.decode(block)
         if "\ufffd" in text:
             notes.partly("undecodable")
@@ -80,7 +108,6 @@ def _wide(block: bytes, stream: BinaryIO, name: str, notes: Notes) -> Iterator[s
             cut = cut or len(text)
             rest = text[cut:]
             yield text[:cut]
-        block = stream.read(_BLOCK)
     if rest:
         yield rest
 
