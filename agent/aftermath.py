@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from agent.inventory.records import StoredItem
+from agent.sealing.recording import note_back
 from containment.quarantine import Contained, Entry, Refusal, Released
 from scanners.identity import Identities
-from scanners.records import FileIdentity
 
 if TYPE_CHECKING:
     from agent.wiring import Agent
@@ -47,10 +46,10 @@ def note_contained(agent: Agent, contained: Contained, *, actor: str, items: Map
     """
     for entry in contained.entries:
         for name in entry.names:
-            agent.inventory.set_state(name, "vault", sealed_path=os.fsencode(agent.quarantine.vault.path(entry.id)))
-    fenced = [refusal.path for refusal in contained.refused if refusal.fenced]
-    for path in fenced:
-        agent.inventory.set_state(path, "fenced")
+            agent.inventory.set_state(name, "vault")
+    for refusal in contained.refused:
+        if refusal.fenced and not _is_sealed(agent, refusal.path):
+            agent.inventory.set_state(refusal.path, "fenced")
     vaulted = {name for entry in contained.entries for name in entry.names}
     agent.watch.unmark([items[name].key for name in vaulted if name in items and items[name].key])
     spared = {refusal.path for refusal in contained.refused if not refusal.fenced}
@@ -77,7 +76,7 @@ def give_back(
         if (item := agent.inventory.item_at(name)) is not None and item.key
     }
     released = agent.quarantine.release(entries, unlocker)
-    note_back(agent, released.entries)
+    _note_back(agent, released.entries)
     back = {name for entry in released.entries for name in entry.names}
     agent.watch.allow([key for name, key in old.items() if name in back])
     agent.watch.mark(item for item in agent.inventory.watch_list(agent.settings.watch.decoys) if item.path in back)
@@ -85,33 +84,32 @@ def give_back(
     return released
 
 
-def note_back(agent: Agent, entries: Iterable[Entry]) -> None:
-    """The inventory learns that these files are at their places again, and which inodes they are now."""
-    identities = Identities()
-    for entry in entries:
-        for name in entry.names:
-            with suppress(OSError):
-                agent.inventory.set_state(name, "plain", identity=_identity(identities, name))
-
-
 def note_recovery(agent: Agent, recovered: Contained) -> None:
     """After `Quarantine.recover` at start: what was finished or left fenced is put in the inventory and the record."""
     if not recovered.entries and not recovered.refused:
         return
     inside = tuple(entry for entry in recovered.entries if entry.state == "vaulted")
-    note_back(agent, [entry for entry in recovered.entries if entry.state == "released"])
-    opened = [refusal.path for refusal in recovered.refused if not refusal.fenced]
-    for path in opened:
-        agent.inventory.set_state(path, "plain")
+    _note_back(agent, [entry for entry in recovered.entries if entry.state == "released"])
+    for refusal in recovered.refused:
+        if not refusal.fenced and not _is_sealed(agent, refusal.path):
+            agent.inventory.set_state(refusal.path, "plain")
     note_contained(agent, Contained(entries=inside, refused=recovered.refused), actor="recovery", items={})
 
 
-def _identity(identities: Identities, path: bytes) -> FileIdentity:
-    descriptor = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
-    try:
-        return identities.of(descriptor, os.fstat(descriptor))
-    finally:
-        os.close(descriptor)
+def _note_back(agent: Agent, entries: Iterable[Entry]) -> None:
+    identities = Identities()
+    for entry in entries:
+        for name in entry.names:
+            if _is_sealed(agent, name):
+                agent.inventory.set_state(name, "sealed")
+            else:
+                note_back(agent, name, identities)
+
+
+def _is_sealed(agent: Agent, path: bytes) -> bool:
+    """Whether the inventory knows this as the sealed form of something."""
+    item = agent.inventory.item_at(path)
+    return item is not None and item.sealed_path == path
 
 
 def _record(agent: Agent, act: str, actor: str, entries: Sequence[Entry], refused: Sequence[Refusal]) -> None:

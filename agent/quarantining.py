@@ -61,6 +61,7 @@ def add(agent: Agent, request: Request) -> Answer:
         protected=frozenset(os.fsencode(path) for path in agent.settings.watch.protected_programs),
         reserved=(os.fsencode(agent.home.state), os.fsencode(agent.home.run)),
         forced=bool(arguments.get("force")),
+        settled=True,
     )
     fenced = agent.quarantine.fence(paths, incident, terms)
     taken = agent.quarantine.take_in(
@@ -183,9 +184,9 @@ def _choose(
     paths = list(chosen)
     if request.arguments.get("only_findings"):
         found = {
-            item.container or item.path
+            item.place
             for root in roots
-            for item in agent.inventory.items(under=root, states=("plain", "fenced"))
+            for item in agent.inventory.items(under=root, states=("plain", "fenced", "sealed"))
             if item.findings
         }
         paths = [path for path in paths if path in found]

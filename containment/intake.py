@@ -27,13 +27,15 @@ class Terms:
     """How a file is taken in. `notice` is the tombstone's text, `{id}` in it becomes the entry's id; '' writes none.
 
     `protected` are the till's programs (paths of executables), `reserved` folders of our own. `forced` is a person's
-    explicit word that a live or protected file goes all the same.
+    explicit word that a live or protected file goes all the same. `settled` says that paths were resolved and judged
+    before: a symbolic link on the way now is a refusal (`place`); else links are followed once, at the start.
     """
 
     notice: str
     protected: frozenset[bytes] = frozenset()
     reserved: tuple[bytes, ...] = ()
     forced: bool = False
+    settled: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,7 +128,9 @@ class Intake:
         """Give up on a file: in an incident it stays fenced, by hand it becomes again what it was."""
         self.vault.discard(entry.id)
         there = open_again(entry) if entry.is_manual else close_again(entry)
-        step: Step = "fenced" if there and not entry.is_manual else "dropped"
+        # What was fenced and cannot be found stays on record until a person has looked: it lies closed somewhere.
+        never_was = cause == "vanished" and entry.step == "begin"
+        step: Step = "dropped" if (there and entry.is_manual) or (not there and never_was) else "fenced"
         with suppress(OSError):  # the journal's earlier step leads recovery to the same place
             self.register.record(step, {entry.id: {"cause": cause}})
         fenced = step == "fenced"
@@ -168,7 +172,7 @@ class Intake:
         """New entries, entries that are fenced already, and what is neither."""
         refused: list[Refusal] = []
         files: dict[tuple[int, int], list[bytes]] = {}
-        for path in dict.fromkeys(settle(path) for path in paths):
+        for path in dict.fromkeys(path if terms.settled else settle(path) for path in paths):
             try:
                 facts = os.lstat(path)
             except OSError as error:
@@ -206,13 +210,13 @@ class Intake:
 
 
 def sync_folders(entries: Iterable[Entry]) -> None:
-    """Make every change of names in the entries' folders durable; folders that are gone need nothing.
+    """Make removals in the entries' folders durable.
 
-    Raises:
-        OSError: a disk failed.
+    One that is lost all the same (the folder went elsewhere, the disk failed) brings back a fenced original whose copy
+    is in the vault: never a loss.
     """
     for head in {os.path.dirname(name) for entry in entries for name in entry.names}:
-        with suppress(FileNotFoundError, NotADirectoryError), folder(head) as parent:
+        with suppress(OSError), folder(head) as parent:
             os.fsync(parent)
 
 

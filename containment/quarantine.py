@@ -11,6 +11,7 @@ process is stopped; plaintext may survive in freed blocks, snapshots and backups
 
 from __future__ import annotations
 
+import os
 import secrets
 import threading
 import time
@@ -20,7 +21,6 @@ from pathlib import Path
 from typing import Literal
 
 from config.errors import ClocheError, RefusedError
-from containment import releasing
 from containment.entries import MANUAL, Cause, Entry, Refusal, Register, State
 from containment.fence import settle
 from containment.intake import Contained, Intake, Terms
@@ -170,11 +170,8 @@ class Quarantine:
                     refused += done.refused
                 elif entry.state == "fenced":
                     refused.append(self._intake.keep(entry, entry.cause or "cut_off"))
-                elif entry.step == "restored":
-                    finished += self._outlet.finish([entry])
-                elif entry.step == "restoring":
-                    releasing.throw_away(entry)
-                    self._register.record("vaulted", {entry.id: {}})
+                elif entry.step in ("restoring", "restored"):
+                    finished += self._outlet.resume(entry)
                 elif entry.step == "released":
                     self.vault.discard(entry.id)
         return Contained(entries=tuple(finished), refused=tuple(refused))
@@ -188,9 +185,12 @@ class Quarantine:
             if self.vault.digest(entry.id) == entry.digest:
                 result = "intact"
             if unlocker:
-                with self.vault.reading(entry.id) as copy:
+                copy = self.vault.open(entry.id)
+                try:
                     metadata = unseal(copy, None, unlocker, self.keys.find(entry.incident))
                     result = "intact" if metadata.sha256.hex() == entry.sha256 else "damaged"
+                finally:
+                    os.close(copy)
         except FileNotFoundError:
             result = "missing"
         except RefusedError:

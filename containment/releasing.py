@@ -10,11 +10,10 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
 
 from containment.atomic import open_folder, rename_exclusive
 from containment.entries import Entry
-from containment.fence import folder, readable, restore_flags
+from containment.fence import readable, restore_flags
 from containment.keys import OuterKey, Unlocker
 from containment.metadata import apply
 from containment.sealed import read_core, unseal
@@ -55,105 +54,108 @@ def _open_or_make(path: bytes) -> tuple[int, bool]:
 
 
 def restore(
-    entry: Entry, vault: Vault, unlocker: Unlocker, outer: OuterKey | None, public_key: bytes
-) -> dict[str, Any]:
+    entry: Entry, parent: int, vault: Vault, unlocker: Unlocker, outer: OuterKey | None, public_key: bytes
+) -> int:
     """Write an entry's file back, complete and synced, under a hidden name in its folder; the caller syncs that.
 
     Args:
+        parent: the folder, held open until the file has its names, so that a swapped folder changes nothing.
         public_key: of this store; a copy that another signed is `damaged`.
 
     Returns:
-        What `restored` records.
+        The inode of the restored file.
 
     Raises:
         KeptError: something is at its place, or the copy is not what was put in.
         OSError: a disk failed or is full, or the kernel refused an attribute; nothing is left.
         ClocheError: no key fits, or the copy is damaged; nothing is left.
     """
-    head = os.path.dirname(entry.path)
     for name in entry.names:
         if os.path.lexists(name):
             raise KeptError("exists")
-    with folder_made(head) as (parent, made):
-        hidden = _hidden(entry)
-        with suppress(FileNotFoundError):
-            os.unlink(hidden, dir_fd=parent)
-        target = os.open(hidden, _NEW, 0o600, dir_fd=parent)
+    throw_away(entry, parent)
+    target = os.open(_hidden(entry), _NEW, 0o600, dir_fd=parent)
+    try:
         try:
-            with vault.reading(entry.id) as copy:
-                if read_core(copy).signer != public_key:
-                    raise KeptError("damaged")
-                metadata = unseal(copy, target, unlocker, outer)
-            if file_sha256(target) != entry.sha256:
+            copy = vault.open(entry.id)
+        except FileNotFoundError as error:
+            raise KeptError("damaged") from error
+        try:
+            if read_core(copy).signer != public_key:
                 raise KeptError("damaged")
-            apply(target, metadata)
-            os.fsync(target)
-            return {"inode": os.fstat(target).st_ino, "folder_made": made}
-        except BaseException:
-            os.unlink(hidden, dir_fd=parent)
-            raise
+            metadata = unseal(copy, target, unlocker, outer)
         finally:
-            os.close(target)
+            os.close(copy)
+        if file_sha256(target) != entry.sha256:
+            raise KeptError("damaged")
+        apply(target, metadata)
+        os.fsync(target)
+        return os.fstat(target).st_ino
+    except BaseException:
+        throw_away(entry, parent)
+        raise
+    finally:
+        os.close(target)
 
 
-def give_names(entry: Entry) -> list[bytes]:
-    """Give the restored file all its names; the caller syncs their folders.
+def give_names(entry: Entry, parent: int) -> list[bytes]:
+    """Give the restored file all its names; the caller syncs `parent`.
 
     Doing it again after a cut goes on where it stopped.
 
     Returns:
-        Further names (hard links) that something else took meanwhile.
+        Further names (hard links) that cannot be given: something else took them, or their folder leads elsewhere.
 
     Raises:
         KeptError: the restored file is gone (`vanished`), or its first name was taken meanwhile (`exists`).
         OSError: the kernel refused.
     """
-    head, tail = os.path.split(entry.path)
+    tail = os.path.basename(entry.path)
+    if not _has(parent, tail, entry.inode):
+        if not _has(parent, _hidden(entry), entry.inode):
+            raise KeptError("vanished")
+        try:
+            rename_exclusive(parent, _hidden(entry), parent, tail)
+        except FileExistsError as error:
+            raise KeptError("exists") from error
     taken = []
-    with folder(head) as parent:
-        if not _has(parent, tail, entry.inode):
-            if not _has(parent, _hidden(entry), entry.inode):
-                raise KeptError("vanished")
-            try:
-                rename_exclusive(parent, _hidden(entry), parent, tail)
-            except FileExistsError as error:
-                raise KeptError("exists") from error
-        for other in entry.names[1:]:
-            other_head, other_tail = os.path.split(other)
+    for other in entry.names[1:]:
+        other_head, other_tail = os.path.split(other)
+        try:
             with folder_made(other_head) as (other_parent, _made):
-                try:
+                if not _has(other_parent, other_tail, entry.inode):
                     os.link(tail, other_tail, src_dir_fd=parent, dst_dir_fd=other_parent, follow_symlinks=False)
-                except FileExistsError:
-                    if not _has(other_parent, other_tail, entry.inode):
-                        taken.append(other)
-        _finish(parent, tail, entry)
+                    os.fsync(other_parent)
+        except OSError:
+            taken.append(other)
+    _finish(parent, tail, entry)
     return taken
 
 
-def matches(entry: Entry) -> bool:
-    """Whether the restored file, under its hidden or its own name, holds what was put into the vault."""
-    head, tail = os.path.split(entry.path)
-    for name in (tail, _hidden(entry)):
-        with suppress(OSError), folder(head) as parent:
-            if _has(parent, name, entry.inode):
-                descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NOATIME, dir_fd=parent)
-                try:
-                    return file_sha256(descriptor) == entry.sha256
-                finally:
-                    os.close(descriptor)
+def matches(entry: Entry, parent: int) -> bool:
+    """Whether the restored file, under its hidden or its own name, holds what was put into the vault.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    for name in (os.path.basename(entry.path), _hidden(entry)):
+        if _has(parent, name, entry.inode):
+            descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NOATIME, dir_fd=parent)
+            try:
+                return file_sha256(descriptor) == entry.sha256
+            finally:
+                os.close(descriptor)
     return False
 
 
-def throw_away(entry: Entry) -> None:
+def throw_away(entry: Entry, parent: int) -> None:
     """Remove what a cut or failed release left under the hidden name.
 
     Raises:
         OSError: it is there and cannot be removed.
     """
-    head = os.path.dirname(entry.path)
-    with suppress(FileNotFoundError, NotADirectoryError), folder(head) as parent:
+    with suppress(FileNotFoundError):
         os.unlink(_hidden(entry), dir_fd=parent)
-        os.fsync(parent)
 
 
 def _finish(parent: int, tail: bytes, entry: Entry) -> None:

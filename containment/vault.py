@@ -86,18 +86,13 @@ class Vault:
         finally:
             os.close(descriptor)
 
-    @contextmanager
-    def reading(self, entry_id: str) -> Iterator[int]:
-        """A finished copy, open for reading.
+    def open(self, entry_id: str) -> int:
+        """A finished copy, open for reading; the caller closes it.
 
         Raises:
             OSError: it is not there or not readable.
         """
-        descriptor = os.open(self.path(entry_id), _READ)
-        try:
-            yield descriptor
-        finally:
-            os.close(descriptor)
+        return os.open(self.path(entry_id), _READ)
 
     def digest(self, entry_id: str) -> str:
         """SHA-256 (hex) of what a finished copy holds, by its bytes alone; '' where there is none or it is damaged.
@@ -108,10 +103,15 @@ class Vault:
             OSError: it cannot be read.
         """
         try:
-            with self.reading(entry_id) as descriptor:
-                return sealed.digest(descriptor).hex()
-        except (FileNotFoundError, CorruptError):
+            descriptor = self.open(entry_id)
+        except FileNotFoundError:
             return ""
+        try:
+            return sealed.digest(descriptor).hex()
+        except CorruptError:
+            return ""
+        finally:
+            os.close(descriptor)
 
     def discard(self, entry_id: str) -> None:
         """Remove a copy, finished or not. Durable after `sync`."""

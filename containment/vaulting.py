@@ -122,12 +122,16 @@ def take_away(entry: Entry) -> bool:
 
 
 def is_whole(entry: Entry) -> bool:
-    """Whether every known name of the original is still there."""
-    found = [_our_file(entry, name) for name in entry.names]
-    for descriptor in found:
-        if descriptor >= 0:
-            os.close(descriptor)
-    return all(descriptor >= 0 for descriptor in found)
+    """Whether every known name of the original is still there, and can be reached."""
+    for name in entry.names:
+        try:
+            descriptor = _our_file(entry, name)
+        except OSError:
+            return False
+        if descriptor < 0:
+            return False
+        os.close(descriptor)
+    return True
 
 
 def close_again(entry: Entry) -> bool:
