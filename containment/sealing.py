@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from config.errors import CorruptError
 from containment import metadata as meta
 from containment.atomic import rename_exclusive
 from containment.journal import DONE, Journal, Running, path_text
@@ -98,6 +99,8 @@ class Sealer:
                     return self._seal(source, found, places)
         except ChangedError as error:
             raise NotDoneError("changed") from error
+        except CorruptError as error:  # what was written reads back wrong
+            raise NotDoneError("io_error") from error
         except OSError as error:
             raise NotDoneError(cause_of(error)) from error
 

@@ -256,6 +256,23 @@ def test_a_full_disk_leaves_the_original_and_no_temporary(tmp_path: Path):
         subprocess.run(["umount", "--lazy", str(mount)], check=True)
 
 
+def test_a_disk_that_does_not_keep_what_was_written_leaves_the_original(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    store = Store(tmp_path / "store")
+
+    def rot(descriptor: int, *_arguments: int) -> None:
+        """Where the cache is dropped: what is read back has one byte wrong."""
+        end = os.fstat(descriptor).st_size - 1
+        os.pwrite(descriptor, bytes([os.pread(descriptor, 1, end)[0] ^ 1]), end)
+
+    monkeypatch.setattr(os, "posix_fadvise", rot)
+    with pytest.raises(NotDoneError) as refusal:
+        store.seal()
+    assert refusal.value.cause == "io_error"
+    assert store.form() == "plain"
+
+
 FAILING_DISK = """
     import os, sys
     from pathlib import Path
