@@ -64,16 +64,16 @@ def open_engine(path: Path, migrations: tuple[Callable[[Connection], None], ...]
     except ClocheError:
         engine.dispose()
         raise
-    event.listen(engine, "handle_error", partial(translate, path))
+    event.listen(engine, "handle_error", partial(translate, path), retval=True)
     return engine
 
 
-def translate(path: Path, context: ExceptionContext) -> None:
+def translate(path: Path, context: ExceptionContext) -> ClocheError | None:
     """A full disk, a failing one or a damaged page in mid-work: name the file, and nothing of what was written."""
     error = context.original_exception
     if isinstance(error, sqlite3.OperationalError) or type(error) is sqlite3.DatabaseError:
-        kind = ClocheError if isinstance(error, sqlite3.OperationalError) else CorruptError
-        context.chained_exception = kind(f"{path}: {error}")
+        return (ClocheError if isinstance(error, sqlite3.OperationalError) else CorruptError)(f"{path}: {error}")
+    return None
 
 
 def check(engine: Engine, path: Path) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import bindparam, delete, func, insert, select, update
 from sqlalchemy.orm import Session, sessionmaker
 
 from agent.inventory.models import FindingRow, ItemRow, RunRow
@@ -89,11 +89,14 @@ class Recording:
             if changed:
                 numbers = [value["row"] for value in changed]
                 session.execute(delete(FindingRow).where(FindingRow.item.in_(numbers)))
+                table = ItemRow.__table__
                 columns: dict[str, Any] = {
                     name: bindparam(name) for name in changed[0] if name not in ("row", "first_run")
                 }
+                # a run that began later may have met it by now, and must not take it for gone
+                columns["last_run"] = func.max(table.c.last_run, bindparam("last_run"))
                 session.connection().execute(
-                    update(ItemRow.__table__).where(ItemRow.__table__.c.id == bindparam("row")).values(columns),  # type: ignore[arg-type]
+                    update(table).where(table.c.id == bindparam("row")).values(columns),  # type: ignore[arg-type]
                     [{k: v for k, v in value.items() if k != "first_run"} for value in changed],
                 )
             if fresh:

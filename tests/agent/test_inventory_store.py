@@ -466,6 +466,34 @@ def test_a_migration_that_fails_leaves_the_version_it_found(tmp_path):
     connection.close()
 
 
+def test_a_full_disk_is_told_by_the_databases_name_and_nothing_of_what_was_written(inventory):
+    from sqlalchemy import event
+
+    inventory.engine.dispose()
+    event.listen(inventory.engine, "connect", lambda connection, _: connection.execute("PRAGMA max_page_count=60"))
+    items = (file_item(f"/srv/secret/{n}.csv", findings=[PHONES], inode=n + 1) for n in range(20_000))
+    with pytest.raises(ClocheError, match=r"inventory\.db: .*full") as caught:
+        inventory.record_run(items, roots=[b"/srv"], at=NOW)
+    assert "secret" not in str(caught.value)
+    assert inventory.last_run() is None
+
+
+def test_two_scans_at_once_take_nothing_of_each_other_for_gone(inventory, share, monkeypatch):
+    monkeypatch.setattr("agent.inventory.recording.BATCH", 1)
+    shop, roots = share / "shop.db", [os.fsencode(share)]
+    file, table = file_item(shop, kind="sqlite"), inside(f"{shop}#users")
+    first = inventory.begin_run(roots, at=NOW, recipe="")
+    second = inventory.begin_run(roots, at=NOW, recipe="")
+    second.add(file)
+    second.add(table)
+    first.add(file)
+    first.add(table)
+    second.add(file)
+    second.finish(at=NOW, persons=0)
+    first.finish(at=NOW, persons=0)
+    assert {item.state for item in inventory.items()} == {"plain"}
+
+
 @pytest.mark.slow
 def test_a_hundred_thousand_items_are_recorded_in_twenty_seconds(inventory):
     items = (
