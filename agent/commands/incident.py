@@ -49,6 +49,8 @@ def arguments_of(given: dict[str, Any]) -> dict[str, Any]:
 @command.command("report")
 @common_options
 @facts
+@click.option("--scope", type=click.Choice(SCOPES), help="Whose first impact is filled in.")
+@click.option("--yes", is_flag=True, expose_value=False, help="Taken as by declare; a report never asks.")
 def report_command(console: Console, **given: Any) -> int:
     """疑似上报: anyone may. Contains nothing, starts the clocks at the time of discovery."""
     answer = perform(console, "incident.report", arguments_of(given))

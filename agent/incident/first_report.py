@@ -213,7 +213,7 @@ class FirstReport:
                 )
                 for deed in rows
             ),
-            widths=(14, 30, 14, 18, 24),
+            widths=(13, 27, 18, 18, 24),
             marked=frozenset(number for number, deed in enumerate(rows) if deed["suspect"]),
         )  # fmt: skip
         yield Paragraph(text=text("report.who_note"), small=True)
@@ -229,8 +229,9 @@ class FirstReport:
         for clock in self._clocks:
             due = f"\n{text('report.deadline', time=self._wording.moment(clock.deadline))}" if clock.deadline else ""
             start = text(f"incident.counts_from_{clock.duty.start}")
+            basis = text("report.basis", source=clock.regime.source, date=clock.regime.date)
             rows.append((
-                f"{clock.duty.title[language]}\n{clock.regime.source}（{clock.regime.date}）",
+                f"{clock.duty.title[language]}\n{basis}",
                 f"{clock.duty.authority[language]}\n{clock.duty.channel[language]}",
                 f"{self._wording.clock(clock)}{due}\n{start}",
                 self._wording.verified(clock),

@@ -155,6 +155,10 @@ def test_the_command_line_declares_only_with_a_yes_and_undoes_with_the_key_file(
         agent.keyring.adopt(recovery.public)
     facts = ("--kind", "insider", "--summary", "拷贝", "--path", str(file))
 
+    reported = cloche(home, "incident", "report", *facts, "--scope", "named", "--yes", "--json")
+    assert (reported.returncode, json.loads(reported.stdout)["phase"]) == (0, "reported")
+    assert file.exists()
+
     refused = cloche(home, "incident", "declare", *facts)
     assert refused.returncode == 4, refused.stderr
     assert "会员.csv" in refused.stderr
