@@ -130,11 +130,11 @@ class Journal:
         return [act for act in self.acts() if act.step != DONE and (not kinds or act.kind in kinds)]
 
     def compact(self) -> None:
-        """Drop finished acts once the file is large; pending ones are kept word for word."""
-        if self.path.stat().st_size < COMPACT_BYTES:
-            return
-        keep = {act.id for act in self.pending()}
-        with self._lock:
+        """Drop finished acts once the file is large; pending ones, those under way too, are kept word for word."""
+        with self._lock:  # no line may be added between reading and writing
+            if self.path.stat().st_size < COMPACT_BYTES:
+                return
+            keep = {act.id for act in self.pending()}
             kept = [line for line, entry in self._checked_lines() if entry is not None and str(entry["id"]) in keep]
             write_file(self.path, b"".join(kept))
 

@@ -11,7 +11,7 @@ from agent.operation import Answer, Request
 from agent.sealing.opening import open_sealed
 from agent.sealing.policy import seal_by_policy
 from agent.sealing.recording import Record
-from agent.sealing.walking import files_under, looks_sealed, shown, wanted_paths
+from agent.sealing.walking import files_under, is_system, looks_sealed, shown, wanted_paths
 from agent.wiring import Agent
 from config.errors import ExitCode, RefusedError
 from config.schema import Role
@@ -39,7 +39,7 @@ def protect(agent: Agent, request: Request) -> Answer:
 
     Raises:
         UsageError: a path does not exist.
-        RefusedError: there is no recovery key, or the caller has no role.
+        RefusedError: there is no recovery key, the caller has no role, or a path is the operating system's.
     """
     request.may(*SEALERS)
     dry_run = bool(request.arguments.get("dry_run"))
@@ -73,8 +73,15 @@ def protect(agent: Agent, request: Request) -> Answer:
 
 
 def _candidates(agent: Agent, request: Request) -> tuple[list[bytes], list[Refused], int]:
-    """Files to seal, files that are refused at sight, and how many are sealed already."""
+    """Files to seal, files that are refused at sight, and how many are sealed already.
+
+    Raises:
+        RefusedError: a path belongs to the operating system.
+    """
     paths = wanted_paths(agent, request)
+    for path in paths:
+        if is_system(path):
+            raise RefusedError(agent.text("protect.system", path=path.decode("utf-8", "backslashreplace")))
     found: set[bytes] | None = None
     if request.arguments.get("only_findings"):
         found = {

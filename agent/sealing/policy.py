@@ -17,7 +17,7 @@ from typing import Final
 from agent.inventory.live import is_live
 from agent.inventory.records import StoredItem
 from agent.sealing.recording import Record
-from agent.sealing.walking import is_under, looks_sealed
+from agent.sealing.walking import is_system, is_under, looks_sealed
 from agent.wiring import Agent
 from config.log import get_logger
 from config.schema import ItemKind
@@ -62,7 +62,7 @@ def candidates(agent: Agent, now: datetime) -> list[Candidate]:
         for path in {item.path, *(other.path for other in agent.inventory.items_of(item.key) if not other.container)}:
             if path in found or path in kept or _is_excluded(agent, path) or is_live(path, item.kind):
                 continue
-            if is_under(path, os.fsencode(agent.home.state)) or not _is_quiet(path, quiet_since):
+            if is_system(path) or is_under(path, os.fsencode(agent.home.state)) or not _is_quiet(path, quiet_since):
                 continue
             found[path] = Candidate(
                 path=path, kind=item.kind, level=item.level, reason=f"{item.kind}, level {item.level}"

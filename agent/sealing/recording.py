@@ -48,7 +48,8 @@ class Record:
         self._back.update(result.paths)
 
     def finish(self, refused: Sequence[str], *, by_policy: bool = False) -> None:
-        """Write what waits, with the causes of what was left."""
+        """Write what waits, with the causes of what was left, and let the journal forget what is done."""
+        self._agent.journal.compact()
         causes = {cause: list(refused).count(cause) for cause in sorted(set(refused))}
         if self._waiting or causes:
             self._flush(refused=causes, by_policy=by_policy)

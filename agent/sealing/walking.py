@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Final
 
 from agent.inventory.paths import path_fields
 from agent.operation import Request
@@ -18,6 +18,21 @@ from config.errors import RefusedError, UsageError
 from config.home import Home
 from containment.places import OWN_PREFIX
 from containment.sealed import is_sealed
+
+SYSTEM: Final = tuple(
+    b"/" + name
+    for name in (b"bin", b"boot", b"dev", b"etc", b"lib", b"lib32", b"lib64", b"proc", b"run", b"sbin", b"sys", b"usr")
+)
+
+
+NOT_SYSTEM: Final = (b"/run/media", b"/usr/local")  # memory sticks; tills are often installed in the other
+
+
+def is_system(path: bytes) -> bool:
+    """Whether the path belongs to the operating system: sealing it would stop the machine, not a leak."""
+    if any(is_under(path, folder) for folder in NOT_SYSTEM):
+        return False
+    return path == b"/" or any(is_under(path, folder) for folder in SYSTEM)
 
 
 def wanted_paths(agent: Agent, request: Request) -> list[bytes]:

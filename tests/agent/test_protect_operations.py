@@ -16,6 +16,7 @@ from agent.sealing import keys
 from agent.sealing.files import open_sealed, protect, unprotect
 from agent.sealing.policy import candidates, seal_by_policy
 from agent.sealing.recording import note_recovered
+from agent.sealing.walking import is_system
 from agent.wiring import Agent, build_agent
 from config.errors import CorruptError, ExitCode, RefusedError, UsageError
 from config.home import find_home
@@ -159,6 +160,20 @@ def test_cloches_own_files_are_never_sealed(agent: Agent, tmp_path: Path):
     assert agent.home.inventory_db.exists()
 
 
+@pytest.mark.parametrize("path", ["/", "/etc", "/usr/lib/os-release"])
+def test_the_operating_system_is_never_sealed(agent: Agent, path: str):
+    with pytest.raises(RefusedError, match="操作系统"):
+        ask(protect, agent, paths=[path], dry_run=True)
+
+
+def test_a_till_in_usr_local_and_a_memory_stick_are_no_part_of_the_system():
+    assert is_system(b"/usr/share/x")
+    assert is_system(b"/run/lock")
+    assert not is_system(b"/usr/local/pos/backup.sql")
+    assert not is_system(b"/run/media/user/stick/a.csv")
+    assert not is_system(b"/etcetera/a.csv")
+
+
 def test_a_path_that_does_not_exist_is_named(agent: Agent, folder: Path):
     with pytest.raises(UsageError, match="nowhere"):
         ask(protect, agent, paths=[str(folder / "nowhere")])
@@ -168,8 +183,9 @@ def test_who_has_no_role_or_names_foreign_folders_is_refused(agent: Agent, folde
     (folder / "a").write_text("x")
     with pytest.raises(RefusedError, match="roles"):
         ask(protect, agent, paths=[str(folder)], caller=somebody())
+    (tmp_path / "private").write_text("x")
     with pytest.raises(RefusedError, match="scanned folders"):
-        ask(protect, agent, paths=["/etc/hostname"], caller=somebody("store_manager"))
+        ask(protect, agent, paths=[str(tmp_path / "private")], caller=somebody("store_manager"))
     assert ask(protect, agent, paths=[str(folder)], caller=somebody("store_manager")).exit_code == ExitCode.DONE
 
 

@@ -200,15 +200,26 @@ def test_who_knocks_between_the_decision_and_a_crash_loses_no_write(tmp_path: Pa
     assert store.form() == "plain"
 
 
-def test_a_new_file_under_the_old_name_survives_the_recovery(tmp_path: Path):
+def test_who_has_the_hidden_original_open_at_the_recovery_may_go_on_writing(tmp_path: Path):
     store = Store(tmp_path / "store")
-
-    def make_new_and_die() -> None:
-        os.kill(os.getpid(), signal.SIGKILL)
-
     child = os.fork()
     if child == 0:
-        journal = Interrupted(tmp_path / "store" / "journal", "committed", make_new_and_die)
+        journal = Interrupted(tmp_path / "store" / "journal", "committed", lambda: os.kill(os.getpid(), signal.SIGKILL))
+        Sealer(journal, store.keyring, samba=frozenset).seal(store.names)
+    os.waitpid(child, 0)
+    hidden = next(path for path in store.folder.iterdir() if path.name.endswith(".0.old"))
+    with hidden.open("ab") as file:
+        store.recover()
+        file.write(b"still here")
+    store.content += b"still here"
+    assert store.form() == "plain"
+
+
+def test_a_new_file_under_the_old_name_survives_the_recovery(tmp_path: Path):
+    store = Store(tmp_path / "store")
+    child = os.fork()
+    if child == 0:
+        journal = Interrupted(tmp_path / "store" / "journal", "committed", lambda: os.kill(os.getpid(), signal.SIGKILL))
         Sealer(journal, store.keyring, samba=frozenset).seal(store.names)
     os.waitpid(child, 0)
     new = Path(os.fsdecode(store.names[0]))
@@ -251,6 +262,16 @@ def test_a_full_disk_leaves_the_original_and_no_temporary(tmp_path: Path):
         assert refusal.value.cause == "no_space"
         assert os.listdir(mount) == ["export.csv"]
         assert path.read_bytes() == content
+        path.write_bytes(content[: 1 << 20])
+        sealed = Sealer(journal, keyring, samba=frozenset).seal([os.fsencode(path)]).sealed_paths[0]
+        (mount / "ballast").write_bytes(bytes(3 << 19))
+        with pytest.raises(NotDoneError) as refusal:
+            Unsealer(journal, keyring, UNLOCKER, OWNER).unseal(sealed)
+        assert refusal.value.cause == "no_space"
+        assert sorted(os.listdir(mount)) == ["ballast", "export.csv.cloche"]
+        (mount / "ballast").unlink()
+        Unsealer(journal, keyring, UNLOCKER, OWNER).unseal(sealed)
+        assert path.read_bytes() == content[: 1 << 20]
         assert journal.pending() == []
     finally:
         subprocess.run(["umount", "--lazy", str(mount)], check=True)
