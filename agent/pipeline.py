@@ -22,6 +22,7 @@ from config.errors import ExitCode, UsageError
 from scanners.records import Coverage
 
 if TYPE_CHECKING:
+    from agent.watch.api import Watched
     from agent.wiring import Agent
     from scanners.scan import ScanRequest
 
@@ -51,6 +52,8 @@ def scan(agent: Agent, request: Request) -> Answer:
                 item_document(item, group.container_of(item), group.persons_of(item), mask) for item in group.items
             ]
     document = line.document(mask)
+    roots = [path_fields(escape(root), agent.mask)["path"] for root in line.roots]
+    agent.audit.append("scan", request.caller.user, roots=roots, persons=document["persons"], **document["coverage"])
     if not line.scheduled:
         document["items"] = documents
     return Answer(document=document, exit_code=line.exit_code)
@@ -66,7 +69,7 @@ class Line:
         self.scheduled = bool(arguments.get("scheduled"))
         self._fail_on_findings = bool(arguments.get("fail_on_findings"))
         settings = agent.settings.scan
-        self._roots = find_roots(agent, arguments.get("paths") or settings.roots)
+        self.roots = find_roots(agent, arguments.get("paths") or settings.roots)
         self._names: bool = settings.names if arguments.get("names") is None else bool(arguments["names"])
         self._workers: int = settings.workers if arguments.get("workers") is None else int(arguments["workers"])
         if not 1 <= self._workers <= MAX_WORKERS:
@@ -89,7 +92,8 @@ class Line:
         from scanners.scan import scan as read_all  # starts workers; the daemon imports it when it scans
 
         breath = Breath(lambda: is_busy(self._agent.settings)) if self.scheduled else None
-        recording = self._agent.inventory.begin_run(self._roots, at=self._started, recipe=self._recipe)
+        before = {watched.key for watched in self._watch_list()}
+        recording = self._agent.inventory.begin_run(self.roots, at=self._started, recipe=self._recipe)
         for group in by_file(read_all(self._request())):
             for item in group.items:
                 recording.add(group.with_persons(item))
@@ -100,7 +104,7 @@ class Line:
             if breath:
                 breath.take()
         self._coverage = recording.finish(at=datetime.now(UTC), persons=self._people.count).coverage
-        self._agent.watch.mark(self._agent.inventory.watch_list(self._agent.settings.watch.decoys))
+        self._mark(before)
 
     def document(self, mask: Callable[[str], str] | None) -> dict[str, Any]:
         """`cloche.scan/1` without its items."""
@@ -110,7 +114,7 @@ class Line:
             "timezone": self._agent.settings.store.timezone,
             "started_at": self._started.isoformat(timespec="seconds"),
             "seconds": round(time.monotonic() - self._clock, 3),
-            "roots": [path_fields(escape(root), mask)["path"] for root in self._roots],
+            "roots": [path_fields(escape(root), mask)["path"] for root in self.roots],
             "persons": self._people.count,
             "unchanged": self._known.used,
             "clean": self._coverage.clean,
@@ -124,6 +128,17 @@ class Line:
             return ExitCode.FINDINGS
         return ExitCode.DONE if self._coverage.clean else ExitCode.INCOMPLETE
 
+    def _watch_list(self) -> Iterator[Watched]:
+        return self._agent.inventory.watch_list(self._agent.settings.watch.decoys)
+
+    def _mark(self, before: set[str]) -> None:
+        """Watch what holds customers now, and let go of what no longer does."""
+        now = list(self._watch_list())
+        self._agent.watch.mark(now)
+        stale = before.difference(watched.key for watched in now)
+        if stale:
+            self._agent.watch.unmark(sorted(stale))
+
     def _exempt(self, worker: int) -> None:
         self._agent.watch.exempt(worker)
 
@@ -132,7 +147,7 @@ class Line:
 
         home = self._agent.home
         return ScanRequest(
-            roots=self._roots,
+            roots=self.roots,
             settings=self._agent.settings.scan,
             detect=self._agent.settings.detect,
             names=self._names,

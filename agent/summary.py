@@ -8,7 +8,6 @@ from typing import Any, Final
 
 from rich import box
 from rich.console import Console, Group, RenderableType
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text as Styled
 
@@ -63,7 +62,7 @@ def _sections(document: Mapping[str, Any], view: Overview, text: Text) -> Iterat
 
 
 def _title(words: str) -> RenderableType:
-    return Padding(Styled(words, style="bold"), (1, 0, 0, 0))
+    return Styled(f"\n{words}", style="bold")
 
 
 def _worst(places: tuple[PlaceView, ...], text: Text, words: Words) -> Iterator[RenderableType]:

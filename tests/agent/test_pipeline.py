@@ -42,6 +42,19 @@ class RememberingWatch(NoWatch):
         self.said.append(("mark", [item.path for item in items]))
         return super().mark(items)
 
+    def unmark(self, keys):
+        self.said.append(("unmark", list(keys)))
+
+
+class RememberingAudit:
+    """Remembers acts."""
+
+    def __init__(self):
+        self.acts = []
+
+    def append(self, act, actor, **details):
+        self.acts.append((act, actor, details))
+
 
 @pytest.fixture
 def root(tmp_path):
@@ -59,7 +72,7 @@ def agent(tmp_path):
     with Inventory(home.inventory_db) as inventory:
         yield SimpleNamespace(
             home=home, settings=Settings(), text=Text("en"), inventory=inventory, watch=RememberingWatch(),
-            mask=mask_text,
+            mask=mask_text, audit=RememberingAudit(),
         )  # fmt: skip
 
 
@@ -124,6 +137,15 @@ def test_what_was_found_is_in_the_inventory_and_marked_after_workers_were_exempt
     ask(agent, paths=[os.fsdecode(root)])
     assert agent.inventory.item_at(root + b"/a.csv").persons == 7
     assert agent.watch.said == [("exempt", 4711), ("mark", [root + b"/a.csv"])]
+
+
+def test_a_file_that_was_cleaned_is_watched_no_longer(agent, scanner, root):
+    before = file_item(root + b"/a.csv", findings=(PHONES,), persons=7, level=3)
+    scanner.items = [before]
+    ask(agent, paths=[os.fsdecode(root)])
+    scanner.items = [file_item(root + b"/a.csv")]
+    ask(agent, paths=[os.fsdecode(root)])
+    assert agent.watch.said[-2:] == [("mark", []), ("unmark", [before.identity.key])]
 
 
 @pytest.mark.parametrize(
@@ -278,6 +300,14 @@ def test_a_scheduled_scan_answers_without_items_and_takes_breath_between_files(a
     assert "items" not in document
     assert document["coverage"]["listed"] == 1
     assert breaths
+
+
+def test_every_scan_is_recorded_with_masked_roots_and_what_it_covered(agent, scanner, tmp_path):
+    (tmp_path / "13800001111").mkdir()
+    ask(agent, paths=[str(tmp_path / "13800001111")])
+    ((act, actor, details),) = agent.audit.acts
+    assert (act, actor, details["listed"]) == ("scan", "owner", 0)
+    assert "138****1111" in details["roots"][0]
 
 
 @pytest.mark.slow
