@@ -12,7 +12,7 @@ import json
 import os
 import sys
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import click
 from rich.console import Console as RichConsole
@@ -20,6 +20,8 @@ from rich.console import Console as RichConsole
 from config.errors import RefusedError
 from config.home import Home
 from config.text import Text
+
+PIPE_WIDTH: Final = 200  # nothing is cut off where a program or a page reads
 
 
 def printable(name: str | bytes) -> str:
@@ -44,7 +46,8 @@ class Console:
     @property
     def screen(self) -> RichConsole:
         """stdout for people; plain text in a pipe."""
-        return RichConsole(highlight=False, soft_wrap=not sys.stdout.isatty(), emoji=False, markup=False)
+        width = None if sys.stdout.isatty() else PIPE_WIDTH
+        return RichConsole(highlight=False, width=width, emoji=False, markup=False)
 
     @property
     def is_terminal(self) -> bool:

@@ -29,6 +29,7 @@ from containment.samba import SambaClient
 
 _ANSWER_SECONDS: Final = 10.0
 _RECONNECT_SECONDS: Final = 0.5
+_LOOK_SECONDS: Final = 2.0
 ClientLookup = Callable[[int], SambaClient | None]
 
 
@@ -55,6 +56,8 @@ class GuardWatch:
         self._tier: Tier = "none"
         self._exempt: set[int] = set()
         self._tried = 0.0
+        self._policy: Message = {}
+        self._looked = 0.0
         self._connect()
 
     @property
@@ -148,6 +151,7 @@ class GuardWatch:
     def pump(self, timeout: float) -> list[Happening]:
         """What happened, waiting up to `timeout` seconds for the first; a lost guard is a gap, once."""
         end = time.monotonic() + timeout
+        self._renew_policy()
         while not self._waiting:
             left = end - time.monotonic()
             if self._connection is None and not self._reconnect():
@@ -186,7 +190,9 @@ class GuardWatch:
             self._connection = connection
             reply = self._ask("hello", version=VERSION)
             self._tier = cast("Tier", reply["tier"])
-            self._ask("policy", policy=policy_message(self._settings))
+            self._policy = policy_message(self._settings)
+            self._ask("policy", policy=self._policy)
+            self._looked = time.monotonic()
             for pid in sorted(self._exempt):
                 if not self._ask("exempt", pid=pid)["done"]:
                     self._exempt.discard(pid)
@@ -197,6 +203,16 @@ class GuardWatch:
         except NoGuardError:
             connection.close()
             raise
+
+    def _renew_policy(self) -> None:
+        """An upgraded till or smbd is another inode: tell the guard before it takes it for a stranger."""
+        if self._connection is None or time.monotonic() - self._looked < _LOOK_SECONDS:
+            return
+        self._looked = time.monotonic()
+        policy = policy_message(self._settings)
+        if policy != self._policy:
+            self._ask("policy", policy=policy)
+            self._policy = policy
 
     def _reconnect(self) -> bool:
         now = time.monotonic()
@@ -310,8 +326,7 @@ class GuardWatch:
 
 
 def policy_message(settings: WatchSettings) -> Message:
-    """The policy for the guard. Programs go by device and inode of today's file: it must be sent anew after an
-    upgrade, which the daemon's next connection does."""
+    """The policy for the guard. Programs go by device and inode of today's file: it is sent anew after an upgrade."""
     programs: list[tuple[int, int, str]] = []
     names: set[str] = set()
     for role, entries in (

@@ -14,7 +14,8 @@ def facts_of(path: Path) -> Facts:
     """SHA-256, mode, owner, group, modification time in ns and extended attributes of a file."""
     found = path.lstat()
     attributes = tuple(
-        (name, os.getxattr(path, name, follow_symlinks=False)) for name in sorted(os.listxattr(path, follow_symlinks=False))
+        (name, os.getxattr(path, name, follow_symlinks=False))
+        for name in sorted(os.listxattr(path, follow_symlinks=False))
     )
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     return digest, found.st_mode, found.st_uid, found.st_gid, found.st_mtime_ns, attributes

@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 BIN = Path(sys.executable).parent
 
@@ -28,7 +28,7 @@ class Processes:
         self.environment = {**os.environ, **environment}
         self._running: list[tuple[str, subprocess.Popen[bytes]]] = []
 
-    def __enter__(self) -> Processes:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -42,18 +42,22 @@ class Processes:
                 process.kill()
                 process.wait()
 
-    def start(self, name: str, *command: str | Path, **more: Any) -> subprocess.Popen[bytes]:
+    def start(
+        self, name: str, *command: str | Path, environment: dict[str, str] | None = None
+    ) -> subprocess.Popen[bytes]:
         """Start a process in a session of its own; its output goes to `logs/NAME.log`."""
         with (self.logs / f"{name}.log").open("ab") as log:
             process = subprocess.Popen(
                 [str(part) for part in command], stdout=log, stderr=log, stdin=subprocess.DEVNULL,
-                env=self.environment, start_new_session=True, **more,
+                env={**self.environment, **(environment or {})}, start_new_session=True,
             )  # fmt: skip
         self._running.append((name, process))
         return process
 
-    def stop(self, wanted: subprocess.Popen[bytes]) -> None:
+    def stop(self, wanted: subprocess.Popen[bytes] | None) -> None:
         """End one of them."""
+        if wanted is None:
+            return
         self._running = [entry for entry in self._running if entry[1] is not wanted]
         wanted.terminate()
         wanted.wait(15)
@@ -85,12 +89,19 @@ class Processes:
             StepError: an exit code that was not expected, with the end of its messages.
         """
         done = subprocess.run(
-            [str(part) for part in command], capture_output=True, text=True, input=stdin, env=self.environment, check=False
+            [str(part) for part in command],
+            capture_output=True,
+            text=True,
+            input=stdin,
+            env=self.environment,
+            check=False,
         )
         with (self.logs / "commands.log").open("a") as log:
             log.write(f"$ {' '.join(str(part) for part in command)}\n{done.stderr}[{done.returncode}]\n")
         if done.returncode not in codes:
-            raise StepError(f"{Path(str(command[0])).name} {command[1]}: exit {done.returncode}: {done.stderr.strip()[-600:]}")
+            raise StepError(
+                f"{Path(str(command[0])).name} {command[1]}: exit {done.returncode}: {done.stderr.strip()[-600:]}"
+            )
         return done.stdout
 
     def cloche(self, *arguments: str | Path, codes: tuple[int, ...] = (0,)) -> dict[str, Any]:
