@@ -7,19 +7,16 @@ speaks with head office (`agent.link.enrolling`).
 
 from __future__ import annotations
 
-import hashlib
 import hmac
-import json
 from typing import Any, Final
 
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from agent.link.request import is_number, pin_of_certificate, pin_of_token, write_request
 from agent.link.settings import SETTINGS_FILE, Enrolment
 from agent.operation import Answer, Request
 from agent.reporting import report_health, report_inventory, report_record
 from agent.wiring import Agent
-from central.wire import ENROL_SCHEMA, MAX_NUMBER, encode, enrol_message, split_token
 from config.errors import ClocheError, RefusedError, UsageError
 from config.identity import decode_public, key_id
 
@@ -41,39 +38,22 @@ def enrol(agent: Agent, request: Request) -> Answer:
 
 
 def _prepare(agent: Agent, request: Request) -> Answer:
-    identifier, secret, pin = read_token(agent, str(request.arguments["token"]))
-    body = json.dumps(
-        {
-            "schema": ENROL_SCHEMA, "token": identifier, "secret": secret,
-            "public_key": encode(agent.keyring.public_key), "name": agent.mask(agent.settings.store.name),
-        },
-        ensure_ascii=False,
-    ).encode()  # fmt: skip
-    signature = agent.keyring.sign(enrol_message(pin, body))
-    return Answer(
-        document={
-            "schema": "cloche.enrol-request/1", "body": encode(body), "signature": encode(signature),
-            "pin": encode(pin),
-        }
-    )  # fmt: skip
-
-
-def read_token(agent: Agent, token: str) -> tuple[str, str, bytes]:
-    """Identifier, secret and pin.
-
-    Raises:
-        UsageError: it is no token.
-    """
+    token, name = str(request.arguments["token"]), agent.mask(agent.settings.store.name)
     try:
-        return split_token(token)
+        letter = write_request(token, agent.keyring.public_key, name, agent.keyring.sign)
     except ValueError as error:
         raise UsageError(agent.text("link.bad_token", reason=str(error))) from error
+    return Answer(document={"schema": "cloche.enrol-request/1", **letter})
 
 
 def _finish(agent: Agent, request: Request) -> Answer:
     url, authority = str(request.arguments["url"]), str(request.arguments["authority_pem"])
-    _identifier, _secret, pin = read_token(agent, str(request.arguments["token"]))
-    if not hmac.compare_digest(_pin_of(agent, url, authority), pin):
+    try:
+        pin = pin_of_token(str(request.arguments["token"]))
+        theirs = pin_of_certificate(x509.load_pem_x509_certificate(authority.encode()))
+    except ValueError as error:
+        raise ClocheError(agent.text("link.bad_answer", url=url)) from error
+    if not hmac.compare_digest(theirs, pin):
         raise RefusedError(agent.text("link.wrong_pin", url=url))
     settings, recovery, hq, following = _read_answer(agent, url, authority, request.arguments["answer"])
     if recovery is not None:
@@ -96,14 +76,6 @@ def _finish(agent: Agent, request: Request) -> Answer:
     )  # fmt: skip
 
 
-def _pin_of(agent: Agent, url: str, authority: str) -> bytes:
-    try:
-        key = x509.load_pem_x509_certificate(authority.encode()).public_key()
-    except ValueError as error:
-        raise ClocheError(agent.text("link.bad_answer", url=url)) from error
-    return hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).digest()
-
-
 def _read_answer(
     agent: Agent, url: str, authority: str, answer: dict[str, Any]
 ) -> tuple[Enrolment, bytes | None, bytes | None, int]:
@@ -118,6 +90,6 @@ def _read_answer(
         following = int(answer["next_number"])
     except (KeyError, TypeError, ValueError, UsageError) as error:
         raise ClocheError(agent.text("link.bad_answer", url=url)) from error
-    if not 1 <= following <= MAX_NUMBER:
+    if not is_number(following):
         raise ClocheError(agent.text("link.bad_answer", url=url))
     return settings, recovery, hq, following

@@ -133,7 +133,7 @@ class Writer:
         """All in one transaction; False, with nothing done, if any of them failed."""
         try:
             with self._sessions.begin() as session:
-                results = [entry.job(session) for entry in waiting]
+                results = [_carry_out(entry.job, session) for entry in waiting]
         except Exception as error:  # noqa: BLE001  each is tried alone next, and its own error goes to its future
             log.debug("batch undone", jobs=len(waiting), error=describe(error))
             return False
@@ -144,11 +144,19 @@ class Writer:
     def _alone(self, entry: _Waiting) -> None:
         try:
             with self._sessions.begin() as session:
-                result = entry.job(session)
+                result = _carry_out(entry.job, session)
         except Exception as error:  # noqa: BLE001  handed to the one who waits for it
             entry.future.set_exception(error)
         else:
             entry.future.set_result(result)
+
+
+def _carry_out(job: Job, session: Session) -> Any:
+    """One job, its changes sent before the next one asks: flushing at each question costs twice the time."""
+    with session.no_autoflush:
+        result = job(session)
+    session.flush()
+    return result
 
 
 def now() -> datetime:

@@ -10,9 +10,9 @@ import click
 from agent.cli import common_options
 from agent.client import perform
 from agent.console import Console
-from agent.link.enrolling import Exchange, in_unprivileged_child, introduce
+from agent.link.enrolling import in_unprivileged_child, introduce
 from agent.link.outbox import LINK_ACCOUNT
-from central.wire import decode
+from agent.link.request import read_request
 from config.errors import UsageError
 
 
@@ -27,9 +27,7 @@ def command(console: Console, url: str, token: str) -> int:
     if parts.scheme != "https" or not parts.hostname or parts.path or parts.query or parts.username:
         raise UsageError(console.text("link.bad_url", url=url))
     prepared = perform(console, "enrol", {"step": "prepare", "token": token}).document
-    exchange = Exchange(
-        url=url, pin=decode(prepared["pin"]), body=decode(prepared["body"]), signature=prepared["signature"]
-    )
+    exchange = read_request(url, prepared)
     introduced = in_unprivileged_child(partial(introduce, exchange, console.text), LINK_ACCOUNT)
     answer = perform(
         console, "enrol",

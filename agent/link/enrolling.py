@@ -7,7 +7,6 @@ included. One certificate is taken from the answer, never a second one behind it
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import json
 import os
@@ -18,9 +17,10 @@ from typing import Any, Final
 
 import httpx
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from agent.link.preload import preload
+from agent.link.request import Exchange, pin_of_certificate
 from central.wire import HEADER_SIGNATURE, HEADER_WIRE, WIRE
 from config.errors import ClocheError, ExitCode, RefusedError
 from config.privileges import become_nobody
@@ -29,16 +29,6 @@ from config.text import Text
 SECONDS: Final = 20.0
 MAX_ANSWER: Final = 65_536
 TOKEN_WORDS: Final = frozenset({"token_used", "token_expired", "token_unknown"})
-
-
-@dataclass(frozen=True, kw_only=True)
-class Exchange:
-    """What goes out: the signed request, for the head office that `pin` names."""
-
-    url: str
-    pin: bytes
-    body: bytes
-    signature: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,8 +71,7 @@ def _fetch_authority(exchange: Exchange, text: Text) -> str:
         certificate = x509.load_pem_x509_certificate(answer.content[:MAX_ANSWER])
     except ValueError as error:
         raise ClocheError(text("link.bad_answer", url=exchange.url)) from error
-    key = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    if not hmac.compare_digest(hashlib.sha256(key).digest(), exchange.pin):
+    if not hmac.compare_digest(pin_of_certificate(certificate), exchange.pin):
         raise RefusedError(text("link.wrong_pin", url=exchange.url))
     return certificate.public_bytes(Encoding.PEM).decode("ascii")
 
