@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
@@ -76,6 +76,7 @@ class Affection:
         found = list(self._found(scope, declaration))
         on_a_word = {entry.path for entry in found if not declaration.machine and (scope == "all" or entry.named)}
         held = self._held_by_protected([entry.path for entry in found])
+        parts = self._parts(found)
         items: list[Affected] = []
         left_out: list[LeftOut] = []
         runs: set[int] = set()
@@ -85,11 +86,13 @@ class Affection:
             if why:
                 left_out.append(LeftOut(name=name, why=why))
                 continue
+            known = [entry.item, *parts[entry.path]] if entry.item else []
             runs.add(entry.item.last_run if entry.item else -1)
             items.append(
                 Affected(
                     key=entry.item.key if entry.item else "", path=entry.path, name=name,
-                    persons=self._persons(entry), types=self._types(entry),
+                    persons=max((item.persons for item in known), default=0),
+                    types=tuple(sorted({entity for item in known for entity in item.entities})),
                 )
             )  # fmt: skip
         return AffectedSet(
@@ -166,23 +169,15 @@ class Affection:
         names = Spared.of((), programs)
         return {path for holder in holders(paths) if names.spares(holder.pid, holder.program) for path in holder.paths}
 
-    def _inside(self, entry: _Found) -> Iterable[StoredItem]:
-        if entry.item is None:
-            return ()
-        return (other for other in self._inventory.items(under=entry.path) if other.container == entry.path)
-
-    def _persons(self, entry: _Found) -> int:
-        if entry.item is None:
-            return 0
-        return max((entry.item.persons, *(other.persons for other in self._inside(entry))))
-
-    def _types(self, entry: _Found) -> tuple[str, ...]:
-        if entry.item is None:
-            return ()
-        found = set(entry.item.entities)
-        for other in self._inside(entry):
-            found.update(other.entities)
-        return tuple(sorted(found))
+    def _parts(self, found: Sequence[_Found]) -> dict[bytes, list[StoredItem]]:
+        """Members and tables in these files, by file: one pass over the inventory, however many files."""
+        wanted = {entry.path for entry in found if entry.item is not None}
+        parts: dict[bytes, list[StoredItem]] = {path: [] for path in wanted}
+        if wanted:
+            for item in self._inventory.items(states=("plain", "fenced")):
+                if item.container in wanted:
+                    parts[item.container].append(item)
+        return parts
 
     def _together(self, items: Sequence[Affected], runs: set[int]) -> int:
         """One scan that met all of them told persons apart across files: never more than it counted."""

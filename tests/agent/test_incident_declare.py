@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import sqlite3
 import stat
 import subprocess
@@ -18,15 +19,16 @@ from agent.incident.declare import Declaration, declare, preview, report
 from agent.incident.store import IncidentStore
 from agent.incident.undo import close, dismiss
 from agent.inventory.records import Alert
-from agent.watch.api import AccessEvent, NoWatch
+from agent.watch.api import AccessEvent, Crossing, NoWatch
 from agent.wiring import build_agent
 from config.errors import ClocheError, UsageError
 from config.home import find_home
 from config.identity import make_identity
 from config.schema import Settings
 from containment.evidence import verify_chain
+from containment.processes import start_time
 from scanners.identity import Identities
-from scanners.records import Finding, Item
+from scanners.records import FileIdentity, Finding, Item
 
 NOW = datetime.now(UTC)
 PLANTED = "13800001111"
@@ -258,6 +260,33 @@ def test_a_release_without_a_key_says_so_and_a_second_try_with_the_sheet_finishe
     assert snapshot(share) == before
 
 
+def some_file(inode):
+    return FileIdentity(
+        filesystem="u", inode=inode, birth_ns=1, device=1, mtime_ns=1, size=1, links=1, uid=0, mode=0o100644
+    )
+
+
+def test_persons_and_types_of_a_file_count_what_lies_in_it_and_no_person_twice_in_one_scan(home, share):
+    with opened(home) as agent:
+        items = [
+            Item(
+                path=path, kind="other", status="read", level=3, persons=persons,
+                findings=(Finding(entity=entity, count=1, distinct=1, confidence=0.9),),
+                person_keys=frozenset(range(persons)), identity=some_file(inode) if inode else None,
+            )
+            for path, inode, persons, entity in (
+                (b"/s/shop.zip", 1, 0, "PHONE_NUMBER"), (b"/s/shop.zip!a.csv", 0, 70, "CN_RESIDENT_ID"),
+                (b"/s/copy.csv", 2, 70, "PHONE_NUMBER"),
+            )
+        ]  # fmt: skip
+        agent.inventory.record_run(items, roots=[b"/s"], at=NOW)
+        chosen = preview(agent, declaration(scope="strays"))
+        by_path = {item.path: item for item in chosen.items}
+        assert by_path[b"/s/shop.zip"].persons == 70
+        assert by_path[b"/s/shop.zip"].types == ("CN_RESIDENT_ID", "PHONE_NUMBER")
+        assert chosen.persons == 70
+
+
 def test_the_default_scope_is_alerts_when_nothing_is_named_and_strays_when_there_is_none(home, share):
     with opened(home) as agent:
         keys = inventoried(agent, share)
@@ -323,6 +352,31 @@ def test_who_holds_a_file_is_stopped_and_goes_on_after_a_false_alarm(home, share
     finally:
         thief.kill()
         thief.communicate()
+
+
+def test_a_thief_that_the_guard_froze_goes_on_after_a_false_alarm_even_with_its_files_closed(home, share):
+    thief = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    try:
+        os.kill(thief.pid, signal.SIGSTOP)
+        os.waitid(os.P_PID, thief.pid, os.WSTOPPED | os.WNOWAIT)
+        with opened(home) as agent:
+            keys = inventoried(agent, share)
+            event = AccessEvent(
+                at=NOW.timestamp(), monotonic_ns=0, key=keys["会员.csv"], path=b"/x", operation="read",
+                pid=thief.pid, started=start_time(thief.pid), session="c9", decision="deny",
+            )  # fmt: skip
+            crossing = Crossing(
+                event=event, rule="bound", subject="session", keys=(keys["预订.csv"],), persons=40,
+                response="declare", outcome="stopped", stopped_ms=1.5,
+            )  # fmt: skip
+            agent.events.add(crossing, agent.mask)
+            incident = declare(agent, declaration(machine=True, paths=(os.fsencode(share),)))
+            assert state_of(thief.pid) == "T"
+            dismiss(agent, incident.id, "测试乙", "", None)
+            assert state_of(thief.pid) != "T"
+    finally:
+        thief.kill()
+        thief.wait()
 
 
 def test_stopping_is_left_out_where_the_settings_say_so(home, share):
