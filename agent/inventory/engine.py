@@ -26,7 +26,7 @@ from config.errors import ClocheError, CorruptError
 BUSY_MS: Final = 30_000
 READING: Final = "reading"
 
-TABLES: Final[tuple[str, ...]] = ("agent.inventory.models", "agent.incident.models")
+TABLES: Final[tuple[str, ...]] = ("agent.inventory.models", "agent.incident.models", "agent.sealing.register")
 """Modules that define tables on `Base`: an explicit list, imported before the tables are made."""
 
 

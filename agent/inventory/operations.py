@@ -91,7 +91,7 @@ def chosen(agent: Agent, arguments: dict[str, Any]) -> Iterable[StoredItem]:
         entity=arguments.get("entity"),
         under=None if under is None else os.fsencode(under),
     )
-    return (item for item in found if arguments.get("all") or item.findings or item.level > 1)
+    return (item for item in found if arguments.get("all") or item.findings)
 
 
 def last_run(agent: Agent) -> dict[str, Any]:

@@ -131,7 +131,12 @@ class Inventory:
         """The item at a path: what lies there now first, else what was sealed, vaulted or seen there before."""
         query = select(ItemRow).where(or_(ItemRow.path == path, ItemRow.sealed_path == path))
         order = {"plain": 0, "fenced": 1, "sealed": 2, "vault": 3, "gone": 4}
-        found = sorted(self._records(query), key=lambda item: (order[item.state], -item.last_run, -item.id))
+
+        def rank(item: StoredItem) -> tuple[bool, int, bool, int, int]:
+            # what a sealed file holds tells more than the sealed file as a scan met it
+            return item.kind == "sealed", order[item.state], item.container is not None, -item.last_run, -item.id
+
+        found = sorted(self._records(query), key=rank)
         return found[0] if found else None
 
     def items_of(self, key: str) -> tuple[StoredItem, ...]:
