@@ -218,7 +218,8 @@ def test_a_sealed_file_keeps_what_was_found_in_it(inventory, share):
     assert (item.state, item.persons, item.entities, item.place) == (
         "sealed", 7, ("PHONE_NUMBER",), os.fsencode(sealed),
     )  # fmt: skip
-    assert inventory.item_at(os.fsencode(sealed)).kind == "sealed"
+    assert inventory.item_at(os.fsencode(sealed)) == item
+    assert [other.path for other in inventory.items(kinds=["sealed"])] == [os.fsencode(sealed)]
 
 
 def test_a_sealed_file_that_was_deleted_becomes_gone(inventory, share):
