@@ -22,6 +22,7 @@ from config.home import Home
 from config.schema import Settings
 from containment.processes import Spared, holders
 
+FEW: Final = 20
 OWN_PREFIX: Final = b".cloche-"
 Why = Literal["live", "protected", "reserved"]
 
@@ -170,11 +171,12 @@ class Affection:
         return {path for holder in holders(paths) if names.spares(holder.pid, holder.program) for path in holder.paths}
 
     def _parts(self, found: Sequence[_Found]) -> dict[bytes, list[StoredItem]]:
-        """Members and tables in these files, by file: one pass over the inventory, however many files."""
+        """Members and tables in these files, by file: a look at each of a few, else one pass over the inventory."""
         wanted = {entry.path for entry in found if entry.item is not None}
         parts: dict[bytes, list[StoredItem]] = {path: [] for path in wanted}
-        if wanted:
-            for item in self._inventory.items(states=("plain", "fenced")):
+        roots = sorted(wanted) if len(wanted) <= FEW else [None]
+        for root in roots:
+            for item in self._inventory.items(states=("plain", "fenced"), under=root):
                 if item.container in wanted:
                     parts[item.container].append(item)
         return parts

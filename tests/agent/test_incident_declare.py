@@ -243,6 +243,22 @@ def test_a_part_that_fails_is_named_and_the_rest_goes_on(home, share, monkeypatc
         assert "documents" in acts(incident)
 
 
+def test_what_the_guard_refuses_is_allowed_again_even_where_the_vault_never_had_it(home, share, monkeypatch):
+    def broken(*_arguments, **_more):
+        raise ClocheError("the journal cannot be written")
+
+    watch = GuardStandIn()
+    with opened(home, watch=watch) as agent:
+        keys = set(inventoried(agent, share).values())
+        monkeypatch.setattr(agent.quarantine, "fence", broken)
+        incident = declare(agent, declaration(paths=(os.fsencode(share),)))
+        assert {step.act for step in incident.steps if not step.ok} == {"vault"}
+        assert "stop" in acts(incident)
+        assert watch.denied == keys
+        dismiss(agent, incident.id, "测试乙", "", None)
+        assert watch.denied == set()
+
+
 def test_a_release_without_a_key_says_so_and_a_second_try_with_the_sheet_finishes_it(home, share):
     before = snapshot(share)
     recovery = make_identity("recovery")
