@@ -10,6 +10,7 @@ import os
 from typing import Any, Final
 
 from agent.operation import Answer, Request
+from agent.sealing.register import SealedRegister
 from agent.sealing.walking import sealed_files, shown
 from agent.wiring import Agent
 from config.errors import ClocheError, ExitCode, RefusedError
@@ -65,7 +66,7 @@ def _document(agent: Agent) -> dict[str, Any]:
         "recipients": [{"kind": recipient.kind, "id": recipient.id} for recipient in agent.keyring.recipients],
         "former": list(agent.keyring.former),
         "seal_key": agent.keyring.public_key.hex(),
-        "sealed": sum(1 for _item in agent.inventory.items(states=("sealed",))),
+        "sealed": SealedRegister(agent.inventory.sessions).count(),
     }
 
 
@@ -86,6 +87,9 @@ def rotate(agent: Agent, request: Request) -> Answer:
     if rewrite and not request.descriptors:
         raise RefusedError(agent.text("keys.missing", ids=", ".join(r.id for r in agent.keyring.recipients)))
     unlocker = agent.keyring.unlocker(request.descriptors[0]) if rewrite else None
+    known = {recipient.id for recipient in agent.keyring.recipients} | set(agent.keyring.former)
+    if unlocker and known.isdisjoint(unlocker.key_ids):
+        raise RefusedError(agent.text("keys.not_ours", given=", ".join(unlocker.key_ids), ids=", ".join(sorted(known))))
     agent.keyring.adopt(public)
     rewritten, failed = 0, []
     files = sealed_files(agent) if unlocker else []

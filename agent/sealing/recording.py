@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 
+from agent.sealing.register import SealedRegister
 from agent.wiring import Agent
 from containment.recovery import SEAL, Recovered
 from containment.sealing import Sealed
@@ -31,17 +32,20 @@ class Record:
         self._act = act
         self._actor = actor
         self._waiting: list[str] = []
+        self._register = SealedRegister(agent.inventory.sessions)
         self._identities = Identities()
         self._back: set[bytes] = set()
 
     def sealed(self, result: Sealed) -> None:
         """A file was sealed."""
+        self._register.add(zip(result.paths, result.sealed_paths, strict=True))
         for path, sealed_path in zip(result.paths, result.sealed_paths, strict=True):
             self._agent.inventory.set_state(path, "sealed", sealed_path=sealed_path)
             self._wait(path)
 
     def restored(self, result: Restored) -> None:
         """A file came back: it has a new inode, which the inventory and the watch must learn."""
+        self._register.remove(result.sealed_paths)
         for path in result.paths:
             note_back(self._agent, path, self._identities)
             self._wait(path)
@@ -85,6 +89,7 @@ def note_back(agent: Agent, path: bytes, identities: Identities) -> None:
 def note_recovered(agent: Agent, results: Iterable[Recovered]) -> None:
     """Bring the inventory in line with what the recovery found, and record that it ran."""
     identities = Identities()
+    register = SealedRegister(agent.inventory.sessions)
     for result in results:
         agent.audit.append(
             "recovery", "cloche", kind=result.kind, outcome=result.outcome,
@@ -93,8 +98,10 @@ def note_recovered(agent: Agent, results: Iterable[Recovered]) -> None:
         if result.outcome == "unreachable":
             continue
         if (result.kind == SEAL) == (result.outcome == "finished"):
+            register.add(zip(result.paths, result.sealed_paths, strict=False))
             for path, sealed_path in zip(result.paths, result.sealed_paths, strict=False):
                 agent.inventory.set_state(path, "sealed", sealed_path=sealed_path)
         else:
+            register.remove(result.sealed_paths)
             for path in result.paths:
                 note_back(agent, path, identities)

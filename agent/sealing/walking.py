@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any, Final
 
 from agent.inventory.paths import path_fields
 from agent.operation import Request
+from agent.sealing.register import SealedRegister
 from agent.wiring import Agent
 from config.errors import RefusedError, UsageError
 from config.home import Home
@@ -102,15 +103,16 @@ def looks_sealed(path: bytes) -> bool:
         os.close(descriptor)
 
 
-def sealed_files(agent: Agent, also: Sequence[bytes] = ()) -> list[bytes]:
-    """Every sealed file that this store knows or that lies in its roots, the vault and `also`, each once."""
-    found = {
-        item.sealed_path: None
-        for item in agent.inventory.items(states=("sealed",))
-        if item.sealed_path is not None and looks_sealed(item.sealed_path)
-    }
-    for folder in (*(os.fsencode(root) for root in agent.settings.scan.roots), *also):
-        found |= {path: None for path, regular in files_under(folder, agent.home) if regular and looks_sealed(path)}
+def sealed_files(agent: Agent) -> list[bytes]:
+    """Every sealed file on the register or in this store's roots and vault, each once; those gone are struck off."""
+    register = SealedRegister(agent.inventory.sessions)
+    listed = register.sealed_paths()
+    found = {path: None for path in listed if looks_sealed(path)}
+    register.remove(path for path in listed if not os.path.lexists(path))
+    for root in agent.settings.scan.roots:
+        found |= {
+            path: None for path, regular in files_under(os.fsencode(root), agent.home) if regular and looks_sealed(path)
+        }
     for base, _folders, names in os.walk(os.fsencode(agent.home.vault)):
         found |= {path: None for name in names if looks_sealed(path := os.path.join(base, name))}
     return list(found)

@@ -334,10 +334,17 @@ def test_keys_are_made_once_rotated_and_checked(tmp_path: Path, folder: Path):
         assert made["recipients"] == [{"kind": "recovery", "id": first.id}]
         with pytest.raises(RefusedError, match=first.id):
             ask(keys.init, agent, public=encode_public(second.public), proof="file")
-        (folder / "a").write_text("x")
-        ask(protect, agent, paths=[str(folder)])
+        elsewhere = tmp_path / "elsewhere"  # no scan goes there, and it is not forgotten for that
+        elsewhere.mkdir()
+        (elsewhere / "a").write_text("x")
+        ask(protect, agent, paths=[str(elsewhere)])
+        assert ask(keys.status, agent).document["sealed"] == 1
         with pytest.raises(RefusedError):
             ask(keys.rotate, agent, public=encode_public(second.public), proof="file", rewrite=True)
+        with key_file(make_identity("recovery")) as key, pytest.raises(RefusedError, match=first.id):
+            ask(
+                keys.rotate, agent, public=encode_public(second.public), proof="file", rewrite=True, descriptors=[key]
+            )  # fmt: skip
         assert [recipient.id for recipient in agent.keyring.recipients] == [first.id]
         with key_file(first) as key:
             done = ask(
@@ -353,8 +360,9 @@ def test_keys_are_made_once_rotated_and_checked(tmp_path: Path, folder: Path):
                 answer = ask(keys.recover, agent, descriptors=[key])
             assert (answer.document["standing"], answer.document["opens"], answer.exit_code) == (standing, opens, code)
         with key_file(second) as key:
-            ask(unprotect, agent, paths=[str(folder)], descriptors=[key])
-        assert (folder / "a").read_text() == "x"
+            ask(unprotect, agent, paths=[str(elsewhere)], descriptors=[key])
+        assert (elsewhere / "a").read_text() == "x"
+        assert ask(keys.status, agent).document["sealed"] == 0
 
 
 def test_no_secret_reaches_status_log_or_home(agent: Agent, folder: Path, capfd: pytest.CaptureFixture[str]):
