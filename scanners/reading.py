@@ -219,7 +219,9 @@ class _OneItem:
         suffix = self._suffix + b"!" + escape(member.name)
         if member.source is not None:
             try:
-                self._reader._read(member.source, suffix, depth + 1)
+                reason = self._reader._read(member.source, suffix, depth + 1)
+                if reason == "expansion":  # the budget is one for all of the file: the rest is not read either
+                    self._notes.partly(reason)
             finally:
                 member.source.close()
             return

@@ -18,6 +18,7 @@ from config.errors import ClocheError
 from config.schema import DetectSettings, ScanSettings
 from scanners.assembly import assemble
 from scanners.discover import Discovery, Found, reason_of
+from scanners.own import known_by_others
 from scanners.pool import Worker, WorkerLost, Workshop, new_run_key
 from scanners.records import Coverage, FileIdentity, Item, Reason
 from scanners.snapshot import Snapshot, clear_leftovers, is_sqlite, take
@@ -137,7 +138,10 @@ class _Run:
         """Give a listed path to a worker, or settle it at once."""
         task = _Task(found=found)
         self._line.append(task)
-        if found.status != "read":
+        name = os.path.basename(found.path)
+        if found.status == "read":
+            task.found = found = known_by_others(found, name)
+        if found.descriptor < 0:
             task.done = True
             return
         if found.identity is not None:
@@ -146,7 +150,6 @@ class _Run:
             os.close(found.descriptor)
             task.done = True
             return
-        name = os.path.basename(found.path)
         size = os.fstat(found.descriptor).st_size
         descriptors = [found.descriptor]
         database = is_sqlite(found.descriptor)

@@ -33,6 +33,7 @@ def apply_log(database: io.FileIO, log: io.FileIO) -> int:
     Raises:
         OSError: the copy can't be written.
     """
+    log.seek(0)
     stream = io.BufferedReader(log, 1 << 20)
     header = stream.read(_HEADER.size)
     if len(header) < _HEADER.size:
