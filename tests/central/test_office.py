@@ -43,7 +43,7 @@ def test_a_head_office_is_never_made_over_another(office: OfficeProcess) -> None
 
 
 def test_a_folder_without_a_head_office_is_named(tmp_path: Path) -> None:
-    for verb in (["serve"], ["token"], ["status"], ["keys", "init"]):
+    for verb in (["serve"], ["keys", "init"]):
         done = run(tmp_path, *verb)
         assert done.returncode == 2
         assert str(tmp_path) in done.stderr

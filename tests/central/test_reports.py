@@ -112,7 +112,7 @@ def test_health_closes_alerts_that_are_no_longer_open(enrolled: Enrol, browser_p
     store.report("health", {"open_alerts": ["2"]})
     overview = browser_page.get("/", params={"lang": "en"}).text
     tile = overview.split(store.store_id)[1].split("</article>")[0]
-    assert "1 open alerts" in tile
+    assert "open alerts: 1" in tile
 
 
 @pytest.mark.parametrize(
