@@ -1,7 +1,6 @@
 """Quarantine: what goes into the vault comes back identical, and what cannot go is named."""
 
 import os
-import resource
 import shutil
 import socket
 import sqlite3
@@ -15,6 +14,7 @@ import pytest
 
 from config.errors import RefusedError, UsageError
 from config.identity import Identity, make_identity
+from containment import vaulting
 from containment.entries import Entry
 from containment.fence import FS_APPEND, FS_IMMUTABLE, read_flags, write_flags
 from containment.journal import Journal
@@ -480,7 +480,6 @@ def test_a_full_disk_loses_nothing(room: Room, monkeypatch: pytest.MonkeyPatch) 
     plain(room, "large", os.urandom(300_000))
     before = portrait(room)
     quarantine = room.open()
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     real = os.write
 
     def full(descriptor: int, data: bytes) -> int:
@@ -491,13 +490,31 @@ def test_a_full_disk_loses_nothing(room: Room, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(os, "write", full)
     contained = quarantine.add(room.files(), "I-1", TERMS)
     monkeypatch.undo()
-    assert (soft, hard) == resource.getrlimit(resource.RLIMIT_FSIZE)
     assert [os.path.basename(entry.path) for entry in contained.entries] == [b"small"]
     assert [(refusal.cause, refusal.fenced) for refusal in contained.refused] == [("no_space", True)]
     assert stat.S_IMODE((room.tree / "large").stat().st_mode) == 0
     assert len(os.listdir(room.home / "vault")) == 1
     quarantine.release(quarantine.entries(), room.sheet)
     assert portrait(room) == before
+
+
+def test_a_copy_that_does_not_decrypt_never_costs_the_original(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain(room, "会员.csv", os.urandom(5000))
+    before = portrait(room)
+    real = vaulting.seal
+
+    def on_a_failing_disk(source, target, *others):  # type: ignore[no-untyped-def]
+        receipt = real(source, target, *others)
+        last = os.fstat(target).st_size - 100
+        os.pwrite(target, bytes([os.pread(target, 1, last)[0] ^ 1]), last)
+        return receipt
+
+    monkeypatch.setattr(vaulting, "seal", on_a_failing_disk)
+    quarantine = room.open()
+    contained = quarantine.add(room.files(), None, TERMS)
+    assert [(refusal.cause, refusal.fenced) for refusal in contained.refused] == [("damaged", False)]
+    assert portrait(room) == before
+    assert os.listdir(room.home / "vault") == []
 
 
 def test_ids_and_incidents_that_lead_elsewhere_are_refused(room: Room) -> None:
