@@ -74,7 +74,9 @@ def build_agent(home: Home, settings: Settings, watch: Watch | None = None) -> I
         mask=mask_text,
     )
     try:
-        recover(journal)
+        from agent.sealing.recording import note_recovered  # here, for it needs the class above
+
+        note_recovered(agent, recover(journal))
         quarantine.recover()
         yield agent
     finally:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+import signal
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,7 +24,9 @@ from config.errors import CorruptError, ExitCode, RefusedError, UsageError
 from config.home import find_home
 from config.identity import Identity, encode_public, make_identity
 from config.schema import ProtectSettings, Role, ScanSettings, Settings, WatchSettings
+from containment.journal import Journal
 from containment.recovery import SEAL, Recovered
+from containment.sealing import Sealer
 from scanners.identity import Identities
 from scanners.records import Finding, Item, Place
 
@@ -322,6 +326,34 @@ def test_recovery_tells_the_inventory(agent: Agent, folder: Path):
     for outcome, state in (("finished", "sealed"), ("undone", "plain")):
         note_recovered(agent, [Recovered(kind=SEAL, outcome=outcome, paths=(path,), sealed_paths=(sealed,))])
         assert agent.inventory.item_at(path).state == state
+
+
+class DiesWhenCommitted(Journal):
+    """Kills its process once the decision is on record."""
+
+    def append(self, entry: Mapping[str, Any]) -> None:
+        super().append(entry)
+        if entry["step"] == "committed":
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_after_a_kill_the_next_start_finishes_and_tells_inventory_register_and_log(tmp_path: Path, folder: Path):
+    path = folder / "a.csv"
+    path.write_text(PHONE)
+    with running(tmp_path, folder) as agent:
+        agent.keyring.adopt(IDENTITY.public)
+        scanned(agent, item_of(path))
+    child = os.fork()
+    if child == 0:
+        Sealer(DiesWhenCommitted(agent.home.journal), agent.keyring, samba=frozenset).seal([os.fsencode(path)])
+        os._exit(1)
+    assert os.waitpid(child, 0)[1] == signal.SIGKILL
+    assert len(os.listdir(folder)) == 2  # sealed, and the hidden original
+    with running(tmp_path, folder) as agent:
+        assert os.listdir(folder) == ["a.csv.cloche"]
+        assert agent.inventory.item_at(os.fsencode(path)).state == "sealed"
+        assert ask(keys.status, agent).document["sealed"] == 1
+        assert json.loads(record_of(agent).splitlines()[-1])["details"]["outcome"] == "finished"
 
 
 def test_keys_are_made_once_rotated_and_checked(tmp_path: Path, folder: Path):
