@@ -66,9 +66,8 @@ def main() -> None:
             if wrong:
                 print("false", dump, table, column["column"], sorted(wrong), column["comment"])
     precision, recall = hits / max(1, hits + false), hits / max(1, hits + missed)
-    print(
-        f"columns: precision {precision:.3f} recall {recall:.3f} F1 {2 * precision * recall / max(1e-9, precision + recall):.3f}"
-    )
+    harmonic = 2 * precision * recall / max(1e-9, precision + recall)
+    print(f"columns: precision {precision:.3f} recall {recall:.3f} F1 {harmonic:.3f}")
 
 
 if __name__ == "__main__":

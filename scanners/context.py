@@ -28,7 +28,10 @@ ENEMIES: Final = (
 
 
 def compile_words(words: Iterable[str]) -> re.Pattern[str]:
-    """One pattern for all words; longest first, so that `order_sn` is no `order`."""
+    """One pattern for all words; longest first, so that `order_sn` is no `order`.
+
+    The set of first characters in front spares trying sixty words at every position.
+    """
     latin = sorted((w for w in words if w.isascii()), key=len, reverse=True)
     other = sorted((w for w in words if not w.isascii()), key=len, reverse=True)
     parts = []
@@ -36,7 +39,8 @@ def compile_words(words: Iterable[str]) -> re.Pattern[str]:
         joined = "|".join(re.escape(word).replace(r"\ ", r"[ _\-]?") for word in latin)
         parts.append(f"{LATIN_BEFORE}(?i:{joined}){LATIN_AFTER}")
     parts += [re.escape(word) for word in other]
-    return re.compile("|".join(parts))
+    firsts = {word[0] for word in other} | {c for word in latin for c in (word[0].lower(), word[0].upper())}
+    return re.compile(f"(?=[{re.escape(''.join(sorted(firsts)))}])(?:{'|'.join(parts)})")
 
 
 ENEMY_PATTERN: Final = compile_words(ENEMIES)

@@ -7,7 +7,7 @@ is linear in the text; windows and repeats are bounded. Offsets are characters o
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from config.schema import DetectSettings, ItemKind
@@ -182,10 +182,10 @@ class ItemAnalysis:
         """Count what is in a running text (or in a cell of one) at `place`."""
         plain = to_plain(text)
         line, done = place.line or 1, 0
+        where = replace(place, line=None)
+        in_cell = place.column is not None
         values = []
-        for found in self.analyser.locate(plain, strict=place.column is not None):
-            line += plain.text.count("\n", done, found.start)
-            done = found.start
+        for found in self.analyser.locate(plain, strict=in_cell):
             value = plain.text[found.start : found.end]
             entry = Value(
                 entity=found.entity,
@@ -195,16 +195,12 @@ class ItemAnalysis:
                 person=found.person,
             )
             values.append(entry)
-            where = Place(table=place.table, column=place.column, member=place.member, page=place.page, line=line)
-            if place.column is None:
-                self.tally.add_in_text(entry, where)
+            if in_cell:
+                self.tally.add(entry, where, line)
             else:
-                self.tally.add(
-                    entry,
-                    Place(
-                        table=place.table, column=place.column, member=place.member, page=place.page, line=place.line
-                    ),
-                )
+                line += plain.text.count("\n", done, found.start)
+                done = found.start
+                self.tally.add_in_text(entry, where, line)
         return values
 
     def finish(self) -> Analysis:

@@ -8,6 +8,7 @@ wrong check digit in a column called 身份证 is an id all the same. Empty cell
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Final
 
 from scanners.columns import Column, decide
@@ -95,8 +96,8 @@ class Table:
         for column, place, cell in zip(self.columns or (), self.places, row, strict=False):
             if not cell or (column.entity is None and not column.mixed):
                 continue
-            here = Place(table=place.table, column=place.column, member=place.member, page=place.page, line=line)
             if column.mixed:
+                here = replace(place, line=line)
                 if cell.strip().lower() not in NOTHING:
                     for value in self.read_cell(cell, here):
                         if value.person:
@@ -105,7 +106,7 @@ class Table:
             entry = self.judge(column, cell)
             if entry is None:
                 continue
-            fingerprint = self.tally.add(entry, here)
+            fingerprint = self.tally.add(entry, place, line)
             if entry.person:
                 keys.setdefault(entry.entity, fingerprint)
                 if entry.entity == "ADDRESS":

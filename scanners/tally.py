@@ -52,12 +52,11 @@ class Tally:
         self.keys: set[int] = set()
         self.beyond = Distinct()
 
-    def add(self, value: Value, place: Place) -> int:
-        """Count one value; gives its fingerprint. `place.line` is kept for the first of its kind only."""
-        where = replace(place, line=None)
-        known = self.sums.get((value.entity, where))
+    def add(self, value: Value, place: Place, line: int | None) -> int:
+        """Count one value at `place` (without a line); gives its fingerprint. The first `line` is kept."""
+        known = self.sums.get((value.entity, place))
         if known is None:
-            known = self.sums[value.entity, where] = Sum(place=place)
+            known = self.sums[value.entity, place] = Sum(place=replace(place, line=line))
         known.count += 1
         known.confidence = max(known.confidence, value.score)
         fingerprint = self.fingerprints.of(value.entity, value.normal)
@@ -69,9 +68,9 @@ class Tally:
         self.personal[value.entity] = self.personal.get(value.entity, False) or value.person
         return fingerprint
 
-    def add_in_text(self, value: Value, place: Place) -> None:
+    def add_in_text(self, value: Value, place: Place, line: int | None) -> None:
         """A value of running text: whose it is cannot be told, so persons are the most of any one identifier."""
-        fingerprint = self.add(value, place)
+        fingerprint = self.add(value, place, line)
         if value.person and value.entity in IDENTIFIERS:
             keys = self.in_text.setdefault(value.entity, set())
             if len(keys) < MOST_KEYS:

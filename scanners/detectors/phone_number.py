@@ -12,7 +12,6 @@ import re
 from collections.abc import Iterator
 from typing import ClassVar, Final, Literal
 
-from scanners.context import BEFORE, line_before
 from scanners.detectors.base import Candidate, Detector, stands_alone, within
 
 MOBILE: Final = re.compile(
@@ -65,8 +64,7 @@ class PhoneNumber(Detector):
                 weight = self.context.weigh(text, *found.span())
                 plain = 0.5 if re.search(r"[ \-]", found.group()) else 0.3
                 yield self.candidate(found, (0.1, plain, 0.6)[weight + 1], person=False)
-        spoken = self.context.pattern.search(text, line_before(text, start, BEFORE), end)
-        for found in within(LOCAL, text, start, end) if spoken else ():
+        for found in within(LOCAL, text, start, end):
             if stands_alone(text, *found.span()) and self.context.weigh(text, *found.span()) > 0:
                 near = self.context.pattern.search(text, max(0, found.start() - 8), found.start())
                 yield self.candidate(found, 0.6 if near else 0.3)

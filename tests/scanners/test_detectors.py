@@ -34,6 +34,9 @@ VECTORS = [
     ("CN_RESIDENT_ID", "身份证«11010119900307461»", False),
     ("CN_RESIDENT_ID", "身份证«1101011990030746101»", False),
     ("CN_RESIDENT_ID", "a9«110101199003074610»bc", False),  # inside a hash
+    ("CN_RESIDENT_ID", "f«110101199003074610»", False),
+    ("CN_RESIDENT_ID", "«650101199003074618»", False),  # a province that is there, a wrong check
+    ("CN_RESIDENT_ID", "身份证«650101199003074618»", True),
     ("CN_RESIDENT_ID", "order_sn=«202405171234567890»", False),
     ("CN_RESIDENT_ID", "证件号«110101********4610»", True),
     ("PHONE_NUMBER", "«13800001111»", True),
@@ -61,6 +64,7 @@ VECTORS = [
     ("PHONE_NUMBER", "1.2.«13800001111»", False),
     ("PHONE_NUMBER", "ts=«1700000000000»", False),
     ("PHONE_NUMBER", "c0ffee«13800001111»ab", False),
+    ("PHONE_NUMBER", "c0ffee«13800001111»", False),
     ("PHONE_NUMBER", "日期«2024-05-17»", False),
     ("PHONE_NUMBER", "库存«88880000»", False),
     ("CREDIT_CARD", "«4111111111111111»", True),

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from config.schema import DetectSettings
 from scanners.distinct import EXACT, Distinct, Fingerprints
-from scanners.engine import Analyser, Analysis
+from scanners.engine import Analyser, Analysis, Located, settle
 from scanners.levels import grade
 from scanners.records import Chunk, Place, Rows
+from scanners.tally import Value
 
 KEY = b"a key of this run"
 NAMELESS = Analyser(DetectSettings(), names=False, run_key=KEY)
@@ -37,6 +38,15 @@ def test_a_number_that_can_be_two_things_keeps_both_labels_and_one_entity_never_
     for entity in {span.entity for span in spans}:
         own = [span for span in spans if span.entity == entity]
         assert all(one.end <= other.start for one, other in pairwise(own))
+
+
+def test_of_overlapping_candidates_of_one_entity_the_best_stays() -> None:
+    def at(start: int, end: int, score: float, entity: str = "A") -> Located:
+        return Located(entity=entity, start=start, end=end, score=score)
+
+    assert settle([at(0, 9, 0.5), at(3, 12, 0.8), at(20, 25, 0.5)]) == [at(3, 12, 0.8), at(20, 25, 0.5)]
+    assert settle([at(0, 9, 0.5), at(0, 4, 0.5)]) == [at(0, 9, 0.5)]
+    assert settle([at(0, 9, 0.5), at(3, 12, 0.8, "B")]) == [at(0, 9, 0.5), at(3, 12, 0.8, "B")]
 
 
 PLANTED = st.sampled_from(["13800001111", "110101199003074610", "4111111111111111", "ceshi@qq.com", "京A12345"])
@@ -106,9 +116,10 @@ def test_the_same_phone_in_a_text_and_in_a_table_is_one_person_under_one_run_key
 
 def test_no_value_is_in_the_repr_of_what_comes_out() -> None:
     found = analyse(Chunk(text="电话13800001111，身份证110101199003074610，邮箱ceshi@qq.com，卡号4111111111111111"))
-    shown = repr(found) + repr(Chunk(text="电话13800001111"))
-    for value in ("13800001111", "110101199003074610", "ceshi@qq.com", "4111111111111111"):
-        assert value not in shown
+    value = Value(entity="PHONE_NUMBER", text="13800001111", normal="13800001111", score=1.0, person=True)
+    shown = repr(found) + repr(Chunk(text="电话13800001111")) + repr(value)
+    for planted in ("13800001111", "110101199003074610", "ceshi@qq.com", "4111111111111111"):
+        assert planted not in shown
 
 
 def test_the_threshold_decides_what_is_accepted() -> None:
