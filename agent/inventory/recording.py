@@ -100,7 +100,7 @@ class Recording:
                     [{k: v for k, v in value.items() if k != "first_run"} for value in changed],
                 )
             if fresh:
-                session.execute(insert(ItemRow), fresh)
+                session.connection().execute(insert(ItemRow.__table__), fresh)  # type: ignore[arg-type]
                 known |= self._known(session, [value["path"] for value in fresh])
             findings = [
                 from_finding(known[path], finding)
@@ -108,7 +108,7 @@ class Recording:
                 for finding in item.findings
             ]
             if findings:
-                session.execute(insert(FindingRow), findings)
+                session.connection().execute(insert(FindingRow.__table__), findings)  # type: ignore[arg-type]
             self._see_sealed(session, items)
 
     def _known(self, session: Session, paths: list[bytes]) -> dict[bytes, int]:
