@@ -16,10 +16,11 @@ from typing import Final
 
 import click
 
-from agent.link.outbox import LINK_ACCOUNT, Spool
+from agent.link.outbox import LINK_ACCOUNT
 from agent.link.preload import preload
 from agent.link.sender import Sender
 from agent.link.settings import SETTINGS_FILE, Enrolment
+from agent.link.spool import Spool
 from config.errors import ClocheError, ExitCode, NoDaemonError
 from config.home import find_home
 from config.log import describe, get_logger, set_up_logging

@@ -20,157 +20,17 @@ import pwd
 import stat
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from agent.link.settings import Enrolment, read_enrolment
-from central.wire import COALESCED, KINDS, MAX_BODY, REPORT_SCHEMA, Kind, digest, report_message
+from agent.link.spool import STATE_FILE, LinkState, Spool, file_name
+from central.wire import COALESCED, MAX_BODY, REPORT_SCHEMA, Kind, digest, report_message
 from config.errors import ClocheError, RefusedError
 from config.privileges import NOBODY
 
 LINK_ACCOUNT: Final = "cloche-link"
-STATE_FILE: Final = "link.state"
 HEAD_FILE: Final = "head"
-MAX_STATE: Final = 16_384
-SIGNATURE_SIZE: Final = 64
-
-
-@dataclass(frozen=True, kw_only=True)
-class Report:
-    """One waiting report. `body` is what was signed, byte for byte."""
-
-    number: int
-    kind: Kind
-    body: bytes = field(repr=False)
-    signature: bytes = field(repr=False)
-
-
-@dataclass(frozen=True, kw_only=True)
-class LinkState:
-    """What the link says about itself; the daemon believes none of it beyond dropping what was acknowledged.
-
-    `refused` are reports that head office will never take, by number and HTTP status.
-    """
-
-    acknowledged: int = 0
-    last_contact: str = ""
-    fault: str = ""
-    refused: tuple[tuple[int, int], ...] = ()
-
-
-class Spool:
-    """The waiting reports as the link sees them, by a descriptor of the folder that is kept open.
-
-    Opened before rights are dropped, it works where the path can no longer be walked.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        """Open the folder.
-
-        Raises:
-            RefusedError: it does not exist or may not be read.
-        """
-        self.folder = folder
-        self._state: int | None = None
-        try:
-            self._directory = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW)
-        except OSError as error:
-            raise RefusedError(f"{folder}: cannot be opened: {error.strerror}") from error
-
-    def close(self) -> None:
-        """Give the descriptors back. Calling it twice is harmless."""
-        for descriptor in (self._directory, self._state):
-            if descriptor is not None and descriptor >= 0:
-                os.close(descriptor)
-        self._directory, self._state = -1, None
-
-    def entries(self) -> list[tuple[int, Kind]]:
-        """Number and kind of every file of the spool, acknowledged ones included, in order."""
-        found: list[tuple[int, Kind]] = []
-        for name in os.listdir(self._directory):
-            number, _, rest = name.partition(".")
-            if number.isdecimal():
-                found.extend((int(number), kind) for kind in KINDS if kind == rest)
-        return sorted(found)
-
-    def pending(self) -> list[tuple[int, Kind]]:
-        """Number and kind of every report not yet acknowledged, in order."""
-        acknowledged = self.state().acknowledged
-        return [entry for entry in self.entries() if entry[0] > acknowledged]
-
-    def read(self, number: int, kind: Kind) -> Report | None:
-        """One report, or None where a newer one has replaced it meanwhile.
-
-        Raises:
-            ClocheError: the file cannot be read.
-        """
-        name = file_name(number, kind)
-        try:
-            descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self._directory)
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise ClocheError(f"{self.folder / name}: cannot be read: {error.strerror}") from error
-        with os.fdopen(descriptor, "rb") as file:
-            content = file.read(SIGNATURE_SIZE + MAX_BODY + 1)
-        return Report(number=number, kind=kind, signature=content[:SIGNATURE_SIZE], body=content[SIGNATURE_SIZE:])
-
-    def enrolment(self) -> Enrolment | None:
-        """Where head office is, or None if the store is not enrolled.
-
-        Raises:
-            ClocheError: the file is damaged.
-        """
-        return read_enrolment(self._directory)
-
-    def state(self) -> LinkState:
-        """What the link last wrote; the empty state where that is absent, torn or no state at all."""
-        with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
-            descriptor = os.open(
-                STATE_FILE, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, dir_fd=self._directory
-            )
-            with os.fdopen(descriptor, "rb") as file:
-                values = json.loads(file.read(MAX_STATE))
-            return LinkState(
-                acknowledged=int(values["acknowledged"]),
-                last_contact=str(values["last_contact"]),
-                fault=str(values["fault"]),
-                refused=tuple((int(number), int(status)) for number, status in values["refused"]),
-            )
-        return LinkState()
-
-    def open_state(self) -> None:
-        """Take the right to write `link.state`, before rights are dropped.
-
-        Raises:
-            RefusedError: the daemon has not made the file, or it may not be written.
-        """
-        try:
-            self._state = os.open(STATE_FILE, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self._directory)
-        except OSError as error:
-            raise RefusedError(f"{self.folder / STATE_FILE}: cannot be written: {error.strerror}") from error
-
-    def write_state(self, state: LinkState) -> None:
-        """Record an acknowledgement or a fault, durable on return. `open_state` comes first.
-
-        Raises:
-            ClocheError: the disk refused it; the report will be sent once more.
-        """
-        values = {
-            "acknowledged": state.acknowledged, "last_contact": state.last_contact, "fault": state.fault[:200],
-            "refused": state.refused[-200:],
-        }  # fmt: skip
-        content = json.dumps(values).encode()
-        if self._state is None:
-            raise RefusedError(f"{self.folder / STATE_FILE}: was not opened for writing")
-        try:
-            os.pwrite(self._state, content, 0)
-            os.ftruncate(self._state, len(content))
-            os.fsync(self._state)
-        except OSError as error:
-            raise ClocheError(f"{self.folder / STATE_FILE}: cannot be written: {error.strerror}") from error
 
 
 class Outbox:
@@ -345,8 +205,3 @@ def _link_owner() -> tuple[int, int]:
     except KeyError:
         return NOBODY, NOBODY
     return account.pw_uid, account.pw_gid
-
-
-def file_name(number: int, kind: Kind) -> str:
-    """Name of a report's file in the spool."""
-    return f"{number:016d}.{kind}"

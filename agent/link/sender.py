@@ -16,8 +16,8 @@ from typing import Final
 
 import httpx
 
-from agent.link.outbox import LinkState, Report, Spool
 from agent.link.settings import Enrolment
+from agent.link.spool import LinkState, Report, Spool
 from central.wire import HEADER_NUMBER, HEADER_SIGNATURE, HEADER_STORE, HEADER_WIRE, WIRE, encode
 from config.log import get_logger
 

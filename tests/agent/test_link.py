@@ -22,9 +22,10 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from agent.link.outbox import Outbox, Spool
+from agent.link.outbox import Outbox
 from agent.link.sender import Sender
 from agent.link.settings import Enrolment
+from agent.link.spool import Spool
 from central.authority import make_authority
 from central.home import HeadOfficeHome
 from central.testing import OfficeProcess, serve_office

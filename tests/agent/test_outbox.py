@@ -16,7 +16,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from agent.link.outbox import LinkState, Outbox, Spool
+from agent.link.outbox import Outbox
+from agent.link.spool import LinkState, Spool
 from central.wire import COALESCED, KINDS, MAX_BODY, digest, is_signed, report_message
 from config.errors import ClocheError, RefusedError
 
