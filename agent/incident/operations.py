@@ -13,7 +13,7 @@ from agent.incident.records import KINDS, SCOPES, Declaration, Incident
 from agent.incident.store import IncidentStore
 from agent.incident.view import clocks_of, full, summary
 from agent.operation import Answer, Request
-from config.errors import ExitCode, UsageError
+from config.errors import ExitCode, RefusedError, UsageError
 from config.schema import Role
 from containment.keys import Unlocker
 
@@ -134,16 +134,38 @@ def read_declaration(agent: Agent, request: Request) -> Declaration:
         text = text_of(request, name)
         return parse_moment(text, f"--{name.replace('_', '-')}", now, zone) if text else None
 
-    discovered_at, occurred_at = moment("discovered_at") or now, moment("occurred_at")
+    paths = tuple(map(absolute, arguments.get("paths") or ()))
+    if not request.caller.is_owner:
+        within_roots(agent, paths)
+    discovered_at, occurred_at = moment("discovered_at") or noticed(agent, scope, now), moment("occurred_at")
     if occurred_at and occurred_at > discovered_at:
         raise UsageError("--occurred-at: lies after --discovered-at")
     return Declaration(
         kind=kind, summary=words[:LONGEST_TEXT], discovered_at=discovered_at,
         occurred_at=occurred_at, place=text_of(request, "place")[:LONGEST_TEXT],
         types=tuple(agent.mask(str(name)) for name in arguments.get("types") or ()),
-        paths=tuple(map(absolute, arguments.get("paths") or ())), scope=scope or None,
+        paths=paths, scope=scope or None,
         by=request.caller.user,
     )  # fmt: skip
+
+
+def noticed(agent: Agent, scope: str, now: datetime) -> datetime:
+    """When it was discovered, if nobody says: what open alerts are about was discovered by the first of them."""
+    alerts = agent.inventory.alerts() if scope == "alerts" else ()
+    return min((alert.at for alert in alerts if alert.keys), default=now)
+
+
+def within_roots(agent: Agent, paths: tuple[bytes, ...]) -> None:
+    """Who is not the owner may name what is scanned: a role must not move the system's own files.
+
+    Raises:
+        RefusedError: a path lies elsewhere.
+    """
+    roots = [os.path.realpath(os.fsencode(root)) for root in agent.settings.scan.roots]
+    for path in paths:
+        real = os.path.realpath(path)
+        if not any(real == root or real.startswith(root.rstrip(b"/") + b"/") for root in roots):
+            raise RefusedError(f"{agent.mask(os.fsdecode(path))}: lies outside the scanned folders")
 
 
 def absolute(text: object) -> bytes:

@@ -16,6 +16,7 @@ import pytest
 
 from agent.audit import verify
 from agent.incident.declare import Declaration, declare, preview, report
+from agent.incident.evidence import as_json, crossing_facts, event_facts, process_facts
 from agent.incident.store import IncidentStore
 from agent.incident.undo import close, dismiss
 from agent.inventory.records import Alert
@@ -26,7 +27,7 @@ from config.home import find_home
 from config.identity import make_identity
 from config.schema import Settings
 from containment.evidence import verify_chain
-from containment.processes import start_time
+from containment.processes import Holder, start_time
 from scanners.identity import Identities
 from scanners.records import FileIdentity, Finding, Item
 
@@ -175,6 +176,18 @@ def test_no_name_or_summary_carries_a_value_out(home, share):
             folder = path.with_suffix("")
             shutil.unpack_archive(path, folder, "zip")
             assert PLANTED not in (folder / "word" / "document.xml").read_text(encoding="utf-8")
+
+
+def test_evidence_masks_what_it_is_given_whoever_forgot_to(home):
+    raw = f"/s/{PLANTED}.csv".encode()
+    with opened(home) as agent:
+        event = AccessEvent(at=0.0, monotonic_ns=0, key="k", path=raw, operation="read", program=raw, command=raw)
+        held = Holder(pid=9, started=1, program=raw, command=raw, uid=0, session=1, paths=(raw,))
+        crossing = Crossing(
+            event=event, rule="bound", subject="user", keys=("k",), persons=1, response="alert", outcome="alerted"
+        )
+        facts = [event_facts(event, agent.mask), crossing_facts(crossing, agent.mask), process_facts(held, agent.mask)]
+        assert PLANTED.encode() not in as_json(facts)
 
 
 def test_a_report_contains_nothing_and_fills_in_what_is_known(home, share):
