@@ -11,8 +11,12 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import get_args
 
 import pytest
+
+from config.text import Text
+from containment.places import Cause
 
 CLOCHE = [sys.executable, "-c", "from agent.cli import main; main()"]
 
@@ -170,3 +174,11 @@ def test_a_name_that_is_no_text_comes_with_its_bytes(cloche: Shell, tmp_path: Pa
     assert {"path", "path_b64", "sealed_path", "sealed_path_b64", "size"} == set(item)
     shown = cloche("protect", str(data / "nowhere\x1b[31m"))
     assert b"\x1b" not in shown.stderr
+
+
+def test_every_cause_has_its_words_and_its_line_in_the_manual():
+    page = (Path(__file__).parents[2] / "docs" / "protect.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE)
+    assert sorted(listed) == sorted(get_args(Cause))
+    for language in ("zh-CN", "en"):
+        assert all(Text(language)(f"protect.cause_{cause}") for cause in listed)
