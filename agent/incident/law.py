@@ -69,11 +69,6 @@ class Regime(Record):
     grades: tuple[Grade, ...] = ()
     duties: tuple[Duty, ...]
 
-    def grade_of(self, persons: int) -> Grade | None:
-        """The highest grade whose inclusive bound `persons` reaches."""
-        reached = [grade for grade in self.grades if persons >= grade.persons]
-        return max(reached, key=lambda grade: grade.persons, default=None)
-
 
 def parse_regime(name: str, text: str) -> Regime:
     """A regime from TOML; its id is the file's name.
