@@ -11,8 +11,10 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from config.schema import DetectSettings, ItemKind
+from scanners.columns import decide
 from scanners.detectors import DETECTORS, Detector
 from scanners.distinct import Fingerprints
+from scanners.levels import load_levels
 from scanners.masking import by_entity, mask_value
 from scanners.prefilter import NamePlaces, number_places
 from scanners.records import Chunk, Finding, Place, Rows, Span
@@ -95,6 +97,18 @@ class Analyser:
             self.national = NationalRecognizers(settings.countries)
         self.numeric: Sequence[Detector] = [d for d in DETECTORS if d.looks_at == "numbers"]
         self.textual: Sequence[Detector] = [d for d in DETECTORS if d.looks_at == "text"]
+
+    def warm_up(self) -> None:
+        """Read every pack and the model now: a sandboxed worker may not open files later.
+
+        Raises:
+            ClocheError: names are asked for and the weights are not installed.
+        """
+        load_levels()
+        decide("", ["name"], [], [["warm"]])
+        mask_value("PERSON", "warm")
+        if self.finder is not None:
+            self.finder.find(["预热"])
 
     def detect(self, text: str) -> list[Span]:
         """Accepted spans of a text, sorted by start; offsets in characters of `text`."""

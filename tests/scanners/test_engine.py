@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from itertools import pairwise
 
@@ -150,3 +152,18 @@ def test_a_record_outranks_an_id_alone_and_more_persons_weigh_more() -> None:
     assert [grade({entity: True}, 1)[0] for entity in ("IP_ADDRESS", "PERSON", "PHONE_NUMBER", "CREDIT_CARD")] == [
         1, 2, 3, 4,
     ]  # fmt: skip
+
+
+def test_a_warm_analyser_opens_no_file_any_more() -> None:
+    code = (
+        "import sys; from config.schema import DetectSettings; from scanners.engine import Analyser;"
+        "from scanners.records import Chunk, Rows;"
+        "a = Analyser(DetectSettings(), names=True, run_key=b'run'); a.warm_up();"
+        "opened = []; sys.addaudithook(lambda event, args: opened.append(args[0]) if event == 'open' else None);"
+        "i = a.begin('x', 'text'); i.feed(Chunk(text='收货人：张测试，电话13800001111'));"
+        "row = ('张测试', '13800001111', '找李测试 139****2222');"
+        "i.feed(Rows(table='t', columns=('姓名', 'phone', 'remark'), rows=(row,)));"
+        "assert i.finish().persons == 1; print(opened)"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "[]"
