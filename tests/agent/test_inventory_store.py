@@ -431,9 +431,9 @@ def test_a_damaged_inventory_is_refused_by_name_and_left_alone(tmp_path, content
 def test_a_damaged_page_is_noticed_at_the_start(tmp_path):
     path = tmp_path / "inventory.db"
     with Inventory(path) as inventory:
-        inventory.record_run([file_item(f"/x/{n}", inode=n + 1) for n in range(500)], roots=[b"/x"], at=NOW)
+        inventory.record_run([file_item(f"/x/{n}", inode=n + 1) for n in range(3000)], roots=[b"/x"], at=NOW)
     content = bytearray(path.read_bytes())
-    for page in range(4096, len(content), 4096):
+    for page in range(len(content) * 3 // 4 // 4096 * 4096, len(content), 4096):
         content[page : page + 200] = b"\xa5" * 200
     path.write_bytes(content)
     with pytest.raises(CorruptError, match=r"inventory\.db"):
