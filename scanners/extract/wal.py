@@ -34,7 +34,11 @@ def apply_log(database: io.FileIO, log: io.FileIO) -> int:
         OSError: the copy can't be written.
     """
     log.seek(0)
-    stream = io.BufferedReader(log, 1 << 20)
+    with io.BufferedReader(io.FileIO(log.fileno(), "r", closefd=False), 1 << 20) as stream:
+        return _apply(database, log, stream)
+
+
+def _apply(database: io.FileIO, log: io.FileIO, stream: io.BufferedReader) -> int:
     header = stream.read(_HEADER.size)
     if len(header) < _HEADER.size:
         return 0

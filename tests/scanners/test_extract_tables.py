@@ -14,6 +14,7 @@ from openpyxl.comments import Comment
 from scanners.extract.api import Budget, Notes, Source
 from scanners.extract.sql_dump import SqlDumpExtractor
 from scanners.extract.sql_values import MYSQL, STANDARD, cut_tuple
+from scanners.extract.wal import apply_log, say_rollback_mode
 
 
 @pytest.mark.parametrize("codec", ["utf-8", "utf-8-sig", "gb18030", "utf-16"])
@@ -184,7 +185,7 @@ def test_an_id_number_stored_as_a_float_is_called_imprecise(read):
     assert (reading.top.status, reading.top.reason) == ("partial", "precision")
 
 
-def database(folder) -> bytes:
+def make_database(folder) -> bytes:
     path = folder / "x.db"
     connection = sqlite3.connect(path)
     connection.execute('CREATE TABLE "客户 表" (id INTEGER, tel TEXT, photo BLOB, gbk BLOB)')
@@ -199,14 +200,35 @@ def database(folder) -> bytes:
 
 
 def test_a_database_inside_an_archive_gives_its_tables(read, tmp_path):
-    reading = read("x.db", database(tmp_path))
+    reading = read("x.db", make_database(tmp_path))
     assert reading.of("客户 表").rows == [("1", "13800001111", "", "测试甲电话")]
     assert reading.suffixes == ["", "#客户 表", "#blank"]
 
 
 def test_a_broken_database_page_costs_its_table_and_not_the_others(read, tmp_path):
-    data = bytearray(database(tmp_path))
+    data = bytearray(make_database(tmp_path))
     data[4096:4196] = b"\xff" * 100
     reading = read("x.db", bytes(data))
     assert (reading.top.status, reading.top.reason) == ("partial", "malformed")
     assert reading.report("#blank").status == "partial"
+
+
+def test_a_torn_frame_of_a_log_ends_it_and_the_transactions_before_count(tmp_path):
+    path = tmp_path / "x.db"
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("CREATE TABLE t (a)")
+    connection.execute("INSERT INTO t VALUES (1)")
+    connection.execute("INSERT INTO t VALUES (2)")
+    log = bytearray((tmp_path / "x.db-wal").read_bytes())
+    data = path.read_bytes()
+    connection.close()
+    log[-1] ^= 1
+    (tmp_path / "copy.db").write_bytes(data)
+    (tmp_path / "copy.log").write_bytes(log)
+    with io.FileIO(tmp_path / "copy.db", "r+") as database, io.FileIO(tmp_path / "copy.log") as frames:
+        assert apply_log(database, frames) > 0
+        say_rollback_mode(database)
+    copy = sqlite3.connect(tmp_path / "copy.db")
+    assert copy.execute("SELECT a FROM t").fetchall() == [(1,)]
+    copy.close()

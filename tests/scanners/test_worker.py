@@ -74,11 +74,11 @@ def test_a_worker_holds_no_descriptor_but_its_socket(worker):
     assert kinds <= {"/dev/null", "socket"}
 
 
-def test_workers_end_with_the_process_that_started_them(tmp_path):
+def test_workers_end_with_the_process_that_started_them_even_when_they_hang():
     program = (
         "import os\nfrom config.schema import *\nfrom scanners.pool import *\n"
         "w = Workshop(scan=ScanSettings(), detect=DetectSettings(), names=False, run_key=b'x'*32,"
-        " on_worker=lambda p: None).open()\nprint(w.pid, flush=True)\nos.kill(os.getpid(), 9)\n"
+        " on_worker=lambda p: None).open()\nprint(w.pid, flush=True)\nos.kill(w.pid, 19)\nos.kill(os.getpid(), 9)\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
     pid = int(done.stdout)
