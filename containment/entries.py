@@ -41,7 +41,6 @@ Cause = Literal[
     "damaged",     # the vault's copy fails its check
     "wrong_key",   # the key does not open it
     "cut_off",     # a crash came before its copy was verified
-    "unknown",     # nothing in quarantine is called so
 ]  # fmt: skip
 STATES: Final[Mapping[Step, State]] = {
     "begin": "fenced", "fenced": "fenced", "verified": "fenced", "vaulted": "vaulted", "restoring": "vaulted",

@@ -117,7 +117,7 @@ class Intake:
         here = [entry for entry in entries if entry.id in gone]
         for entry in here:
             self._bury(entry, gone[entry.id])
-        sync_folders(here)
+        _sync_folders(here)
         try:
             return Contained(entries=tuple(self.register.record("vaulted", gone)), refused=tuple(refused))
         except OSError as error:
@@ -209,7 +209,7 @@ class Intake:
         return new, waiting, refused
 
 
-def sync_folders(entries: Iterable[Entry]) -> None:
+def _sync_folders(entries: Iterable[Entry]) -> None:
     """Make removals in the entries' folders durable.
 
     One that is lost all the same (the folder went elsewhere, the disk failed) brings back a fenced original whose copy

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -22,7 +23,9 @@ from config.errors import ExitCode, RefusedError, UsageError
 from config.home import Home, find_home
 from config.identity import Identity, make_identity
 from config.schema import Person, ScanSettings, Settings
-from containment.quarantine import Quarantine
+from config.text import LANGUAGES, Text
+from containment.entries import Cause, State
+from containment.quarantine import Quarantine, Result
 from scanners.identity import Identities
 from scanners.records import Finding, Item
 
@@ -288,6 +291,13 @@ def test_a_sealed_file_is_sealed_again_for_the_inventory_once_it_is_back(agent: 
     item = agent.inventory.item_at(os.fsencode(sealed))
     assert item is not None
     assert (item.state, item.sealed_path) == ("sealed", os.fsencode(sealed))
+
+
+def test_every_cause_and_result_has_words_in_both_languages() -> None:
+    keys = [f"quarantine.cause_{cause}" for cause in get_args(Cause) if cause]
+    keys += [f"quarantine.result_{result}" for result in get_args(Result)]
+    keys += [f"quarantine.state_{state}" for state in get_args(State)]
+    assert all(Text(language)(key) for key in keys for language in LANGUAGES)
 
 
 def run(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
