@@ -165,6 +165,30 @@ def test_the_links_account_reads_reports_and_can_change_only_its_own_word(outbox
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
+@pytest.mark.parametrize(
+    "kinds", [("alert",), ("alert", "alert"), ("alert", "health"), ("incident", "inventory", "audit")]
+)
+def test_a_crash_between_report_and_head_reuses_no_number_and_keeps_the_chain(
+    tmp_path: Path, kinds: tuple[str, ...]
+) -> None:
+    folder = tmp_path / "outbox"
+    box, head = Outbox(folder, KEY.sign), b""
+    for kind in kinds:
+        head = (folder / "head").read_bytes() if (folder / "head").exists() else b""
+        box.put(kind, {})
+    box.close()
+    if head:
+        (folder / "head").write_bytes(head)
+    else:
+        (folder / "head").unlink()
+    again = Outbox(folder, KEY.sign)
+    assert again.put("alert", {}) == len(kinds) + 1
+    again.close()
+    found = {number: envelope for number, _kind, envelope in read_all(folder)}
+    last_kept = max(number for number, kind in enumerate(kinds, start=1) if kind not in COALESCED)
+    assert found[len(kinds) + 1]["previous"] == {"number": last_kept, "digest": found[last_kept]["digest"]}
+
+
 PUTTER = """
 import sys
 from pathlib import Path
