@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import os
 import struct
-from typing import Final
+from typing import BinaryIO, Final
 
 _HEADER: Final = struct.Struct(">8I")
 _FRAME: Final = struct.Struct(">6I")
@@ -38,7 +38,7 @@ def apply_log(database: io.FileIO, log: io.FileIO) -> int:
         return _apply(database, log, stream)
 
 
-def _apply(database: io.FileIO, log: io.FileIO, stream: io.BufferedReader) -> int:
+def _apply(database: io.FileIO, log: io.FileIO, stream: BinaryIO) -> int:
     header = stream.read(_HEADER.size)
     if len(header) < _HEADER.size:
         return 0
