@@ -34,10 +34,9 @@ from containment.slots import (
 )
 from containment.streaming import BodyWriter, body_size, digest_rest, read_body
 
-SUFFIX: Final = b".cloche"
 LARGEST_HASHED_HOLES: Final = 64 << 30  # a forged file of 2**62 zeros must not keep a core busy for ever
 
-__all__ = ["SUFFIX", "ChangedError", "Core", "OuterKey", "Receipt", "is_sealed", "read_core", "seal", "unseal"]
+__all__ = ["ChangedError", "Core", "OuterKey", "Receipt", "is_sealed", "read_core", "seal", "unseal"]
 
 
 class ChangedError(ClocheError):
