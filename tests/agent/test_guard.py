@@ -408,13 +408,14 @@ def test_marks_denials_blocks_and_policy_outlive_the_guard(store: Store, thief: 
     session = store.crossing().event.session
     responder = store.responder()
     os.kill(responder, signal.SIGKILL)
+    wait_for(lambda: subprocess.run(["cat", files[0]], capture_output=True, check=False).returncode == 1)
+    assert files[0].read_bytes(), "exempt before the daemon has connected again"
     gaps = {entry.cause for entry in store.happened(Gap) if isinstance(entry, Gap)}
     wait_for(lambda: _is_back(watch, gaps))
     assert gaps >= {"guard_lost", "guard_restart"}
     stats = watch.stats()
     assert (stats["marks"], stats["blocked"]) == (12, [session])
     assert subprocess.run(["cat", files[0]], capture_output=True, check=False).returncode == 1
-    assert files[0].read_bytes(), "the daemon is exempt again"
     assert state(copier.pid) == "T"
     thief(sys.executable, "-c", READ_ALL, *files[1:])
     assert store.crossing().response == "stop"
