@@ -517,6 +517,30 @@ def test_a_copy_that_does_not_decrypt_never_costs_the_original(room: Room, monke
     assert os.listdir(room.home / "vault") == []
 
 
+def test_recovery_looks_at_the_copy_before_the_original_goes(room: Room) -> None:
+    path = plain(room)
+    before = portrait(room)
+    quarantine = room.open()
+    real = quarantine._intake.register.record
+
+    def cut(step, facts):  # type: ignore[no-untyped-def]
+        done = real(step, facts)
+        if step == "verified":
+            raise KeyboardInterrupt
+        return done
+
+    quarantine._intake.register.record = cut  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        quarantine.add(room.files(), "I-1", TERMS)
+    (copy,) = (room.home / "vault").iterdir()
+    copy.write_bytes(copy.read_bytes()[:-1])
+    again = room.open()
+    assert [(refusal.cause, refusal.fenced) for refusal in again.recover().refused] == [("cut_off", True)]
+    assert path.exists()
+    again.unfence(again.entries("fenced"))
+    assert portrait(room) == before
+
+
 def test_ids_and_incidents_that_lead_elsewhere_are_refused(room: Room) -> None:
     quarantine = room.open()
     with pytest.raises(UsageError):
