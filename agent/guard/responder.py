@@ -7,7 +7,6 @@ this process itself stands still, the watcher (`agent.guard.main`) kills it and 
 
 from __future__ import annotations
 
-import dataclasses
 import gc
 import os
 import select
@@ -31,25 +30,16 @@ from agent.guard.marks import Marked, Marks
 from agent.guard.protocol import VERSION, Message, ProtocolError
 from agent.guard.state import StateLog
 from agent.guard.station import Station, listener_from
+from agent.guard.stops import Stops
 from agent.guard.subjects import Known, Subjects
 from config.privileges import die_with_parent, forbid_dumps, leave_network
 
 NO_FANOTIFY: Final = 3  # exit code: trying again is no use
 _BITE: Final = 25  # marks set between two looks at the kernel's queue: under 1 ms
-_STOP_WAIT_NS: Final = 50_000_000
 _TIDY_NS: Final = 60_000_000_000
 _AGAIN_NS: Final = 1_000_000_000
 _AGAIN_TRUSTED_NS: Final = 60_000_000_000
 _NEVER_STOPPED: Final = frozenset({0, 1, 2})
-
-
-@dataclasses.dataclass(kw_only=True, slots=True)
-class _Stopping:
-    """A crossing held back until its process is seen stopped."""
-
-    message: Message
-    pid: int
-    since: int
 
 
 class Responder:
@@ -68,7 +58,7 @@ class Responder:
         self.figures = {"events": 0, "denied": 0, "faults": 0, "slowest_us": 0.0, "state_faults": 0}
         self._policy: Message = {}
         self._restoring: deque[Marked] = deque()
-        self._stopping: list[_Stopping] = []
+        self._stops = Stops()
         self._own = _NEVER_STOPPED | {os.getpid(), os.getppid()}
 
     # --- answering -----------------------------------------------------------------------------------------------
@@ -175,7 +165,7 @@ class Responder:
         if not verdict.allow:
             self._note({"type": "block", "session": subject.session, "at": began, "uid": subject.uid})
         if verdict.stop:
-            self._stopping.append(_Stopping(message=crossing, pid=subject.pid, since=began))
+            self._stops.expect(crossing, subject.pid, began)
             self._stop_others(subject)
         else:
             self.station.tell(crossing, urgent=True)
@@ -190,20 +180,6 @@ class Responder:
                 continue
             if self.decider.policy.role(subject) is None and known.seen:
                 self.subjects.stop(subject)
-
-    def _confirm_stops(self, now: int) -> None:
-        """Tell crossings whose process is stopped (or gone, or takes too long: then without a time)."""
-        waiting = []
-        for stopping in self._stopping:
-            state = _state(stopping.pid)
-            if state in "Tt" and state:
-                stopping.message["outcome"] = "stopped"
-                stopping.message["stopped_ms"] = round((now - stopping.since) / 1e6, 3)
-            elif state not in ("", "Z", "X") and now - stopping.since < _STOP_WAIT_NS:
-                waiting.append(stopping)
-                continue
-            self.station.tell(stopping.message, urgent=True)
-        self._stopping = waiting
 
     # --- obeying -------------------------------------------------------------------------------------------------
 
@@ -365,13 +341,13 @@ class Responder:
         tidied = time.monotonic_ns()
         while True:
             busy = bool(self._restoring) or ready >= 0
-            pending = bool(self._stopping or self.station.waiting or self.station.lost or self.station.has_replies)
-            epoll.poll(0 if busy else 0.001 if self._stopping else 0.02 if pending else 5.0)
+            pending = bool(self._stops or self.station.waiting or self.station.lost or self.station.has_replies)
+            epoll.poll(0 if busy else 0.001 if self._stops else 0.02 if pending else 5.0)
             for event in self.group.events():
                 self.answer(event)
             now = time.monotonic_ns()
-            if self._stopping:
-                self._confirm_stops(now)
+            for crossing in self._stops.confirmed(now):
+                self.station.tell(crossing, urgent=True)
             self._serve(epoll)
             self.station.flush(now)
             for _ in range(min(_BITE, len(self._restoring))):
@@ -396,20 +372,6 @@ class Responder:
             self.station.hang_up()
         if self.station.accept() and self.station.connection is not None:
             epoll.register(self.station.connection, select.EPOLLIN)
-
-
-def _state(pid: int) -> str:
-    try:
-        descriptor = os.open(b"/proc/%d/stat" % pid, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return ""
-    try:
-        text = os.read(descriptor, 512)
-    except ProcessLookupError:
-        return ""
-    finally:
-        os.close(descriptor)
-    return chr(text[text.rindex(b")") + 2])
 
 
 def main(arguments: list[str]) -> NoReturn:

@@ -3,7 +3,7 @@
 Three implementations speak this protocol: the guard (fanotify permission events: who, and blocking), watchdog
 (inotify: neither who nor blocking) and none at all. What none of them sees: files on NFS changed by another
 machine, `io_uring` reads of a descriptor opened before the mark, and a mapping that existed before the mark
-(fanotify(7), BUGS; measured in `docs/decisions`).
+(fanotify(7), BUGS; `tests/agent/test_guard.py` shows which).
 """
 
 from __future__ import annotations

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import pwd
 import select
-import shutil
 import socket
 import subprocess
 import sys
@@ -22,6 +21,7 @@ from typing import Any, Final, cast
 
 from agent.guard.protocol import PACKET, VERSION, Message, ProtocolError, batches, decode, encode
 from agent.watch.api import AccessEvent, Crossing, Gap, Happening, MarkResult, Tier, Watched
+from agent.watch.policy import policy_message
 from config.errors import ClocheError
 from config.home import Home
 from config.schema import WatchSettings
@@ -323,38 +323,6 @@ class GuardWatch:
             except ClocheError:
                 self._clients[session] = None
         return self._clients[session]
-
-
-def policy_message(settings: WatchSettings) -> Message:
-    """The policy for the guard. Programs go by device and inode of today's file: it is sent anew after an upgrade."""
-    programs: list[tuple[int, int, str]] = []
-    names: set[str] = set()
-    for role, entries in (
-        ("shared", settings.shared_servers),
-        ("exempt", settings.exempt_programs),
-        ("protected", settings.protected_programs),
-    ):
-        for entry in entries:
-            if "/" not in entry and role == "shared":
-                names.add(entry)
-            path = entry if "/" in entry else shutil.which(entry, path="/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin")
-            if path is None:
-                continue
-            try:
-                facts = os.stat(path)
-            except OSError:
-                continue
-            is_samba = role == "shared" and os.path.basename(path) == "smbd"
-            programs.append((facts.st_dev, facts.st_ino, "samba" if is_samba else role))
-    return {
-        "max_files": settings.max_files,
-        "max_persons": settings.max_persons,
-        "window_seconds": settings.window_seconds,
-        "response": settings.response,
-        "decoy_response": settings.decoy_response,
-        "programs": programs,
-        "shared_names": sorted(names),
-    }
 
 
 def user_name(uid: int) -> str:
