@@ -36,9 +36,16 @@ class ControlServer:
     a killed daemon was doing is taken up by recovery at its next start, and the client is told that it went away.
     """
 
-    def __init__(self, agent: Agent, find: Callable[[str], Listed] = find_operation) -> None:
+    def __init__(
+        self,
+        agent: Agent,
+        *,
+        find: Callable[[str], Listed] = find_operation,
+        changed: Callable[[], None] = lambda: None,
+    ) -> None:
         self._agent = agent
         self._find = find
+        self._changed = changed
         self._slots = threading.BoundedSemaphore(MAX_CONNECTIONS)
         self._threads: set[threading.Thread] = set()
         path = agent.home.control_socket
@@ -126,6 +133,8 @@ class ControlServer:
             log.error("operation failed", operation=str(frame.get("operation")), error=describe(error))
             message = self._agent.text("cli.internal_error", what=describe(error))
             return {"error": message, "exit_code": int(ExitCode.FAILED)}
+        if listed.tells_head_office:
+            self._changed()
         return {"document": answer.document, "exit_code": int(answer.exit_code)}
 
     def _caller(self, connection: socket.socket) -> Caller:

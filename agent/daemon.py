@@ -49,6 +49,10 @@ SEAL_EVERY: Final = timedelta(minutes=5)
 STALLED_SECONDS: Final = 60.0
 
 
+class StoppedError(ClocheError):
+    """A scan that ends because the daemon does; what it had found is kept."""
+
+
 class Daemon:
     """One daemon of one home.
 
@@ -63,6 +67,7 @@ class Daemon:
         self._crossings: queue.Queue[Crossing | None] = queue.Queue()
         self._pumped = time.monotonic()
         self._rescan = threading.Event()
+        self._changed = threading.Event()
         self._schedule = Schedule(agent.settings, lambda: datetime.now(UTC))
 
     def run(self) -> None:
@@ -70,7 +75,7 @@ class Daemon:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda _number, _frame: self._stop.set())
         self._mark()
-        server = ControlServer(self._agent)
+        server = ControlServer(self._agent, changed=self._changed.set)
         threads = [
             threading.Thread(target=self._guarded, args=(loop,), name=loop.__name__.strip("_"))
             for loop in (self._pump, self._respond, self._work)
@@ -132,6 +137,7 @@ class Daemon:
     def _respond(self) -> None:
         while (crossing := self._crossings.get()) is not None:
             self._attempt("respond to a crossed bound", partial(respond, self._agent, crossing))
+            self._changed.set()
 
     def _mark(self) -> None:
         """Hand the watch what the inventory knows, and the decoys."""
@@ -148,7 +154,8 @@ class Daemon:
         health = sealing = datetime.min.replace(tzinfo=UTC)
         while not self._stop.wait(TICK_SECONDS):
             now = datetime.now(UTC)
-            last = self._agent.inventory.last_run()
+            roots = tuple(os.path.realpath(os.fsencode(root)) for root in self._agent.settings.scan.roots)
+            last = self._agent.inventory.last_run(covering=roots)
             due = self._rescan.is_set() or self._schedule.due(last.ended_at if last else None, now)
             if self._agent.settings.scan.roots and due:
                 self._rescan.clear()
@@ -157,20 +164,29 @@ class Daemon:
             if now - sealing > SEAL_EVERY:
                 sealing = now
                 self._attempt("seal by policy", self._seal)
+            if self._changed.is_set():
+                self._changed.clear()
+                self._attempt("report the inventory", partial(report_inventory, self._agent))
+                health = datetime.min.replace(tzinfo=UTC)
             if now - health > HEALTH_EVERY:
                 health = now
-                self._attempt("report", lambda: report_health(self._agent))
+                self._attempt("report", partial(report_health, self._agent))
 
     def _scan(self) -> None:
-        request = Request(arguments={"scheduled": True}, caller=this_caller())
+        def look_up(_update: dict[str, Any]) -> None:
+            if self._stop.is_set():
+                raise StoppedError("the scan was cut short: the daemon stops")
+
+        request = Request(arguments={"scheduled": True}, caller=this_caller(), progress=look_up)
         find_operation("scan").load()(self._agent, request)
-        report_inventory(self._agent)
+        self._changed.set()
 
     def _seal(self) -> None:
         if not self._agent.keyring.ready:
             return
         with self._agent.exclusive:
             seal_by_policy(self._agent, dry_run=self._agent.settings.protect.mode == "observe")
+        self._changed.set()
 
     def _attempt(self, what: str, step: Callable[[], Any]) -> None:
         """Do a step; if it fails, say so and go on: the next round tries again."""

@@ -1,7 +1,8 @@
 """The explicit list of operations. Modules are imported when an operation is first called.
 
-`changes_files` operations run one at a time in the daemon; the others run beside them, so that a declaration never
-waits for an hour-long scan. A declaration denies, fences and stops at once and takes its turn only for the vault.
+After a `tells_head_office` operation head office is told how things stand. `changes_files` operations run one at a
+time in the daemon; the others run beside them, so that a declaration never waits for an hour-long scan. A declaration
+denies, fences and stops at once and takes its turn only for the vault.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ class Listed:
     module: str
     function: str
     changes_files: bool = False
+    tells_head_office: bool = False
 
     def load(self) -> Operation:
         """The function."""
@@ -28,29 +30,32 @@ class Listed:
 
 
 OPERATIONS: Final[dict[str, Listed]] = {
-    "scan": Listed(module="agent.pipeline", function="scan"),
+    "scan": Listed(module="agent.pipeline", function="scan", tells_head_office=True),
     "inventory.list": Listed(module="agent.inventory.operations", function="list_items"),
     "inventory.show": Listed(module="agent.inventory.operations", function="show_item"),
-    "inventory.find": Listed(module="agent.inventory.operations", function="find_value"),
     "inventory.export": Listed(module="agent.inventory.operations", function="export_items"),
     "keys.init": Listed(module="agent.sealing.keys", function="init"),
     "keys.status": Listed(module="agent.sealing.keys", function="status"),
     "keys.rotate": Listed(module="agent.sealing.keys", function="rotate", changes_files=True),
     "keys.recover": Listed(module="agent.sealing.keys", function="recover"),
-    "protect": Listed(module="agent.sealing.files", function="protect", changes_files=True),
-    "unprotect": Listed(module="agent.sealing.files", function="unprotect", changes_files=True),
+    "protect": Listed(module="agent.sealing.files", function="protect", changes_files=True, tells_head_office=True),
+    "unprotect": Listed(module="agent.sealing.files", function="unprotect", changes_files=True, tells_head_office=True),
     "open": Listed(module="agent.sealing.files", function="open_sealed"),
-    "quarantine.add": Listed(module="agent.quarantining", function="add", changes_files=True),
+    "quarantine.add": Listed(module="agent.quarantining", function="add", changes_files=True, tells_head_office=True),
     "quarantine.list": Listed(module="agent.quarantining", function="list_entries"),
     "quarantine.show": Listed(module="agent.quarantining", function="show"),
     "quarantine.verify": Listed(module="agent.quarantining", function="verify"),
-    "quarantine.release": Listed(module="agent.quarantining", function="release", changes_files=True),
+    "quarantine.release": Listed(
+        module="agent.quarantining", function="release", changes_files=True, tells_head_office=True
+    ),
     "incident.report": Listed(module="agent.incident.operations", function="report"),
-    "incident.declare": Listed(module="agent.incident.operations", function="declare"),
+    "incident.declare": Listed(module="agent.incident.operations", function="declare", tells_head_office=True),
     "incident.list": Listed(module="agent.incident.operations", function="list_incidents"),
     "incident.show": Listed(module="agent.incident.operations", function="show"),
-    "incident.close": Listed(module="agent.incident.operations", function="close"),
-    "incident.dismiss": Listed(module="agent.incident.operations", function="dismiss", changes_files=True),
+    "incident.close": Listed(module="agent.incident.operations", function="close", tells_head_office=True),
+    "incident.dismiss": Listed(
+        module="agent.incident.operations", function="dismiss", changes_files=True, tells_head_office=True
+    ),
     "audit.verify": Listed(module="agent.audit", function="verify_operation"),
     "audit.export": Listed(module="agent.audit", function="export_operation"),
     "enrol": Listed(module="agent.enrolment", function="enrol"),

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,8 +19,9 @@ from agent.inventory.paths import escape, path_fields, shown_path
 from agent.inventory.people import FileGroup, People, by_file
 from agent.operation import Answer, Request
 from agent.schedule import Breath, is_busy
+from agent.sealing.register import SealedRegister
 from config.errors import ExitCode, UsageError
-from scanners.records import Coverage
+from scanners.records import Coverage, Item
 
 if TYPE_CHECKING:
     from agent.watch.api import Watched
@@ -94,7 +96,7 @@ class Line:
         breath = Breath(lambda: is_busy(self._agent.settings)) if self.scheduled else None
         before = {watched.key for watched in self._watch_list()}
         recording = self._agent.inventory.begin_run(self.roots, at=self._started, recipe=self._recipe)
-        for group in by_file(read_all(self._request())):
+        for group in by_file(self._recognised(read_all(self._request()))):
             for item in group.items:
                 recording.add(group.with_persons(item))
                 self._found += bool(item.findings)
@@ -127,6 +129,12 @@ class Line:
         if self._fail_on_findings and self._found:
             return ExitCode.FINDINGS
         return ExitCode.DONE if self._coverage.clean else ExitCode.INCOMPLETE
+
+    def _recognised(self, items: Iterable[Item]) -> Iterator[Item]:
+        """Sealed files that this store sealed are as good as read: what is in them was inventoried before."""
+        sealed = frozenset(SealedRegister(self._agent.inventory.sessions).sealed_paths())
+        for item in items:
+            yield replace(item, status="read", reason="") if item.kind == "sealed" and item.path in sealed else item
 
     def _watch_list(self) -> Iterator[Watched]:
         return self._agent.inventory.watch_list(self._agent.settings.watch.decoys)

@@ -74,13 +74,16 @@ def build_agent(home: Home, settings: Settings, watch: Watch | None = None) -> I
         mask=mask_text,
     )
     try:
-        from agent.sealing.recording import note_recovered  # here, for it needs the class above
+        # here, for both need the class above
+        from agent.aftermath import note_recovery
+        from agent.sealing.recording import note_recovered
 
         note_recovered(agent, recover(journal))
-        quarantine.recover()
+        note_recovery(agent, quarantine.recover())
         yield agent
     finally:
         agent.watch.close()
         agent.inventory.close()
         agent.events.close()
         agent.outbox.close()
+        agent.audit.close()

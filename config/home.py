@@ -45,7 +45,7 @@ class Home:
 
     @property
     def outbox(self) -> Path:
-        """Folder shared with the link: `outbox.db`, nothing else."""
+        """Folder shared with the link: the spool of signed reports (`docs/decisions/0005`)."""
         return self.state / "outbox"
 
     @property

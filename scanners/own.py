@@ -1,6 +1,7 @@
 """Files that are settled without a worker: sealed ones, and what SQLite keeps beside a database.
 
-A sealed file is Cloche's own: what is in it was inventoried before it was sealed. A write-ahead log is read with its
+A sealed file is encrypted, and here nobody can tell who sealed it: anybody may put our magic before plain text. The
+agent, which keeps the register of what this store has sealed, knows better. A write-ahead log is read with its
 database (`scanners.snapshot`); its index (`-shm`) holds page numbers only (sqlite.org/walformat.html). A rollback
 journal holds old pages and is left to the workers, which do not read it and say so.
 """
@@ -25,7 +26,7 @@ def known_by_others(found: Found, name: bytes) -> Found:
     except OSError:
         return found
     if start == SEALED_MAGIC:
-        settled = replace(found, kind="sealed", status="skipped", reason="reserved", descriptor=-1)
+        settled = replace(found, kind="sealed", status="unread", reason="encrypted", descriptor=-1)
     elif name.endswith(_BESIDE) and _is_database(found.folder, name[:-4]):
         settled = replace(found, kind="sqlite", descriptor=-1)
     else:

@@ -33,6 +33,7 @@ def main() -> int:
     parent = os.getppid()
     hello = Hello.model_validate(json.loads(channel.recv(1 << 20)))
     analyser = Analyser(hello.detect, names=hello.names, run_key=bytes.fromhex(hello.run_key))
+    analyser.warm_up()
     load_everything(analyser)
     scan = hello.scan
     confine(memory_mb=scan.worker_memory_mb, file_mb=scan.max_expanded_mb, parent=parent)

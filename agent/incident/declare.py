@@ -97,6 +97,7 @@ def finish(course: Course) -> None:
 
     course.take("outbox", tell)
     course.take("documents", lambda: Outcome(details={"count": write_documents(agent, course.incident)}))
+    agent.outbox.put("incident", for_head_office(agent, course.incident, datetime.now(UTC)))  # now with its documents
     agent.audit.sign_head()
 
 

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from agent.inventory.records import Alert
+from agent.reporting import report_alert
 from agent.watch.api import BLOCKING, Crossing, Gap, Happening, Rule
 from agent.watch.rules.api import Action, BehaviourRule, Wording, kind_of_incident
 from agent.watch.rules.bound import Bound
@@ -45,7 +46,7 @@ def _crossed(agent: Agent, crossing: Crossing) -> None:
     wording = Wording(text=agent.text, mask=agent.mask)
     words = rule.words(crossing, wording, action)
     access = crossing.event
-    agent.inventory.add_alert(
+    alert = agent.inventory.add_alert(
         Alert(
             at=datetime.fromtimestamp(access.at, UTC),
             kind=crossing.rule,
@@ -59,6 +60,7 @@ def _crossed(agent: Agent, crossing: Crossing) -> None:
             stop_ms=crossing.stopped_ms,
         )
     )
+    report_alert(agent, alert)
     agent.audit.append(
         f"watch.{crossing.rule}", "cloche", action=action, session=access.session, files=len(crossing.keys),
         persons=crossing.persons, stopped_ms=crossing.stopped_ms,
@@ -98,7 +100,6 @@ def _declare(agent: Agent, crossing: Crossing, words: str) -> None:
             discovered_at=at,
             occurred_at=at,
             place=agent.settings.store.name,
-            scope="alerts",
             by="cloche",
             machine=True,
         ),
@@ -107,7 +108,7 @@ def _declare(agent: Agent, crossing: Crossing, words: str) -> None:
 
 def _missed(agent: Agent, gap: Gap) -> None:
     """Tell, and mark all again: a guard that came back may lack what was marked while it was away."""
-    agent.inventory.add_alert(
+    alert = agent.inventory.add_alert(
         Alert(
             at=datetime.fromtimestamp(gap.at, UTC),
             kind="gap",
@@ -115,6 +116,7 @@ def _missed(agent: Agent, gap: Gap) -> None:
             text=agent.text(f"watch.gap_{gap.cause}", lost=gap.lost if gap.lost is not None else "?"),
         )
     )
+    report_alert(agent, alert)
     if gap.cause == "guard_restart" and agent.watch.tier in BLOCKING:
         try:
             agent.watch.mark(agent.inventory.watch_list(agent.settings.watch.decoys))

@@ -43,11 +43,9 @@ def step_prepare(stage: Stage) -> None:
     if not stage.given:
         stage.facts["reservations"] = facts_of(stage.store / "预订" / "预订名单.pdf")[0]
     stage.home.mkdir(mode=0o711)
-    roots = json.dumps([str(stage.store)], ensure_ascii=False)
     till = stage.output / "till" / "till"
     (stage.home / "cloche.toml").write_text(
-        f'[store]\nname = "测试一店"\n[scan]\nroots = {roots}\n'
-        f'[watch]\nresponse = "stop"\nprotected_programs = ["{till}"]\n',
+        f'[store]\nname = "测试一店"\n[watch]\nresponse = "stop"\nprotected_programs = ["{till}"]\n',
         encoding="utf-8",
     )
     # a till is a program of its own: protecting the interpreter would protect every script
@@ -81,12 +79,10 @@ def listening(port: int) -> bool:
 def step_scan(stage: Stage) -> None:
     """The summary a person would see, and the page."""
     page = stage.results / "scan.html"
-    stage.processes.wait_for("first scan", lambda: stage.processes.cloche("status")["last_scan"] is not None, 120)
     summary = stage.processes.call(BIN / "cloche", "scan", stage.store, "--html", page, codes=(0, 3))
     stage.words.line(summary.rstrip())
     stage.leavings += [page, *picture(stage, page.as_uri(), "scan.png")]
-    document = stage.processes.cloche("scan", stage.store, codes=(0, 3))
-    if not any(item["findings"] for item in document["items"]):
+    if not stage.processes.cloche("inventory", "list")["items"]:
         stage.tell("nothing_found")
         stage.ended = True
 

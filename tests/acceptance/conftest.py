@@ -66,7 +66,7 @@ class Shop:
 
     def start_guard(self) -> subprocess.Popen[bytes]:
         process = self.start("guard", BIN / "cloche-guard", "--home", self.home)
-        self.wait(lambda: (self.home / "run" / "guard.sock").exists())
+        self.wait((self.home / "run" / "guard.sock").exists)
         return process
 
     def start_daemon(self) -> subprocess.Popen[bytes]:
@@ -103,6 +103,7 @@ class Shop:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+        self.running.clear()
 
 
 @pytest.fixture

@@ -37,7 +37,8 @@ def inside(command: str, *, check: bool = True) -> subprocess.CompletedProcess[s
     done = subprocess.run(
         ["nsenter", "--target", pid, "--mount", "--uts", "--ipc", "--net", "--pid", "--root", "--wd", "--",
          "/bin/sh", "-c", command],
-        capture_output=True, text=True, check=False, env={"PATH": "/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"},
+        capture_output=True, text=True, check=False,
+        env={"PATH": "/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"},
     )  # fmt: skip
     if check and done.returncode:
         pytest.fail(f"{command}: {done.returncode}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}")
@@ -119,14 +120,14 @@ def test_setup_installs_a_service_that_observes_and_reaches_the_full_tier(machin
 
 
 def test_the_service_stops_a_thief_declares_and_undoes_it(machine: None) -> None:
-    inside("sed -i 's/^# response = \"alert\"/response = \"stop\"/' /etc/cloche/cloche.toml")
+    inside('sed -i \'s/^# response = "alert"/response = "stop"/\' /etc/cloche/cloche.toml')
     cloche("keys init --recovery-file /root/sheet.key")
     inside("systemctl restart cloche")
     before = inside("cd /srv/share && sha256sum * && stat -c '%n %a %u %g %y' *").stdout
     inside("setsid tar cf /root/loot.tar -C /srv/share . > /dev/null 2>&1 < /dev/null & sleep 2; true")
     assert inside("ps -o stat= -C tar").stdout.strip().startswith("T")
     assert cloche("status")["alerts"] >= 1
-    incident = cloche("incident declare --kind insider --summary t --scope alerts --yes")["incident"]["id"]
+    incident = cloche("incident declare --kind insider --summary t --scope alerts --yes")["id"]
     assert inside("ls /srv/share").stdout.count("已隔离.txt") > 0
     inside("pkill -9 tar", check=False)
     cloche(f"incident dismiss {incident} --yes")
@@ -151,7 +152,6 @@ def test_a_killed_or_stopped_part_comes_back_and_nobody_waits(machine: None) -> 
 def test_guard_daemon_and_link_are_small(machine: None) -> None:
     time.sleep(3)
     kilobytes = sum(
-        int(line)
-        for line in inside("ps -o rss= -C cloche -C cloche-guard -C python3 | cat; true").stdout.split()
+        int(line) for line in inside("ps -o rss= -C cloche -C cloche-guard -C python3 | cat; true").stdout.split()
     )
     assert 0 < kilobytes / 1024 <= 200, f"{kilobytes / 1024:.0f} MB"

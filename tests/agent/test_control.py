@@ -73,7 +73,7 @@ def home(tmp_path: Path) -> Iterator[Home]:
     home.create()
     settings = Settings(people=(Person(name="测试店长", roles=("store_manager",), user="root"),))
     agent = cast("Agent", SimpleNamespace(home=home, settings=settings, text=Text("en"), exclusive=threading.RLock()))
-    server = ControlServer(agent, find)
+    server = ControlServer(agent, find=find)
     server.start()
     yield home
     server.close()
@@ -113,7 +113,7 @@ def test_an_error_keeps_its_message_and_exit_code(home: Home) -> None:
 
 
 def test_an_unexpected_error_tells_its_place_and_not_its_words(home: Home, capfd: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(ClocheError, match="ValueError at test_control.py") as caught:
+    with pytest.raises(ClocheError, match=r"ValueError at test_control\.py") as caught:
         call(home, "break", {})
     assert caught.value.exit_code == 1
     captured = capfd.readouterr()

@@ -182,7 +182,7 @@ def test_our_sealed_files_are_skipped_and_their_mark_is_that_of_the_format(tmp_p
     assert SEALED_MAGIC == MAGIC
     (tmp_path / "a.csv.cloche").write_bytes(MAGIC + bytes(500))
     (item,) = run(tmp_path)
-    assert (item.kind, item.status, item.reason) == ("sealed", "skipped", "reserved")
+    assert (item.kind, item.status, item.reason) == ("sealed", "unread", "encrypted")
 
 
 def fill(path: Path, rows: int, *, mode: str) -> sqlite3.Connection:
