@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 TEST_PACKAGES := acl samba smbclient strace chromium poppler-utils fonts-noto-cjk iproute2 nftables util-linux e2fsprogs
 STORE ?=
 
-.PHONY: demo test test-service check check-static format lock clean bench-guard bench-detect
+.PHONY: demo test test-service test-crash check check-static format lock clean bench-guard bench-detect
 .DELETE_ON_ERROR:
 
 $(VENV)/bin/python:
@@ -57,6 +57,10 @@ lock: $(VENV)/.dev
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache
+
+# Kills the daemon at random moments while it seals and isolates (CLOCHE_CRASH_ROUNDS, default 100).
+test-crash: $(VENV)/.dev
+	CLOCHE_CRASH_ROUNDS=$${CLOCHE_CRASH_ROUNDS:-100} $(BIN)/pytest -q tests/acceptance/test_crash.py
 
 .cache/rootfs:
 	packaging/system-packages debootstrap systemd-container git

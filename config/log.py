@@ -46,8 +46,8 @@ def describe(error: BaseException) -> str:
     return f"{type(error).__name__} at {places or 'unknown place'}"
 
 
-def set_up_logging(*, debug: bool = False) -> None:
-    """Send the process's log to stderr. Called once, by the entry point."""
+def set_up_logging(*, debug: bool = False, quiet: bool = False) -> None:
+    """Send the process's log to stderr: from `info` on, `debug` more, `quiet` (a command of a person) less."""
     for name in SILENCED:
         library = logging.getLogger(name)  # noqa: TID251  this file is the one way to log
         library.handlers[:] = [logging.NullHandler()]
@@ -57,6 +57,7 @@ def set_up_logging(*, debug: bool = False) -> None:
         if sys.stderr.isatty()
         else structlog.processors.JSONRenderer(ensure_ascii=False)
     )
+    level = logging.DEBUG if debug else logging.WARNING if quiet else logging.INFO
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
@@ -64,7 +65,7 @@ def set_up_logging(*, debug: bool = False) -> None:
             without_values,
             renderer,
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG if debug else logging.INFO),
+        wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
     )

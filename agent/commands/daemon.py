@@ -7,6 +7,7 @@ import click
 from agent.cli import common_options
 from agent.console import Console
 from config.load import load_settings
+from config.log import set_up_logging
 
 
 @click.command("daemon")
@@ -15,4 +16,5 @@ def command(console: Console) -> None:
     """Run the daemon until SIGTERM."""
     from agent.daemon import run_daemon
 
+    set_up_logging(debug=console.debug)
     run_daemon(console.home, load_settings(console.home.settings_file))

@@ -171,6 +171,33 @@ def test_the_till_goes_on_while_a_thief_is_stopped_and_data_is_isolated(shop: Sh
     assert declaring.returncode == 0
 
 
+def test_a_daemon_that_protects_seals_what_lies_about_and_nothing_in_use(shop: Shop) -> None:
+    fill(shop.folder, files=4)
+    database = shop.folder / "orders.db"
+    with sqlite3.connect(database) as till:
+        till.execute("PRAGMA journal_mode=WAL")
+        till.execute("CREATE TABLE customers (name TEXT, mobile TEXT)")
+        till.executemany("INSERT INTO customers VALUES ('王测试', ?)", [(f"1380{n:07d}",) for n in range(50)])
+        till.commit()
+        fresh = shop.folder / "正在改.csv"
+        fresh.write_text(list_of(20))
+        os.utime(fresh, (time.time() + 600, time.time() + 600))
+        assert shop.cloche("keys", "init", "--recovery-file", shop.home.parent / "sheet.key").code == 0
+        shop.variables = {
+            "CLOCHE_SCAN__ROOTS": f'["{shop.folder}"]',
+            "CLOCHE_PROTECT__MODE": "protect",
+            "CLOCHE_PROTECT__QUIET_MINUTES": "0",
+        }
+        with (shop.folder / "导出03.csv").open("rb"):
+            shop.start_daemon()
+            shop.wait(lambda: len(list(shop.folder.glob("*.cloche"))) == 3, 60)
+            time.sleep(1)
+            names = {path.name for path in shop.folder.iterdir()}
+    till.close()
+    assert {"导出03.csv", "正在改.csv", "orders.db"} <= names
+    assert len([name for name in names if name.endswith(".cloche")]) == 3
+
+
 def test_a_daemon_without_root_says_that_its_tier_is_reduced(shop: Shop) -> None:
     doctor = shop.cloche("doctor", "--json")
     assert doctor.code in (0, 3)
