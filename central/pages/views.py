@@ -120,6 +120,7 @@ def one_incident(request: Request, session: Session) -> tuple[str, dict[str, Any
             (clock, int((clock.deadline - moment).total_seconds()) if clock.deadline else None)
             for clock in incident.clocks
         ],
+        "elapsed": int((moment - incident.discovered_at).total_seconds()),
         "told_at": row.number,
         "is_open": row.is_open,
     }
