@@ -41,6 +41,7 @@ Cause = Literal[
     "damaged",     # the vault's copy fails its check
     "wrong_key",   # the key does not open it
     "cut_off",     # a crash came before its copy was verified
+    "released",    # somebody gave it back while it waited for the vault
 ]  # fmt: skip
 STATES: Final[Mapping[Step, State]] = {
     "begin": "fenced", "fenced": "fenced", "verified": "fenced", "vaulted": "vaulted", "restoring": "vaulted",

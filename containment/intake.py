@@ -80,18 +80,43 @@ class Intake:
         return Contained(entries=tuple(closed), refused=tuple(refused))
 
     def take_in(self, entries: Sequence[Entry], progress: Callable[[int, int], None]) -> Contained:
-        """Take fenced entries into the vault; what cannot go in is refused, and in an incident stays fenced."""
-        taken: list[Entry] = []
-        refused: list[Refusal] = []
-        for start in range(0, len(entries), BATCH):
-            batch = entries[start : start + BATCH]
+        """Take fenced entries into the vault; what cannot go in is refused, and in an incident stays fenced.
+
+        An entry may have waited for its turn: what was vaulted meanwhile (two declarations over the same files) is
+        done, and what was given back stays out.
+        """
+        waiting, taken, refused = self._as_they_stand(entries)
+        for start in range(0, len(waiting), BATCH):
+            batch = waiting[start : start + BATCH]
             verified = [entry for entry in batch if entry.step == "verified"]
             verified += self._copy([entry for entry in batch if entry.step != "verified"], refused)
             done = self.finish(verified)
             taken += done.entries
             refused += done.refused
-            progress(start + len(batch), len(entries))
+            progress(start + len(batch), len(waiting))
         return Contained(entries=tuple(taken), refused=tuple(refused))
+
+    def _as_they_stand(self, entries: Iterable[Entry]) -> tuple[list[Entry], list[Entry], list[Refusal]]:
+        """Entries still fenced, entries in the vault already, and what went back while it waited."""
+        now = {entry.id: entry for entry in self.register.entries()}
+        fenced: list[Entry] = []
+        vaulted: list[Entry] = []
+        back: list[Refusal] = []
+        for entry in entries:
+            current = now.get(entry.id)
+            if current is not None and current.state == "fenced":
+                device = entry.original.device
+                fenced.append(
+                    replace(
+                        current, original=replace(current.original, device=device),
+                        forced=current.forced or entry.forced, immutable=entry.immutable,
+                    )
+                )  # fmt: skip
+            elif current is not None and current.state == "vaulted":
+                vaulted.append(current)
+            else:
+                back.append(Refusal(path=entry.path, cause="released"))
+        return fenced, vaulted, back
 
     def finish(self, entries: Sequence[Entry], *, after_cut: bool = False) -> Contained:
         """Remove originals whose verified copies are in the vault, and leave tombstones."""

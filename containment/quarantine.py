@@ -47,7 +47,7 @@ class Check:
 
 
 class Quarantine:
-    """See the module. Only the holder of `home/lock` has one. Safe among its threads; `fence` waits for nobody.
+    """See the module. Only the holder of `home/lock` has one. Safe among its threads; `fence` waits for no vault.
 
     Args:
         home_vault: folder of the sealed copies.
@@ -63,6 +63,7 @@ class Quarantine:
         self._intake = Intake(register=self._register, vault=self.vault, keyring=keyring, keys=self.keys)
         self._outlet = Outlet(register=self._register, vault=self.vault, keyring=keyring, keys=self.keys)
         self._turn = threading.RLock()
+        self._fencing = threading.Lock()
 
     def entries(self, *states: State) -> list[Entry]:
         """What is in quarantine (all states without one), oldest first."""
@@ -80,10 +81,13 @@ class Quarantine:
     def fence(self, paths: Iterable[bytes], incident: str, terms: Terms) -> Contained:
         """Close these files at once. `entries` are fenced now and wait for `take_in`; nothing else happened to them.
 
+        One fence at a time: a second one would take the first one's mode 000 for the file's own.
+
         Raises:
             ClocheError: the journal cannot be written: nothing was done.
         """
-        return self._intake.fence(paths, incident, terms)
+        with self._fencing:
+            return self._intake.fence(paths, incident, terms)
 
     def take_in(
         self, entries: Sequence[Entry], *, progress: Callable[[int, int], None] = lambda _done, _all: None

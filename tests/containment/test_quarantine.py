@@ -7,6 +7,7 @@ import sqlite3
 import stat
 import subprocess
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -572,3 +573,46 @@ def test_no_record_shows_a_path_in_its_repr(room: Room) -> None:
     assert "13800001111" not in shown
     assert "13900002222" not in shown
     assert isinstance(contained.entries[0], Entry)
+
+
+def test_two_declarations_over_the_same_files_lose_nothing(room: Room) -> None:
+    """A behaviour and a person declare at once: both fence, then both come to the vault, one after the other."""
+    path = plain(room)
+    before = portrait(room)
+    quarantine = room.open()
+    first = quarantine.fence([os.fsencode(path)], "I-1", TERMS)
+    second = quarantine.fence([os.fsencode(path)], "I-2", TERMS)
+    taken = quarantine.take_in(first.entries)
+    again = quarantine.take_in(second.entries)
+    assert [entry.id for entry in taken.entries] == [entry.id for entry in again.entries]
+    assert again.refused == ()
+    assert [check.result for check in quarantine.verify(quarantine.entries("vaulted"))] == ["intact"]
+    assert not quarantine.release(quarantine.entries("vaulted"), room.sheet).refused
+    assert portrait(room) == before
+
+
+def test_what_was_released_meanwhile_stays_out_of_the_vault(room: Room) -> None:
+    """A declaration waits for its turn while a person says that it was a false alarm."""
+    path = plain(room)
+    before = portrait(room)
+    quarantine = room.open()
+    fenced = quarantine.fence([os.fsencode(path)], "I-1", TERMS)
+    quarantine.release(quarantine.entries("fenced"), None)
+    late = quarantine.take_in(fenced.entries)
+    assert late.entries == ()
+    assert [refusal.cause for refusal in late.refused] == ["released"]
+    assert not late.refused[0].fenced
+    assert portrait(room) == before
+
+
+def test_fences_raised_at_once_agree_on_what_the_file_was(room: Room) -> None:
+    """Ten threads fence twenty files: whoever comes second must not take the fence for the file's own mode."""
+    paths = [os.fsencode(plain(room, f"{number}.csv")) for number in range(20)]
+    before = portrait(room)
+    quarantine = room.open()
+    with ThreadPoolExecutor(10) as pool:
+        done = [pool.submit(quarantine.fence, paths, f"I-{number}", TERMS) for number in range(10)]
+        assert not [refusal for future in done for refusal in future.result().refused]
+    assert len(quarantine.entries("fenced")) == len(paths)
+    quarantine.unfence(quarantine.entries("fenced"))
+    assert portrait(room) == before
