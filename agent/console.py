@@ -34,6 +34,12 @@ def printable(name: str | bytes) -> str:
     )  # fmt: skip
 
 
+def write_document(document: dict[str, Any]) -> None:
+    """Write a JSON document to stdout: UTF-8 whatever the terminal's (RFC 8259, 8.1), lone surrogates escaped."""
+    text = json.dumps(document, ensure_ascii=False, indent=2 if sys.stdout.isatty() else None)
+    click.echo(text.encode("utf-8", "backslashreplace"))
+
+
 @dataclass(kw_only=True)
 class Console:
     """Where a command writes. Made once per call by `agent.cli`, found as `click.Context.obj`."""
@@ -56,7 +62,7 @@ class Console:
 
     def document(self, document: dict[str, Any]) -> None:
         """Write the one JSON document of this call."""
-        click.echo(json.dumps(document, ensure_ascii=False, indent=2 if sys.stdout.isatty() else None))
+        write_document(document)
 
     def say(self, key: str, /, **values: object) -> None:
         """A message on stderr in the reader's language."""
@@ -71,6 +77,6 @@ class Console:
         if yes:
             return
         if not self.is_terminal:
-            raise RefusedError(f"{question} (no terminal to ask on: pass --yes)")
+            raise RefusedError(self.text("cli.needs_yes", question=question))
         if not click.confirm(question, err=True):
             raise RefusedError(self.text("cli.not_confirmed"))

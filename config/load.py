@@ -41,22 +41,28 @@ def load_settings(file: Path, environment: Mapping[str, str] | None = None) -> S
         raise UsageError(f"{file}: not valid TOML: {error}") from error
     except OSError as error:
         raise RefusedError(f"{file}: cannot be read: {error.strerror}") from error
-    problems = _overlay(values, variables)
+    named, problems = _overlay(values, variables)
     try:
         settings = Settings.model_validate(values)
     except ValidationError as error:
         for fault in error.errors():
             where = ".".join(str(part) for part in fault["loc"])
             known = "unknown key" if fault["type"] == "extra_forbidden" else fault["msg"]
-            problems.append(f"{where}: {known}")
-        raise UsageError(f"{file}: {'; '.join(problems)}") from error
+            source = named.get(".".join(str(part) for part in fault["loc"][:2])) or named.get(str(fault["loc"][0]))
+            problems.append(f"{source or file}: {where}: {known}")
+        raise UsageError("; ".join(problems)) from error
     if problems:
         raise UsageError("; ".join(problems))
     return settings
 
 
-def _overlay(values: dict[str, Any], variables: Mapping[str, str]) -> list[str]:
-    """Put `CLOCHE_SECTION__KEY` variables over the file's values; the ones that fit no key are returned."""
+def _overlay(values: dict[str, Any], variables: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
+    """Put `CLOCHE_SECTION__KEY` variables over the file's values.
+
+    Returns:
+        which variable gave which key, and what is wrong with those that fit none.
+    """
+    named: dict[str, str] = {}
     problems = []
     source = EnvSettingsSource(_Environment)
     for name, raw in variables.items():
@@ -74,8 +80,10 @@ def _overlay(values: dict[str, Any], variables: Mapping[str, str]) -> list[str]:
             continue
         if not separator:
             values[section] = value
+            named[section] = name
         else:
             table = values.setdefault(section, {})
             if isinstance(table, dict):
                 table[key] = value
-    return problems
+                named[f"{section}.{key}"] = name
+    return named, problems

@@ -87,4 +87,4 @@ def open_new(console: Console, path: str) -> int:
     except FileExistsError as error:
         raise UsageError(console.text("audit.exists", path=path)) from error
     except OSError as error:
-        raise UsageError(f"{path}: cannot be made: {error.strerror}") from error
+        raise UsageError(console.text("cli.unwritable", path=path, cause=error.strerror)) from error

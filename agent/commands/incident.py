@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
@@ -13,7 +14,7 @@ from agent.client import perform
 from agent.console import Console, printable
 from agent.incident.pictures import list_table, show_incident
 from agent.incident.records import KINDS, SCOPES
-from config.errors import UsageError
+from agent.sealing.key_file import VARIABLE, key_descriptor
 from config.text import Text
 
 SHOWN_FILES = 20
@@ -112,7 +113,7 @@ def show_command(console: Console, incident_id: str) -> int:
 @click.argument("incident_id", metavar="ID")
 @click.option("--false-alarm", is_flag=True, help="误报: undo everything (the same as dismiss).")
 @click.option("--reason", default="", help="Why.")
-@click.option("--key-file", type=click.Path(), envvar="CLOCHE_KEY_FILE", help="Recovery key for a false alarm.")
+@click.option("--key-file", type=click.Path(path_type=Path), envvar=VARIABLE, help="Recovery key for a false alarm.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def close_command(console: Console, **given: Any) -> int:
     """Handling has ended: the 48 h for the report start."""
@@ -123,7 +124,7 @@ def close_command(console: Console, **given: Any) -> int:
 @common_options
 @click.argument("incident_id", metavar="ID")
 @click.option("--reason", default="", help="Why it is a false alarm.")
-@click.option("--key-file", type=click.Path(), envvar="CLOCHE_KEY_FILE", help="Recovery key, if none is held.")
+@click.option("--key-file", type=click.Path(path_type=Path), envvar=VARIABLE, help="Recovery key, if none is held.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def dismiss_command(console: Console, **given: Any) -> int:
     """误报: release everything bit for bit, resume what was stopped."""
@@ -137,17 +138,8 @@ def end(console: Console, given: dict[str, Any]) -> int:
     console.confirm(console.text(question, id=given["incident_id"]), yes=given["yes"])
     arguments = {"id": given["incident_id"], "reason": given["reason"]}
     name, done = ("incident.dismiss", "dismissed") if false_alarm else ("incident.close", "closed")
-    if not (false_alarm and given["key_file"]):
-        answer = perform(console, name, arguments)
-        return finish(console, answer.document, answer.exit_code, f"incident.{done}")
-    try:
-        key = os.open(given["key_file"], os.O_RDONLY | os.O_CLOEXEC)
-    except OSError as error:
-        raise UsageError(f"{given['key_file']}: {error.strerror}") from error
-    try:
-        answer = perform(console, name, arguments, descriptors=(key,))
-    finally:
-        os.close(key)
+    with key_descriptor(given["key_file"], console.text, wanted=false_alarm) as key:
+        answer = perform(console, name, arguments, descriptors=key)
     return finish(console, answer.document, answer.exit_code, f"incident.{done}")
 
 

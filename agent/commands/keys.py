@@ -15,7 +15,7 @@ import click
 
 from agent.cli import common_options
 from agent.client import perform
-from agent.console import Console
+from agent.console import Console, printable
 from agent.operation import Answer
 from agent.sealing.key_file import key_descriptor, key_file_option, sheet_descriptor
 from config.errors import ClocheError, RefusedError, UsageError
@@ -61,7 +61,7 @@ def status(console: Console) -> int:
 @common_options
 def rotate(console: Console, recovery_file: Path | None, key_file: Path | None, rewrite: bool) -> int:
     """Seal to a new recovery key from now on."""
-    with key_descriptor(key_file if rewrite else None, wanted=rewrite) as descriptors:
+    with key_descriptor(key_file if rewrite else None, console.text, wanted=rewrite) as descriptors:
         answer = _with_new_key(console, "keys.rotate", {"rewrite": rewrite}, recovery_file, descriptors)
     found = answer.document
     if console.as_json:
@@ -84,7 +84,7 @@ def recover(console: Console, key_file: Path | None, recovery_file: Path | None)
 
     With --recovery-file a typed sheet becomes a key file.
     """
-    with key_descriptor(key_file) as given:
+    with key_descriptor(key_file, console.text) as given:
         if given:
             return _check_key(console, given, recovery_file)
         if not console.is_terminal:
@@ -96,7 +96,7 @@ def recover(console: Console, key_file: Path | None, recovery_file: Path | None)
 def _check_key(console: Console, descriptors: tuple[int, ...], recovery_file: Path | None) -> int:
     answer = perform(console, "keys.recover", {}, descriptors=descriptors)
     if recovery_file is not None:
-        _write_new(recovery_file, os.pread(descriptors[0], 1 << 16, 0))
+        _write_new(console, recovery_file, os.pread(descriptors[0], 1 << 16, 0))
     found = answer.document
     if console.as_json:
         console.document(found)
@@ -122,7 +122,7 @@ def _with_new_key(
             raise RefusedError(console.text("keys.no_terminal"))
         _show_and_ask_back(console, identity)
     else:
-        _write_new(recovery_file, identity.sheet().encode("ascii"))
+        _write_new(console, recovery_file, identity.sheet().encode("ascii"))
     arguments |= {"public": encode_public(identity.public), "proof": "file" if recovery_file else "typed"}
     try:
         return perform(console, operation, arguments, descriptors=descriptors)
@@ -132,13 +132,13 @@ def _with_new_key(
         raise
 
 
-def _write_new(file: Path, sheet: bytes) -> None:
+def _write_new(console: Console, file: Path, sheet: bytes) -> None:
     try:
         create_file(file, sheet, 0o600)
     except FileExistsError as error:
-        raise RefusedError(f"{file}: exists already and is not replaced") from error
+        raise RefusedError(console.text("cli.already_there", path=printable(str(file)))) from error
     except OSError as error:
-        raise UsageError(f"{file}: can't be written: {error.strerror}") from error
+        raise UsageError(console.text("cli.unwritable", path=printable(str(file)), cause=error.strerror)) from error
 
 
 def _show_and_ask_back(console: Console, identity: Identity) -> None:

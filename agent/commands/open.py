@@ -21,6 +21,7 @@ from agent.console import Console, printable
 from agent.operation import Answer
 from agent.sealing.key_file import key_descriptor, key_file_option
 from config.errors import ClocheError, RefusedError, UsageError
+from config.text import Text
 from containment.atomic import rename_exclusive
 
 
@@ -35,11 +36,11 @@ def command(console: Console, file: Path, output: Path | None, reason: str, key_
     if output is None and (console.as_json or sys.stdout.isatty()):
         raise UsageError(console.text("protect.open_where"))
     arguments = {"name": os.path.realpath(file), "reason": reason, "stream": output is None}
-    with _opened(file) as sealed, key_descriptor(key_file) as key:
+    with _opened(file, console.text) as sealed, key_descriptor(key_file, console.text) as key:
         if output is None:
             answer = perform(console, "open", arguments, descriptors=(sealed, sys.stdout.fileno(), *key))
         else:
-            with _published(output) as target:
+            with _published(output, console.text) as target:
                 answer = perform(console, "open", arguments, descriptors=(sealed, target, *key))
     _tell(console, answer, output)
     return answer.exit_code
@@ -55,13 +56,13 @@ def _tell(console: Console, answer: Answer, output: Path | None) -> None:
 
 
 @contextmanager
-def _opened(file: Path) -> Iterator[int]:
+def _opened(file: Path, text: Text) -> Iterator[int]:
     try:
         descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError as error:
-        raise UsageError(f"{printable(str(file))}: does not exist") from error
+        raise UsageError(text("cli.missing_path", path=printable(str(file)))) from error
     except OSError as error:
-        raise RefusedError(f"{printable(str(file))}: can't be read: {error.strerror}") from error
+        raise RefusedError(text("cli.unreadable", path=printable(str(file)), cause=error.strerror)) from error
     try:
         yield descriptor
     finally:
@@ -69,13 +70,13 @@ def _opened(file: Path) -> Iterator[int]:
 
 
 @contextmanager
-def _published(output: Path) -> Iterator[int]:
+def _published(output: Path, text: Text) -> Iterator[int]:
     """A temporary beside `output` that gets its name when the block ends well, and goes when it doesn't."""
     name = os.fsencode(output.name)
     try:
         folder = os.open(output.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:
-        raise UsageError(f"{printable(str(output.parent))}: {error.strerror}") from error
+        raise UsageError(text("cli.unwritable", path=printable(str(output.parent)), cause=error.strerror)) from error
     temporary = b".cloche-" + secrets.token_hex(8).encode() + b".tmp"
     try:
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -90,8 +91,8 @@ def _published(output: Path) -> Iterator[int]:
         finally:
             os.close(descriptor)
     except FileExistsError as error:
-        raise RefusedError(f"{printable(str(output))}: exists already and is not replaced") from error
+        raise RefusedError(text("cli.already_there", path=printable(str(output)))) from error
     except OSError as error:
-        raise ClocheError(f"{printable(str(output))}: can't be written: {error.strerror}") from error
+        raise ClocheError(text("cli.unwritable", path=printable(str(output)), cause=error.strerror)) from error
     finally:
         os.close(folder)

@@ -92,7 +92,7 @@ def show(console: Console, /, *, entry: str) -> int:
 @common_options
 def verify(console: Console, /, *, targets: tuple[str, ...], key_file: Path | None) -> int:
     """Check the copies in the vault: by digest, or with a key by decrypting all of each."""
-    with key_descriptor(key_file) as descriptors:
+    with key_descriptor(key_file, console.text) as descriptors:
         answer = perform(console, "quarantine.verify", _targets(targets), descriptors=descriptors)
     if not _as_document(console, answer.document):
         entries = answer.document["entries"]
@@ -131,7 +131,7 @@ def release(
         raise UsageError(console.text("quarantine.nothing_named"))
     names = console.text("quarantine.everything") if everything else _names(targets)
     console.confirm(console.text("quarantine.confirm_release", names=names), yes=yes)
-    with key_descriptor(key_file) as descriptors:
+    with key_descriptor(key_file, console.text) as descriptors:
         arguments = {**_targets(targets), "all": everything}
         answer = perform(console, "quarantine.release", arguments, descriptors=descriptors)
     if not _as_document(console, answer.document):

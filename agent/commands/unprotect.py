@@ -22,7 +22,7 @@ from agent.sealing.progress import progress
 def command(console: Console, paths: tuple[str, ...], key_file: Path | None) -> int:
     """Bring every sealed file under PATHS back, as it was (exit 4 without the key)."""
     arguments = {"paths": [os.path.realpath(path) for path in paths]}
-    with key_descriptor(key_file) as key, progress(console, console.text("protect.working")) as update:
+    with key_descriptor(key_file, console.text) as key, progress(console, console.text("protect.working")) as update:
         answer = perform(console, "unprotect", arguments, descriptors=key, progress=update)
     found = answer.document
     if console.as_json:

@@ -14,7 +14,7 @@ from agent.inventory.document import stored_document
 from agent.inventory.paths import shown_path
 from agent.inventory.records import StoredItem
 from agent.operation import Answer, Request
-from config.errors import ClocheError, UsageError
+from config.errors import UsageError
 
 if TYPE_CHECKING:
     from agent.wiring import Agent
@@ -45,14 +45,14 @@ def show_item(agent: Agent, request: Request) -> Answer:
 
     Raises:
         RefusedError: the caller is neither the owner nor has a role that may read the inventory.
-        ClocheError: no scan has met it.
+        UsageError: no scan has met it.
     """
     request.may(*MAY_READ)
     mask = None if request.caller.is_owner else agent.mask
     path = os.fsencode(request.arguments["path"])
     item = agent.inventory.item_at(path)
     if item is None:
-        raise ClocheError(agent.text("inventory.unknown", path=agent.mask(path.decode("utf-8", "replace"))))
+        raise UsageError(agent.text("inventory.unknown", path=agent.mask(path.decode("utf-8", "replace"))))
     inside = [part for part in agent.inventory.items(under=item.path) if part.container == item.path]
     document = {
         "schema": "cloche.inventory.show/1",

@@ -10,9 +10,13 @@ from typing import Any
 
 import click
 
-from config.errors import RefusedError
+from agent.console import printable
+from config.errors import RefusedError, UsageError
+from config.identity import parse_identity
+from config.text import Text
 
 VARIABLE = "CLOCHE_KEY_FILE"
+LARGEST = 1 << 16
 
 
 def key_file_option(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -26,11 +30,12 @@ def key_file_option(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @contextmanager
-def key_descriptor(key_file: Path | None, *, wanted: bool = True) -> Iterator[tuple[int, ...]]:
+def key_descriptor(key_file: Path | None, text: Text, *, wanted: bool = True) -> Iterator[tuple[int, ...]]:
     """The key file, open, for the length of a block; nothing where none was named.
 
     Raises:
         RefusedError: it can't be read; the message names it.
+        UsageError: it is no key, or a line of it is mistyped; the message names it.
     """
     if key_file is None or not wanted:
         yield ()
@@ -38,8 +43,14 @@ def key_descriptor(key_file: Path | None, *, wanted: bool = True) -> Iterator[tu
     try:
         descriptor = os.open(key_file, os.O_RDONLY | os.O_CLOEXEC)
     except OSError as error:
-        raise RefusedError(f"{key_file}: the key file can't be read: {error.strerror}") from error
+        raise RefusedError(text("cli.unreadable", path=printable(str(key_file)), cause=error.strerror)) from error
     try:
+        try:
+            parse_identity(os.pread(descriptor, LARGEST, 0).decode("utf-8", "replace"))
+        except OSError as error:
+            raise RefusedError(text("cli.unreadable", path=printable(str(key_file)), cause=error.strerror)) from error
+        except UsageError as error:
+            raise UsageError(text("cli.bad_key_file", file=printable(str(key_file)), cause=error)) from error
         yield (descriptor,)
     finally:
         os.close(descriptor)

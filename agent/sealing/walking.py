@@ -50,9 +50,9 @@ def wanted_paths(agent: Agent, request: Request) -> list[bytes]:
     roots = [os.fsencode(root) for root in agent.settings.scan.roots]
     for path in paths:
         if not path.startswith(b"/") or not os.path.lexists(path):
-            raise UsageError(f"{path.decode('utf-8', 'backslashreplace')}: does not exist")
+            raise UsageError(agent.text("cli.missing_path", path=path.decode("utf-8", "backslashreplace")))
         if not request.caller.is_owner and not any(is_under(path, root) for root in roots):
-            raise RefusedError(f"{request.caller.user} may name files in the scanned folders only")
+            raise RefusedError(agent.text("cli.outside_roots", user=request.caller.user))
     return paths
 
 

@@ -188,7 +188,7 @@ def test_who_has_no_role_or_names_foreign_folders_is_refused(agent: Agent, folde
     with pytest.raises(RefusedError, match="roles"):
         ask(protect, agent, paths=[str(folder)], caller=somebody())
     (tmp_path / "private").write_text("x")
-    with pytest.raises(RefusedError, match="scanned folders"):
+    with pytest.raises(RefusedError, match="扫描范围"):
         ask(protect, agent, paths=[str(tmp_path / "private")], caller=somebody("store_manager"))
     assert ask(protect, agent, paths=[str(folder)], caller=somebody("store_manager")).exit_code == ExitCode.DONE
 

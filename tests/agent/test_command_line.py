@@ -1,0 +1,93 @@
+"""The rules that all commands share, seen from outside: help, errors as documents, quiet ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import agent.commands
+from agent.cli import VERBS
+
+CODE = "import sys; from agent.cli import main; sys.argv[0] = 'cloche'; main()"
+
+
+def cloche(home: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[bytes]:
+    """Run the command as a process of its own, without a terminal."""
+    return subprocess.run(
+        [sys.executable, "-P", "-c", CODE, *arguments],
+        env={**os.environ, "CLOCHE_HOME": str(home), "CLOCHE_STORE__LANGUAGE": "en", **environment},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_help_lists_every_verb_and_imports_none(tmp_path: Path) -> None:
+    code = f"{CODE.removesuffix('main()')}\ntry: main()\nfinally: print(sorted(sys.modules), file=sys.stderr)"
+    run = subprocess.run(
+        [sys.executable, "-P", "-c", code, "--help"], capture_output=True, timeout=60, check=False, text=True
+    )
+    listed = {line.split()[0] for line in run.stdout.partition("Commands:")[2].splitlines() if line.strip()}
+    files = {entry.stem for entry in Path(agent.commands.__path__[0]).glob("[a-z]*.py")}
+    assert listed == set(VERBS) == files
+    assert "..." not in run.stdout.partition("Commands:")[2]
+    assert "agent.cli" in run.stderr
+    assert "agent.commands.scan" not in run.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["scan", "--bogus"], ["bogus"], ["scan", "--workers", "x"], ["incident", "report"], ["scan"],
+        ["unprotect", "/no/such/file", "--key-file", "/no/such/key"], ["incident", "show", "X"],
+        ["inventory", "show", "/no"], ["quarantine", "show", "0123456789ab"],
+    ],
+)  # fmt: skip
+def test_bad_usage_with_json_is_one_document_and_one_message(tmp_path: Path, arguments: list[str]) -> None:
+    run = cloche(tmp_path, *arguments, "--json")
+    document = json.loads(run.stdout)
+    assert document["schema"] == "cloche.error/1"
+    assert document["exit_code"] == run.returncode in (2, 4)
+    assert document["error"] in run.stderr.decode()
+
+
+def test_a_file_called_json_after_two_dashes_asks_for_no_document(tmp_path: Path) -> None:
+    run = cloche(tmp_path, "scan", "--bogus", "--", "--json")
+    assert (run.returncode, run.stdout) == (2, b"")
+
+
+def test_a_question_without_a_terminal_is_refused_in_the_language_of_the_store(tmp_path: Path) -> None:
+    run = cloche(tmp_path, "quarantine", "add", str(tmp_path), CLOCHE_STORE__LANGUAGE="zh-CN")
+    assert run.returncode == 4
+    assert "--yes" in run.stderr.decode()
+    assert "terminal" not in run.stderr.decode()
+
+
+def test_an_ascii_terminal_gets_chinese_names_escaped_and_json_stays_utf_8(tmp_path: Path) -> None:
+    status = cloche(tmp_path, "keys", "status", CLOCHE_STORE__LANGUAGE="zh-CN", PYTHONIOENCODING="ascii")
+    assert (status.returncode, status.stdout.isascii(), b"\\u" in status.stdout) == (0, True, True)
+    run = cloche(tmp_path, "scan", str(tmp_path / "没有"), "--json", PYTHONIOENCODING="ascii")
+    assert "没有" in json.loads(run.stdout.decode("utf-8"))["error"]
+
+
+def test_a_wrong_setting_is_named_with_the_file_or_the_variable_it_came_from(tmp_path: Path) -> None:
+    (tmp_path / "cloche.toml").write_text("[scan]\nwurkers = 1\n")
+    run = cloche(tmp_path, "keys", "status", CLOCHE_WATCH__RESPONSE="shout", CLOCHE_NOPE="1")
+    message = run.stderr.decode()
+    assert run.returncode == 2
+    assert f"{tmp_path}/cloche.toml: scan.wurkers: unknown key" in message
+    assert "CLOCHE_WATCH__RESPONSE: watch.response: " in message
+    assert "CLOCHE_NOPE: unknown key" in message
+
+
+def test_a_key_file_that_is_none_is_named(tmp_path: Path) -> None:
+    (tmp_path / "note.txt").write_text("not a key")
+    run = cloche(tmp_path, "unprotect", str(tmp_path), "--key-file", str(tmp_path / "note.txt"))
+    assert run.returncode == 2
+    assert str(tmp_path / "note.txt") in run.stderr.decode()
