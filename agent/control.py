@@ -2,6 +2,10 @@
 
 `SO_PEERCRED` gives the account that connected, which may have handed the socket on; that is the account's own doing.
 Roles come from root-owned settings by account name. The socket is 0660, group `cloche` where that group exists.
+
+Whoever may connect may also stand still: a frame has a time as a whole, news of progress is left out where nobody
+reads it (Ctrl-Z on a command must not hold the lock of whatever moves files), and one account that is not the owner
+holds at most a quarter of the places, so that a declaration finds one.
 """
 
 from __future__ import annotations
@@ -12,12 +16,13 @@ import pwd
 import socket
 import struct
 import threading
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final
 
 from agent.client import PROTOCOL
-from agent.frames import MAX_REQUEST, BrokenConnectionError, receive_frame, send_frame
+from agent.frames import MAX_REQUEST, BrokenConnectionError, has_room, receive_frame, send_frame
 from agent.operation import Caller, Request
 from agent.operations import Listed, find_operation
 from agent.wiring import Agent
@@ -26,7 +31,9 @@ from config.log import describe, get_logger
 
 log = get_logger("control")
 MAX_CONNECTIONS: Final = 16
+MAX_OF_ONE_ACCOUNT: Final = MAX_CONNECTIONS // 4
 REQUEST_SECONDS: Final = 10.0
+ANSWER_SECONDS: Final = 60.0
 
 
 class ControlServer:
@@ -48,6 +55,8 @@ class ControlServer:
         self._changed = changed
         self._slots = threading.BoundedSemaphore(MAX_CONNECTIONS)
         self._threads: set[threading.Thread] = set()
+        self._accounts: Counter[int] = Counter()
+        self._counting = threading.Lock()
         path = agent.home.control_socket
         with suppress(FileNotFoundError):
             path.unlink()
@@ -82,23 +91,38 @@ class ControlServer:
                 connection, _address = self._listener.accept()
             except OSError:
                 return
+            _pid, uid, _gid = _peer(connection)
+            if not self._admit(uid):
+                connection.close()
+                continue
             self._slots.acquire()
-            thread = threading.Thread(target=self._serve, args=(connection,), name="operation", daemon=True)
+            thread = threading.Thread(target=self._serve, args=(connection, uid), name="operation", daemon=True)
             self._threads.add(thread)
             thread.start()
 
-    def _serve(self, connection: socket.socket) -> None:
+    def _admit(self, uid: int) -> bool:
+        """Count a connection of this account; False if it has its share of them already."""
+        with self._counting:
+            if not _is_owner(uid) and self._accounts[uid] >= MAX_OF_ONE_ACCOUNT:
+                return False
+            self._accounts[uid] += 1
+            return True
+
+    def _serve(self, connection: socket.socket, uid: int) -> None:
         try:
             with connection, suppress(BrokenConnectionError):
-                connection.settimeout(REQUEST_SECONDS)
-                frame, descriptors = receive_frame(connection, limit=MAX_REQUEST, descriptors=True)
-                connection.settimeout(None)
+                frame, descriptors = receive_frame(
+                    connection, limit=MAX_REQUEST, descriptors=True, seconds=REQUEST_SECONDS
+                )
                 try:
+                    connection.settimeout(ANSWER_SECONDS)
                     send_frame(connection, self._carry_out(connection, frame, descriptors))
                 finally:
                     for descriptor in descriptors:
                         os.close(descriptor)
         finally:
+            with self._counting:
+                self._accounts -= Counter({uid: 1})
             self._threads.discard(threading.current_thread())
             self._slots.release()
 
@@ -108,8 +132,9 @@ class ControlServer:
         """Run the operation a frame asks for; the frame that answers it."""
 
         def tell(update: dict[str, Any]) -> None:
-            with suppress(BrokenConnectionError):
-                send_frame(connection, {"progress": update})
+            if has_room(connection):
+                with suppress(BrokenConnectionError):
+                    send_frame(connection, {"progress": update})
 
         try:
             if frame.get("v") != PROTOCOL or not isinstance(frame.get("arguments"), dict):
@@ -138,8 +163,7 @@ class ControlServer:
         return {"document": answer.document, "exit_code": int(answer.exit_code)}
 
     def _caller(self, connection: socket.socket) -> Caller:
-        size = struct.calcsize("3i")
-        pid, uid, gid = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))
+        pid, uid, gid = _peer(connection)
         try:
             user = pwd.getpwuid(uid).pw_name
         except KeyError:
@@ -147,4 +171,15 @@ class ControlServer:
         roles = frozenset(
             role for person in self._agent.settings.people if person.user == user for role in person.roles
         )
-        return Caller(uid=uid, gid=gid, pid=pid, user=user, roles=roles, is_owner=uid in (0, os.geteuid()))
+        return Caller(uid=uid, gid=gid, pid=pid, user=user, roles=roles, is_owner=_is_owner(uid))
+
+
+def _peer(connection: socket.socket) -> tuple[int, int, int]:
+    """pid, uid and gid of who connected."""
+    size = struct.calcsize("3i")
+    pid, uid, gid = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))
+    return pid, uid, gid
+
+
+def _is_owner(uid: int) -> bool:
+    return uid in (0, os.geteuid())

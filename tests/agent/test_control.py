@@ -6,6 +6,7 @@ import os
 import socket
 import struct
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,7 +15,7 @@ from typing import Any, cast
 import pytest
 
 from agent.client import ask, connect, daemon_running
-from agent.control import ControlServer
+from agent.control import MAX_OF_ONE_ACCOUNT, ControlServer
 from agent.frames import BrokenConnectionError, receive_frame, send_frame
 from agent.operation import Answer, Operation, Request
 from agent.operations import OPERATIONS, Listed, find_operation
@@ -43,6 +44,16 @@ def break_down(agent: Agent, request: Request) -> Answer:
     raise ValueError("测试甲13800001111")
 
 
+FINISHED = threading.Event()
+
+
+def talk(agent: Agent, request: Request) -> Answer:
+    for _ in range(2000):
+        request.progress({"news": "x" * 1000})
+    FINISHED.set()
+    return Answer(document={})
+
+
 def lock_probe(agent: Agent, request: Request) -> Answer:
     free = []
     prober = threading.Thread(target=lambda: free.append(agent.exclusive.acquire(blocking=False)))
@@ -51,7 +62,10 @@ def lock_probe(agent: Agent, request: Request) -> Answer:
     return Answer(document={"free": free[0]})
 
 
-FUNCTIONS: dict[str, Operation] = {"echo": echo, "refuse": refuse, "break": break_down, "exclusive": lock_probe}
+FUNCTIONS: dict[str, Operation] = {
+    "echo": echo, "refuse": refuse, "break": break_down, "exclusive": lock_probe,
+    "talk": talk,
+}  # fmt: skip
 
 
 class Here(Listed):
@@ -152,6 +166,59 @@ def test_another_protocol_version_is_told_what_to_do(home: Home) -> None:
         frame, _ = receive_frame(connection, limit=10_000)
     assert frame["exit_code"] == 2
     assert "restart" in frame["error"]
+
+
+def test_a_client_that_reads_nothing_holds_nothing_up(home: Home) -> None:
+    FINISHED.clear()
+    connection = connect(home)
+    assert connection is not None
+    with connection:
+        send_frame(connection, {"v": 1, "operation": "talk", "arguments": {}})
+        assert FINISHED.wait(timeout=5)
+
+
+def test_a_request_that_comes_in_drops_is_cut(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agent.control.REQUEST_SECONDS", 0.3)
+    connection = connect(home)
+    assert connection is not None
+    with connection:
+        for sent, byte in enumerate(struct.pack(">I", 1000) + b" " * 200):
+            try:
+                connection.sendall(bytes([byte]))
+            except OSError:
+                assert sent > 5
+                return
+            time.sleep(0.02)
+    pytest.fail("four seconds of single bytes were waited for")
+
+
+def test_one_account_holds_a_quarter_of_the_places(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agent.control._is_owner", lambda _uid: False)
+    idle = [connect(home) for _ in range(MAX_OF_ONE_ACCOUNT)]
+    over = connect(home)
+    assert over is not None
+    over.settimeout(2)
+    assert over.recv(1) == b""
+    for connection in (*idle, over):
+        assert connection is not None
+        connection.close()
+    for _ in range(100):
+        try:
+            assert call(home, "echo", {"say": "again"}).document["said"] == "again"
+        except NoDaemonError:  # the server has not seen the ends of the four yet
+            time.sleep(0.02)
+        else:
+            return
+    pytest.fail("places do not come free")
+
+
+def test_lent_descriptors_are_not_inherited(tmp_path: Path) -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs, (tmp_path / "key").open("w") as file:
+        send_frame(ours, {}, (file.fileno(),))
+        _frame, (descriptor,) = receive_frame(theirs, limit=100, descriptors=True)
+        assert not os.get_inheritable(descriptor)
+        os.close(descriptor)
 
 
 def test_the_socket_is_for_its_owner(home: Home) -> None:
