@@ -87,7 +87,7 @@ def report(agent: Agent, declaration: Declaration) -> Incident:
 
 
 def finish(course: Course) -> None:
-    """Tell head office, then write the documents, so that they show what was told; then anchor the record."""
+    """Write the documents, tell head office (which lists them), then anchor the record."""
     agent = course.agent
 
     def tell() -> Outcome:
@@ -95,9 +95,8 @@ def finish(course: Course) -> None:
             details={"number": agent.outbox.put("incident", for_head_office(agent, course.incident, datetime.now(UTC)))}
         )
 
-    course.take("outbox", tell)
     course.take("documents", lambda: Outcome(details={"count": write_documents(agent, course.incident)}))
-    agent.outbox.put("incident", for_head_office(agent, course.incident, datetime.now(UTC)))  # now with its documents
+    course.take("outbox", tell)
     agent.audit.sign_head()
 
 

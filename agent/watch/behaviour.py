@@ -100,6 +100,8 @@ def _declare(agent: Agent, crossing: Crossing, words: str) -> None:
             discovered_at=at,
             occurred_at=at,
             place=agent.settings.store.name,
+            # a decoy is no customer file: who found it may be after all of them
+            scope=None if crossing.rule == "decoy" else "alerts",
             by="cloche",
             machine=True,
         ),

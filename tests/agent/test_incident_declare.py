@@ -155,7 +155,7 @@ def test_every_step_stands_in_the_record_and_the_evidence_is_signed(home, share)
         assert [state.intact for state in states] == [True]
         recorded = [json.loads(line) for line in home.audit_log.read_bytes().splitlines()]
         mine = [entry["act"] for entry in recorded if entry["details"].get("incident") == incident.id]
-        wanted = ["declare", "deny", "stop", "vault", "evidence", "outbox", "documents"]
+        wanted = ["declare", "deny", "stop", "vault", "evidence", "documents", "outbox"]
         assert mine == [f"incident.{act}" for act in wanted] == [f"incident.{act}" for act in acts(incident)]
         assert [kind for _number, kind in agent.outbox.pending()] == ["incident"]
         assert len(list((home.documents / incident.id).iterdir())) == 4
@@ -196,7 +196,7 @@ def test_a_report_contains_nothing_and_fills_in_what_is_known(home, share):
         inventoried(agent, share, {"会员.csv": 300})
         incident = report(agent, declaration(paths=(os.fsencode(share / "会员.csv"),)))
         assert (incident.phase, incident.types, incident.persons) == ("reported", ("PHONE_NUMBER",), 300)
-        assert acts(incident) == ["report", "outbox", "documents"]
+        assert acts(incident) == ["report", "documents", "outbox"]
         assert incident.declared_at is None
     assert snapshot(share) == before
 
