@@ -62,7 +62,7 @@ def common_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command `--json`, `--home` and `--debug`, and pass it the call's `Console` as first argument."""
 
     @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
-    @click.option("--home", "home_folder", type=click.Path(), help="Keep everything under this folder.")
+    @click.option("--home", "home_folder", type=click.Path(readable=False), help="Keep everything under this folder.")
     @click.option("--debug", is_flag=True, help="Log more, never a value.")
     @click.pass_context
     def wrapped(
@@ -84,7 +84,7 @@ def common_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @click.command(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--home", "home_folder", type=click.Path(), help="Keep everything under this folder.")
+@click.option("--home", "home_folder", type=click.Path(readable=False), help="Keep everything under this folder.")
 @click.version_option(package_name="cloche")
 def cloche(home_folder: str | None) -> None:
     """Find customer information, protect it, watch it, and contain a leak."""

@@ -26,6 +26,8 @@ from scanners.wire import MAX_ITEMS, ItemMessage, Job, Message
 
 _WINDOW: Final = 256  # files that may be finished or in work before the first of them is handed on
 _KEYS_PER_FILE: Final = 1 << 23  # person keys kept of one file (64 MiB of them)
+_DENSEST: Final = 10  # bytes of a file for each byte on disk, where a filesystem compresses
+_LONGEST_SECONDS: Final = 86_400.0
 _COOPERATIVE: Final = 0.8  # share of the time after which a worker ends an item by itself, with what it has
 
 
@@ -150,7 +152,7 @@ class _Run:
             os.close(found.descriptor)
             task.done = True
             return
-        size = os.fstat(found.descriptor).st_size
+        facts = os.fstat(found.descriptor)
         descriptors = [found.descriptor]
         database = is_sqlite(found.descriptor)
         try:
@@ -168,10 +170,10 @@ class _Run:
             self._settle(task)
             return
         settings = self._request.settings
-        task.seconds = settings.item_timeout_seconds + settings.timeout_seconds_per_mb * size / (1 << 20)
+        task.seconds = time_for(facts, settings)
         job = Job(
             name=os.fsdecode(name),
-            size=size,
+            size=facts.st_size,
             seconds=task.seconds * _COOPERATIVE,
             database=database,
             path=task.snapshot.path if task.snapshot else "",
@@ -281,6 +283,12 @@ class _Run:
         close = getattr(self._listing, "close", None)
         if close is not None:
             close()
+
+
+def time_for(facts: os.stat_result, settings: ScanSettings) -> float:
+    """Seconds that a file may take: by its size, but a hole of a terabyte is not given days."""
+    megabytes = min(facts.st_size, facts.st_blocks * 512 * _DENSEST) / (1 << 20)
+    return min(settings.item_timeout_seconds + settings.timeout_seconds_per_mb * megabytes, _LONGEST_SECONDS)
 
 
 class CoverageCount:

@@ -109,6 +109,15 @@ def test_a_hanging_worker_is_killed_and_the_rest_goes_on(store):
     assert len([item for item in items if item.identity]) == 35
 
 
+def test_a_hole_of_a_terabyte_is_given_no_more_time_than_what_lies_on_the_disk(tmp_path):
+    (tmp_path / "hole.txt").touch()
+    os.truncate(tmp_path / "hole.txt", 1 << 40)
+    started = time.monotonic()
+    items = run(tmp_path, settings=ScanSettings(item_timeout_seconds=1.0))
+    assert time.monotonic() - started < 10
+    assert [(item.status, item.reason) for item in items] in ([("partial", "timeout")], [("unread", "timeout")])
+
+
 def stopping(store: Path, what: int, settings: ScanSettings):
     """Scan with one worker that gets a signal after the first item it delivered."""
     pids = []
