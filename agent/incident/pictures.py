@@ -50,7 +50,7 @@ def show_incident(screen: Screen, text: Text, document: dict[str, Any]) -> None:
         heading(screen, text("incident.heading_next"))
         for duty in document["next"]:
             roles = " / ".join(text(f"incident.role_{role}") for role in duty["roles"])
-            screen.print(f"  {roles}（{duty['people']}）：{duty['what']}")
+            screen.print("  " + text("incident.duty_line", roles=roles, people=duty["people"], what=duty["what"]))
     if document.get("documents"):
         heading(screen, text("incident.heading_documents"))
         for path in document["documents"]:

@@ -131,6 +131,7 @@ def step_thief(stage: Stage) -> None:
         time.sleep(3)
         alerts = stage.processes.cloche("status")["alerts"]
         stage.processes.stop(thief)
+        stage.not_shown.append(stage.words("samba_absent"))
         stage.tell("thief_free", files=len(names_in(loot)), alerts=alerts)
         return
     stage.processes.wait_for(
@@ -245,8 +246,9 @@ def step_release(stage: Stage) -> None:
     after = tree(stage.share)
     same = stage.check(after == stage.facts["before"])
     stage.tell("released", files=len(after), same=same)
-    good = stage.check(bool(audit.get("ok", audit.get("intact"))))
-    stage.tell("audit", state=good)
+    intact = bool(audit["ok"])
+    stage.check(intact)
+    stage.tell("audit", state=stage.words("intact" if intact else "broken"))
 
 
 STEPS: Final[tuple[Callable[[Stage], None], ...]] = (
