@@ -16,7 +16,7 @@ from agent.wiring import Agent
 from config.errors import ClocheError, CorruptError, RefusedError, UsageError
 from config.schema import Role
 from containment.metadata import Metadata
-from containment.sealed import read_metadata, stream, unseal
+from containment.sealed import is_sealed, key_ids, read_metadata, stream, unseal
 
 OPENERS: Final[tuple[Role, ...]] = (
     "security_lead", "security_deputy", "security_member", "response_lead", "legal", "store_manager", "area_manager",
@@ -32,6 +32,7 @@ def open_sealed(agent: Agent, request: Request) -> Answer:
 
     Raises:
         RefusedError: a key or a role is missing, or the caller could not have read the original.
+        UsageError: it is not a sealed file.
         CorruptError: the file was changed or is cut; the target is to be thrown away.
         ClocheError: the target can't be written.
     """
@@ -44,6 +45,11 @@ def open_sealed(agent: Agent, request: Request) -> Answer:
     name = str(request.arguments.get("name", ""))
     unlocker = agent.keyring.unlocker(key)
     try:
+        if not is_sealed(sealed):
+            raise UsageError(agent.text("protect.not_sealed", file=name))
+        if not set(unlocker.key_ids) & set(key_ids(sealed)):
+            wanted, given = ", ".join(key_ids(sealed)), ", ".join(unlocker.key_ids)
+            raise RefusedError(agent.text("keys.wrong", file=name, wanted=wanted, given=given))
         core, _keys, metadata = read_metadata(sealed, unlocker)
         if not request.caller.is_owner and not could_read(metadata, request.caller):
             raise RefusedError(agent.text("keys.not_yours", file=name))
@@ -66,11 +72,9 @@ def open_sealed(agent: Agent, request: Request) -> Answer:
             os.utime(target, ns=(metadata.atime_ns, metadata.mtime_ns))
             os.fsync(target)
     except CorruptError as error:
-        raise CorruptError(f"{name}: {error}") from error
-    except RefusedError as error:
-        raise RefusedError(f"{name}: {error}") from error
+        raise CorruptError(agent.text("protect.open_corrupt", file=name, cause=error)) from error
     except OSError as error:
-        raise ClocheError(f"{name}: could not be opened: {error.strerror}") from error
+        raise ClocheError(agent.text("protect.open_failed", file=name, cause=error.strerror)) from error
     document = {
         "schema": "cloche.open/1",
         "size": metadata.size,

@@ -91,3 +91,19 @@ def test_a_key_file_that_is_none_is_named(tmp_path: Path) -> None:
     run = cloche(tmp_path, "unprotect", str(tmp_path), "--key-file", str(tmp_path / "note.txt"))
     assert run.returncode == 2
     assert str(tmp_path / "note.txt") in run.stderr.decode()
+
+
+def test_what_cannot_be_opened_is_named_with_its_cause(tmp_path: Path) -> None:
+    key, other, plain, folder = (tmp_path / name for name in ("a.key", "b.key", "plain.csv", "folder"))
+    folder.mkdir()
+    plain.write_text("x")
+    (folder / "f.csv").write_text("y")
+    assert cloche(tmp_path / "home", "keys", "init", "--recovery-file", str(key)).returncode == 0
+    assert cloche(tmp_path / "elsewhere", "keys", "init", "--recovery-file", str(other)).returncode == 0
+    assert cloche(tmp_path / "home", "protect", str(folder)).returncode == 0
+    run = cloche(tmp_path / "home", "open", str(plain), "--key-file", str(key))
+    assert (run.returncode, run.stdout) == (2, b"")
+    assert f"{plain}: is not a sealed file" in run.stderr.decode()
+    run = cloche(tmp_path / "home", "open", str(folder / "f.csv.cloche"), "--key-file", str(other))
+    assert (run.returncode, run.stdout) == (4, b"")
+    assert "is sealed to key" in run.stderr.decode()
