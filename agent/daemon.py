@@ -33,6 +33,7 @@ from agent.watch.api import BLOCKING, Crossing, Gap, Watch
 from agent.watch.behaviour import respond
 from agent.watch.connect import connect_watch
 from agent.watch.decoys import plant_decoys
+from agent.watch.own import mark
 from agent.watch.shared import SharedWatch
 from agent.wiring import Agent, build_agent
 from config.errors import ClocheError
@@ -144,7 +145,7 @@ class Daemon:
         settings = self._agent.settings.watch
         self._watch.exempt(os.getpid())
         decoys = plant_decoys(self._agent) if settings.enabled else []
-        result = self._watch.mark([*self._agent.inventory.watch_list(settings.decoys), *decoys])
+        result = mark(self._agent, [*self._agent.inventory.watch_list(settings.decoys), *decoys])
         if result.failed:
             log.warning("some files are not watched", count=len(result.failed), cause=result.failed[0][1])
 

@@ -20,6 +20,7 @@ from agent.inventory.people import FileGroup, People, by_file
 from agent.operation import Answer, Request
 from agent.schedule import Breath, is_busy
 from agent.sealing.register import SealedRegister
+from agent.watch.own import mark
 from config.errors import ExitCode, UsageError
 from scanners.records import Coverage, Item
 
@@ -142,7 +143,7 @@ class Line:
     def _mark(self, before: set[str]) -> None:
         """Watch what holds customers now, and let go of what no longer does."""
         now = list(self._watch_list())
-        self._agent.watch.mark(now)
+        mark(self._agent, now)
         stale = before.difference(watched.key for watched in now)
         if stale:
             self._agent.watch.unmark(sorted(stale))

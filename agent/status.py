@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+from dataclasses import replace
 from typing import Any
 
 from agent.incident.store import IncidentStore
 from agent.operation import Answer, Request
+from agent.watch.fanotify import user_name
 from agent.wiring import Agent
 
 
@@ -40,6 +43,10 @@ def status(agent: Agent, request: Request) -> Answer:
         },
         "alerts": len(agent.inventory.alerts()),
         "incidents": [{"id": item.id, "kind": item.kind, "phase": item.phase} for item in incidents],
+        "own_programs": [
+            {"program": agent.mask(os.fsdecode(own.program)), "user": user_name(own.uid)}
+            for own in dict.fromkeys(replace(own, key="") for own in agent.own_programs.learned())
+        ],
         "outbox": {
             "waiting": len(agent.outbox.pending()),
             "last_contact": link.last_contact or None,

@@ -12,6 +12,7 @@ from agent.inventory.store import Inventory
 from agent.link.outbox import Outbox
 from agent.watch.api import NoWatch, Watch
 from agent.watch.events import EventStore
+from agent.watch.own import OwnPrograms
 from config.home import Home
 from config.schema import Settings
 from config.text import Text
@@ -40,6 +41,7 @@ class Agent:
     quarantine: Quarantine
     watch: Watch
     outbox: Outbox
+    own_programs: OwnPrograms
     mask: Callable[[str], str]
     exclusive: threading.RLock = field(default_factory=threading.RLock, repr=False)
 
@@ -59,11 +61,12 @@ def build_agent(home: Home, settings: Settings, watch: Watch | None = None) -> I
     keyring = Keyring(home.keys)
     journal = Journal(home.journal)
     quarantine = Quarantine(home.vault, journal, keyring)
+    inventory = Inventory(home.inventory_db)
     agent = Agent(
         home=home,
         settings=settings,
         text=Text(settings.store.language),
-        inventory=Inventory(home.inventory_db),
+        inventory=inventory,
         events=EventStore(home.events_db),
         audit=AuditLog(home.audit_log, keyring.sign),
         journal=journal,
@@ -71,6 +74,7 @@ def build_agent(home: Home, settings: Settings, watch: Watch | None = None) -> I
         quarantine=quarantine,
         watch=watch or NoWatch(),
         outbox=Outbox(home.outbox, keyring.sign),
+        own_programs=OwnPrograms(inventory.sessions),
         mask=mask_text,
     )
     try:

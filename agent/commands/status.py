@@ -35,6 +35,8 @@ def command(console: Console) -> int:
     show(text("status.alerts", alerts=found["alerts"], incidents=len(found["incidents"])))
     for incident in found["incidents"]:
         show(f"  {incident['id']}  {incident['kind']}  {incident['phase']}")
+    for own in found["own_programs"]:
+        show(text("status.own", program=own["program"], user=own["user"]))
     outbox = found["outbox"]
     show(text("status.outbox", waiting=outbox["waiting"], contact=outbox["last_contact"] or "—"))
     if not found["keys"]:

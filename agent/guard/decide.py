@@ -15,10 +15,12 @@ from typing import Final, Literal
 
 Role = Literal["protected", "exempt", "shared", "samba"]
 Response = Literal["alert", "stop", "declare"]
-Reason = Literal["", "exempt", "protected", "denied", "blocked", "bound", "decoy"]
+Reason = Literal["", "exempt", "protected", "own", "learning", "denied", "blocked", "bound", "decoy"]
 FIRST_PERSON_UID: Final = 1000  # login.defs(5): accounts of people start here
 
 BLOCK_NS: Final = 24 * 3600 * 1_000_000_000
+MOST_SPARED: Final = 1000
+MOST_BLOCKED: Final = 10_000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -95,7 +97,27 @@ class Verdict:
 ALLOW: Final = Verdict(allow=True)
 _EXEMPT: Final = Verdict(allow=True, reason="exempt")
 _PROTECTED: Final = Verdict(allow=True, reason="protected")
+_OWN: Final = Verdict(allow=True, reason="own")
 _DENIED: Final = Verdict(allow=False, reason="denied")
+Owner = tuple[int, int, int]  # device and inode of the program, uid
+
+
+@dataclass(frozen=True, kw_only=True)
+class Own:
+    """Live databases: whose each is (by key), which are still being learned, and what carries files and sells nothing.
+
+    A live database is not refused to its own programs for a bound, and a program that has a live database of its own
+    is never stopped: a till must not freeze at noon. While a database is being learned that holds for every program
+    but the carriers.
+    """
+
+    programs: Mapping[str, frozenset[Owner]] = field(default_factory=dict)
+    learning: frozenset[str] = frozenset()
+    carriers: frozenset[bytes] = frozenset()
+
+    def carries(self, subject: Subject) -> bool:
+        """Whether this is one of the system's programs that carry files about."""
+        return subject.root_owned and subject.program.rpartition(b"/")[2] in self.carriers
 
 
 class Window:
@@ -142,6 +164,8 @@ class Decider:
         """Nothing counted yet."""
         self.policy = policy
         self.denied: set[str] = set()
+        self.spared: OrderedDict[Owner, None] = OrderedDict()  # met on a live database that is theirs or may be
+        self.own = Own()
         self.blocked: dict[str, tuple[int, int]] = {}  # session → since when (monotonic ns), whose uid
         self.sessions: dict[str, Window] = {}
         self.users: dict[int, Window] = {}
@@ -152,19 +176,24 @@ class Decider:
             return _EXEMPT
         if target.key in self.denied:
             return _DENIED
-        role = self.policy.role(subject)
-        if role in ("protected", "exempt"):
+        if self.policy.role(subject) in ("protected", "exempt"):
             return _PROTECTED
-        stoppable = role is None
+        if target.live and not target.decoy and (verdict := self._live(subject, target, now)) is not None:
+            self._spare((*subject.program_id, subject.uid))
+            return verdict
         if subject.session in self.blocked:
-            return Verdict(allow=False, reason="blocked", stop=stoppable)
+            return Verdict(allow=False, reason="blocked", stop=self.is_stoppable(subject))
         if target.decoy:
-            return self._decoy(subject, target, now, stoppable=stoppable)
+            return self._decoy(subject, target, now, stoppable=self.is_stoppable(subject))
+        return self._bound(subject, target, now)
+
+    def _bound(self, subject: Subject, target: Target, now: int) -> Verdict:
+        """Counted for the session and the uid if allowed."""
         before = now - self.policy.window_ns
         windows: list[tuple[Literal["session", "user"], Window]] = [
             ("session", self.sessions.setdefault(subject.session, Window()))
         ]
-        if role != "samba":
+        if self.policy.role(subject) != "samba":
             windows.append(("user", self.users.setdefault(subject.uid, Window())))
         broken = None
         refused = False
@@ -182,11 +211,15 @@ class Decider:
                     )
                 window.told = True
         if refused:
-            self.blocked[subject.session] = (now, subject.uid)
-            return Verdict(allow=False, reason="bound", stop=stoppable, broken=broken)
+            self._block(subject, now)
+            return Verdict(allow=False, reason="bound", stop=self.is_stoppable(subject), broken=broken)
         for _name, window in windows:
             window.count(target, now)
         return ALLOW if broken is None else Verdict(allow=True, reason="bound", broken=broken)
+
+    def is_stoppable(self, subject: Subject) -> bool:
+        """Whether this process may be frozen: no shared server, no program with a live database of its own."""
+        return self.policy.role(subject) is None and (*subject.program_id, subject.uid) not in self.spared
 
     def pardon(self, session: str) -> None:
         """Forget a session's refusals and count; its uid's count too, or the next file would cross again."""
@@ -203,6 +236,41 @@ class Decider:
         self.users = {uid: window for uid, window in self.users.items() if window.files}
         self.blocked = {name: entry for name, entry in self.blocked.items() if entry[0] > now - BLOCK_NS}
 
+    def _block(self, subject: Subject, now: int) -> None:
+        """Refuse this session for a day; of too many the oldest is forgotten (its uid's count still refuses)."""
+        self.blocked[subject.session] = (now, subject.uid)
+        if len(self.blocked) > MOST_BLOCKED:
+            del self.blocked[next(iter(self.blocked))]
+
+    def _spare(self, who: Owner) -> None:
+        self.spared[who] = None
+        self.spared.move_to_end(who)
+        if len(self.spared) > MOST_SPARED:
+            self.spared.popitem(last=False)
+
+    def _live(self, subject: Subject, target: Target, now: int) -> Verdict | None:
+        """A live database to its own programs, or to one that may be such; None where the bounds judge.
+
+        Allowed and not counted; what would have crossed while it is being learned is told, once a window.
+        """
+        if (*subject.program_id, subject.uid) in self.own.programs.get(target.key, frozenset()):
+            return _OWN
+        if target.key not in self.own.learning or self.own.carries(subject):
+            return None
+        window = self.sessions.setdefault(subject.session, Window())
+        window.forget(now - self.policy.window_ns)
+        if window.told or not window.crosses(target, self.policy):
+            return Verdict(allow=True, reason="learning")
+        window.told = True
+        broken = Broken(
+            rule="bound",
+            subject="session",
+            keys=tuple(window.files),
+            persons=window.persons,
+            response="alert",
+        )
+        return Verdict(allow=True, reason="learning", broken=broken)
+
     def _decoy(self, subject: Subject, target: Target, now: int, *, stoppable: bool) -> Verdict:
         window = self.sessions.setdefault(subject.session, Window())
         window.forget(now - self.policy.window_ns)
@@ -218,5 +286,5 @@ class Decider:
             first = target.key not in window.files
             window.count(Target(key=target.key), now)
             return Verdict(allow=True, reason="decoy", broken=broken if first else None)
-        self.blocked[subject.session] = (now, subject.uid)
+        self._block(subject, now)
         return Verdict(allow=False, reason="decoy", stop=stoppable, broken=broken)

@@ -18,7 +18,7 @@ VERSION: Final = 1
 PACKET: Final = 128 * 1024  # below net.core.wmem_default (208 KiB) with the kernel's own overhead
 BATCH: Final = 100
 REQUESTS: Final = frozenset(
-    {"hello", "policy", "mark", "unmark", "deny", "allow", "exempt", "pardon", "stats"},
+    {"hello", "policy", "mark", "unmark", "deny", "allow", "exempt", "own", "pardon", "stats"},
 )
 _UCRED: Final = struct.Struct("=iII")
 Message = dict[str, Any]

@@ -13,10 +13,10 @@ import select
 import signal
 import sys
 import time
-from collections import deque
+from collections import OrderedDict, deque
 from typing import Any, Final, NoReturn
 
-from agent.guard.decide import Decider, Policy, Subject, Verdict
+from agent.guard.decide import Decider, Own, Owner, Policy, Subject, Verdict
 from agent.guard.kernel import (
     FAN_OPEN_PERM,
     FAN_Q_OVERFLOW,
@@ -57,6 +57,7 @@ class Responder:
         self.peer_exempt = False
         self.figures = {"events": 0, "denied": 0, "faults": 0, "slowest_us": 0.0, "state_faults": 0}
         self._policy: Message = {}
+        self._own_message: Message = {}
         self._restoring: deque[Marked] = deque()
         self._stops = Stops()
         self._own = _NEVER_STOPPED | {os.getpid(), os.getppid()}
@@ -81,7 +82,9 @@ class Responder:
             if marked is not None and event.pid not in self._own:
                 opening = bool(event.mask & FAN_OPEN_PERM)
                 exempt = self.subjects.is_exempt(event.pid, event.pidfd)
-                known = self.subjects.find(event.pid, event.pidfd, self.decider.policy, opening=opening)
+                known = self.subjects.find(
+                    event.pid, event.pidfd, self.decider.policy, opening=opening, live=marked.target.live
+                )
                 verdict = self.decider.decide(known.subject, marked.target, began, exempt=exempt)
                 if verdict.stop and event.pidfd >= 0:
                     signal.pidfd_send_signal(event.pidfd, signal.SIGSTOP)
@@ -114,7 +117,7 @@ class Responder:
         if verdict.broken is None and last is not None:
             if verdict.allow and not opening:
                 return False
-            pause = _AGAIN_TRUSTED_NS if verdict.reason == "protected" else _AGAIN_NS
+            pause = _AGAIN_TRUSTED_NS if verdict.reason in ("protected", "own") else _AGAIN_NS
             if now - last < pause:
                 return False
         known.seen[key] = now
@@ -178,7 +181,7 @@ class Responder:
             subject = known.subject
             if subject.pid == crossed.pid or subject.pid in self._own:
                 continue
-            if self.decider.policy.role(subject) is None and known.seen:
+            if self.decider.is_stoppable(subject) and known.seen:
                 self.subjects.stop(subject)
 
     # --- obeying -------------------------------------------------------------------------------------------------
@@ -199,6 +202,9 @@ class Responder:
         if kind == "policy":
             self._set_policy(request["policy"])
             self._note({"type": "policy", "policy": request["policy"]})
+        elif kind == "own":
+            self._set_own(request)
+            self._note({name: request[name] for name in ("type", "own", "learning", "carriers")})
         elif kind == "mark":
             return {"failed": self._mark([Marked.from_message(entry) for entry in request["items"]])}
         elif kind in ("unmark", "deny", "allow"):
@@ -273,6 +279,18 @@ class Responder:
         )
         self._policy = policy
 
+    def _set_own(self, taught: Message) -> None:
+        programs: dict[str, set[Owner]] = {}
+        for key, device, inode, uid in taught["own"]:
+            programs.setdefault(str(key), set()).add((int(device), int(inode), int(uid)))
+        self.decider.own = Own(
+            programs={key: frozenset(owners) for key, owners in programs.items()},
+            learning=frozenset(taught["learning"]),
+            carriers=frozenset(os.fsencode(name) for name in taught["carriers"]),
+        )
+        self.decider.spared = OrderedDict.fromkeys(who for owners in programs.values() for who in owners)
+        self._own_message = {name: taught[name] for name in ("own", "learning", "carriers")}
+
     def _stats(self) -> Message:
         return {
             **self.figures,
@@ -298,8 +316,8 @@ class Responder:
         exempt: dict[int, int] = {}
         for entry in self.state.entries():
             kind = entry["type"]
-            if kind == "policy":
-                self._set_policy(entry["policy"])
+            if kind in ("policy", "own", "block", "pardon"):
+                self._take_up(kind, entry)
             elif kind == "mark":
                 items.update({item["key"]: Marked.from_message(item) for item in entry["items"]})
             elif kind in ("unmark", "deny", "allow"):
@@ -309,10 +327,6 @@ class Responder:
                         items.pop(key, None)
             elif kind == "exempt":
                 exempt[entry["pid"]] = entry["started"]
-            elif kind == "block":
-                self.decider.blocked[entry["session"]] = (entry["at"], entry["uid"])
-            elif kind == "pardon":
-                self.decider.blocked.pop(entry["session"], None)
         for pid, started in exempt.items():
             self.subjects.exempt(pid, started)
         self._restoring.extend(items.values())
@@ -320,10 +334,22 @@ class Responder:
         if items or self.decider.blocked:
             self.station.tell({"event": "gap", "at": time.time(), "cause": "guard_restart", "lost": None})
 
+    def _take_up(self, kind: str, entry: Message) -> None:
+        if kind == "policy":
+            self._set_policy(entry["policy"])
+        elif kind == "own":
+            self._set_own(entry)
+        elif kind == "block":
+            self.decider.blocked[entry["session"]] = (entry["at"], entry["uid"])
+        else:
+            self.decider.blocked.pop(entry["session"], None)
+
     def _summary(self, items: list[Marked], exempt: dict[int, int]) -> list[Message]:
         entries: list[Message] = []
         if self._policy:
             entries.append({"type": "policy", "policy": self._policy})
+        if self._own_message:
+            entries.append({"type": "own", **self._own_message})
         entries.extend({"type": "mark", "items": [item.message()]} for item in items)
         entries.append({"type": "deny", "keys": sorted(self.decider.denied)})
         entries.extend({"type": "exempt", "pid": pid, "started": at} for pid, at in exempt.items())

@@ -72,7 +72,8 @@ class Containing:
     def stop(self) -> Outcome:
         """Stop who holds the files, never a shared server; who is spared is refused by the guard and named."""
         settings = self._agent.settings.watch
-        spared = Spared.of(settings.shared_servers, settings.protected_programs)
+        own = [os.fsdecode(program.program) for program in self._agent.own_programs.learned()]
+        spared = Spared.of(settings.shared_servers, [*settings.protected_programs, *own])
         outcomes = [outcome for holder in self.held for outcome in stop(holder, spared)]
         started = {holder.pid: holder.started for holder in self.held}
         for pid, began in self._stopped_by_guard():

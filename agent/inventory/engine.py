@@ -26,7 +26,12 @@ from config.errors import ClocheError, CorruptError
 BUSY_MS: Final = 30_000
 READING: Final = "reading"
 
-TABLES: Final[tuple[str, ...]] = ("agent.inventory.models", "agent.incident.models", "agent.sealing.register")
+TABLES: Final[tuple[str, ...]] = (
+    "agent.inventory.models",
+    "agent.incident.models",
+    "agent.sealing.register",
+    "agent.watch.own",
+)
 """Modules that define tables on `Base`: an explicit list, imported before the tables are made."""
 
 

@@ -101,6 +101,23 @@ class MarkResult:
     failed: tuple[tuple[str, str], ...] = ()
 
 
+@dataclass(frozen=True, kw_only=True)
+class OwnProgram:
+    """A program (path) under an account that the live database `key` belongs to (`agent.watch.own`)."""
+
+    key: str
+    program: bytes
+    uid: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Taught:
+    """What was learned of live databases: their own programs, and the databases that are still being learned."""
+
+    own: tuple[OwnProgram, ...] = ()
+    learning: frozenset[str] = frozenset()
+
+
 Happening = AccessEvent | Crossing | Gap
 
 
@@ -133,6 +150,10 @@ class Watch(Protocol):
 
     def exempt(self, pid: int) -> bool:
         """Never count or refuse this process as long as it lives; False if it is gone or nothing blocks here."""
+        ...
+
+    def teach(self, taught: Taught) -> None:
+        """Never refuse a live database to its own programs for a bound, nor stop them. Replaces what was taught."""
         ...
 
     def pardon(self, session: str) -> None:
@@ -177,6 +198,9 @@ class NoWatch:
     def exempt(self, pid: int) -> bool:  # noqa: ARG002  the protocol's parameter
         """Nobody is refused."""
         return False
+
+    def teach(self, taught: Taught) -> None:
+        """Nobody is refused."""
 
     def pardon(self, session: str) -> None:
         """Nobody was refused."""

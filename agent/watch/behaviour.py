@@ -6,6 +6,7 @@ alert come before the declaration, which chooses the affected files by the open 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from agent.inventory.records import Alert
 from agent.reporting import report_alert
 from agent.watch.api import BLOCKING, Crossing, Gap, Happening, Rule
+from agent.watch.own import mark
 from agent.watch.rules.api import Action, BehaviourRule, Wording, kind_of_incident
 from agent.watch.rules.bound import Bound
 from agent.watch.rules.decoy import Decoy
@@ -38,6 +40,9 @@ def respond(agent: Agent, happening: Happening) -> None:
         _crossed(agent, happening)
     elif isinstance(happening, Gap):
         _missed(agent, happening)
+    elif agent.own_programs.met(happening):
+        agent.audit.append("watch.learned", "cloche", program=agent.mask(os.fsdecode(happening.program)))
+        agent.watch.teach(agent.own_programs.taught(happening.at))
 
 
 def _crossed(agent: Agent, crossing: Crossing) -> None:
@@ -121,6 +126,6 @@ def _missed(agent: Agent, gap: Gap) -> None:
     report_alert(agent, alert)
     if gap.cause == "guard_restart" and agent.watch.tier in BLOCKING:
         try:
-            agent.watch.mark(agent.inventory.watch_list(agent.settings.watch.decoys))
+            mark(agent, agent.inventory.watch_list(agent.settings.watch.decoys))
         except ClocheError as error:
             log.warning("not marked again", why=agent.mask(str(error)))

@@ -7,6 +7,7 @@ denials are refused with `NoGuardError` rather than believed.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
 import select
@@ -20,8 +21,8 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 from agent.guard.protocol import PACKET, VERSION, Message, ProtocolError, batches, decode, encode
-from agent.watch.api import AccessEvent, Crossing, Gap, Happening, MarkResult, Tier, Watched
-from agent.watch.policy import policy_message
+from agent.watch.api import AccessEvent, Crossing, Gap, Happening, MarkResult, Taught, Tier, Watched
+from agent.watch.policy import OwnMessages, policy_message
 from config.errors import ClocheError
 from config.home import Home
 from config.schema import WatchSettings
@@ -58,6 +59,7 @@ class GuardWatch:
         self._tried = 0.0
         self._policy: Message = {}
         self._looked = 0.0
+        self._own = OwnMessages()
         self._connect()
 
     @property
@@ -132,6 +134,16 @@ class GuardWatch:
             self._exempt.add(pid)
         return done
 
+    def teach(self, taught: Taught) -> None:
+        """See `Watch`.
+
+        Raises:
+            NoGuardError: the guard went away; the next one is told when it answers.
+        """
+        self._own.teach(taught)
+        if (message := self._own.news()) is not None:
+            self._ask("own", **message)
+
     def pardon(self, session: str) -> None:
         """Let a session have files again.
 
@@ -192,6 +204,8 @@ class GuardWatch:
             self._tier = cast("Tier", reply["tier"])
             self._policy = policy_message(self._settings)
             self._ask("policy", policy=self._policy)
+            if self._own.taught:
+                self._ask("own", **self._own.message())
             self._looked = time.monotonic()
             for pid in sorted(self._exempt):
                 if not self._ask("exempt", pid=pid)["done"]:
@@ -210,9 +224,12 @@ class GuardWatch:
             return
         self._looked = time.monotonic()
         policy = policy_message(self._settings)
-        if policy != self._policy:
-            self._ask("policy", policy=policy)
-            self._policy = policy
+        with contextlib.suppress(NoGuardError):  # the gap is told, and the next connection sends both
+            if policy != self._policy:
+                self._ask("policy", policy=policy)
+                self._policy = policy
+            if (message := self._own.news()) is not None:
+                self._ask("own", **message)
 
     def _reconnect(self) -> bool:
         now = time.monotonic()

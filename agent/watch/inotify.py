@@ -20,7 +20,7 @@ from watchdog.events import FileSystemEvent, FileSystemEventHandler
 from watchdog.observers import Observer
 
 from agent.guard.decide import Decider, Policy, Subject, Target
-from agent.watch.api import Access, AccessEvent, Crossing, Gap, Happening, MarkResult, Tier, Watched
+from agent.watch.api import Access, AccessEvent, Crossing, Gap, Happening, MarkResult, Taught, Tier, Watched
 from config.schema import WatchSettings
 
 _OPERATIONS: Final[dict[str, Access]] = {
@@ -89,6 +89,9 @@ class InotifyWatch(FileSystemEventHandler):
         """Let the rules rest while this process lives. Nothing is refused to anybody, so the answer is False."""
         self._exempt.add(pid)
         return False
+
+    def teach(self, taught: Taught) -> None:
+        """Nothing is refused or stopped here."""
 
     def pardon(self, session: str) -> None:
         """Start the common count anew."""

@@ -6,11 +6,14 @@ today's: after an upgrade of a program the policy must be sent anew, which the d
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from typing import Final
 
 from agent.guard.protocol import Message
+from agent.watch.api import Taught
+from agent.watch.own import CARRIERS
 from config.schema import WatchSettings
 
 _PLACES: Final = "/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin"
@@ -46,3 +49,43 @@ def policy_message(settings: WatchSettings) -> Message:
         "programs": programs,
         "shared_names": sorted(names),
     }
+
+
+class OwnMessages:
+    """What was taught of live databases, in the guard's terms, as of today's files.
+
+    An inode that a program once had stays its own while this process lives: after an upgrade the old one may still run.
+    """
+
+    def __init__(self) -> None:
+        """Nothing taught yet."""
+        self.taught: Taught | None = None
+        self._ids: dict[bytes, set[tuple[int, int]]] = {}
+        self._sent: Message = {}
+
+    def teach(self, taught: Taught) -> None:
+        """Replace what was taught."""
+        self.taught = taught
+
+    def message(self) -> Message:
+        """The whole of it; taken as sent."""
+        taught = self.taught or Taught()
+        own = []
+        for program in taught.own:
+            known = self._ids.setdefault(program.program, set())
+            with contextlib.suppress(OSError):
+                facts = os.stat(program.program)
+                known.add((facts.st_dev, facts.st_ino))
+            own += [[program.key, device, inode, program.uid] for device, inode in sorted(known)]
+        self._sent = {
+            "own": own, "learning": sorted(taught.learning), "carriers": sorted(map(os.fsdecode, CARRIERS)),
+        }  # fmt: skip
+        return self._sent
+
+    def news(self) -> Message | None:
+        """The whole of it if anything is new since it was last sent."""
+        if self.taught is None:
+            return None
+        before = self._sent
+        now = self.message()
+        return now if now != before else None

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Iterable, Sequence
 
-from agent.watch.api import Happening, MarkResult, Tier, Watch, Watched
+from agent.watch.api import Happening, MarkResult, Taught, Tier, Watch, Watched
 
 
 class SharedWatch:
@@ -56,6 +56,11 @@ class SharedWatch:
         """See `Watch`."""
         with self._lock:
             return self._watch.exempt(pid)
+
+    def teach(self, taught: Taught) -> None:
+        """See `Watch`."""
+        with self._lock:
+            self._watch.teach(taught)
 
     def pardon(self, session: str) -> None:
         """See `Watch`."""
