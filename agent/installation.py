@@ -1,7 +1,8 @@
 """Install the service from a checkout: accounts, a virtual environment of its own, settings, units.
 
-Every step can be repeated: a second run upgrades. What exists is kept (settings, keys, state). The environment is made
-beside the old one and put in its place by one rename, so that a cut installation leaves the old one running.
+Every step can be repeated: a second run upgrades. What exists is kept (settings, keys, state). Each run makes an
+environment under a name of its own; `venv` is a link that one rename(2) points at it. So a cut installation leaves the
+old one in place, and what still runs keeps importing from the environment it was started from, until it is restarted.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ import pwd
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -23,8 +25,10 @@ from config.sample import sample_settings
 
 PREFIX: Final = Path("/opt/cloche")
 UNITS: Final = Path("/etc/systemd/system")
-STORE_UNITS: Final = ("cloche-guard.service", "cloche.service", "cloche-link.service")
-HQ_UNITS: Final = ("cloche-hq.service",)
+PROGRAMS: Final = Path("/usr/local/bin")
+HQ_STATE: Final = Path("/var/lib/cloche-hq")
+STORE_UNITS: Final = ("cloche-guard.service", "cloche.service", "cloche-link.service", "cloche-link.path")
+HQ_UNITS: Final = ("cloche-hq.service", "cloche-hq.path")
 ACCOUNTS: Final = {"cloche-scan": "scan workers", "cloche-link": "link to head office"}
 
 
@@ -48,6 +52,9 @@ def install(plan: Plan) -> Iterator[str]:
         ClocheError: a step failed; the message carries the end of its output.
     """
     _check(plan)
+    if (UNITS / HQ_UNITS[0]).exists():
+        plan = replace(plan, head_office=True)  # an upgrade of one is an upgrade of both: they share the environment
+    os.umask(0o022)  # the accounts of workers and link read the environment, whatever root's umask is
     steps: list[tuple[str, Callable[[], None]]] = [
         ("accounts", lambda: make_accounts(plan)),
         ("environment", lambda: make_environment(plan)),
@@ -92,29 +99,34 @@ def make_accounts(plan: Plan) -> None:
 def make_environment(plan: Plan) -> None:
     """A virtual environment with the locked dependencies and Cloche itself, root-owned."""
     wanted = "central" if plan.head_office else "base"
-    fresh, target, old = PREFIX / "venv.new", PREFIX / "venv", PREFIX / "venv.old"
-    for leftover in (fresh, old):
-        shutil.rmtree(leftover, ignore_errors=True)
     PREFIX.mkdir(mode=0o755, exist_ok=True)
-    _run(sys.executable, "-m", "venv", "--symlinks", str(fresh))
-    pip = (str(fresh / "bin" / "python"), "-m", "pip", "--quiet", "--disable-pip-version-check", "install")
-    _run(*pip, "--require-hashes", "-r", str(plan.checkout / "requirements" / f"{wanted}.txt"))
-    _run(*pip, "--no-deps", str(plan.checkout))
-    _point_scripts(fresh, target)
-    if target.exists():
-        target.rename(old)
-    fresh.rename(target)
-    shutil.rmtree(old, ignore_errors=True)
+    fresh = Path(tempfile.mkdtemp(prefix="venv-", dir=PREFIX))
+    try:
+        fresh.chmod(0o755)
+        _run(sys.executable, "-m", "venv", "--symlinks", str(fresh))
+        pip = (str(fresh / "bin" / "python"), "-m", "pip", "--quiet", "--disable-pip-version-check", "install")
+        _run(*pip, "--require-hashes", "-r", str(plan.checkout / "requirements" / f"{wanted}.txt"))
+        _run(*pip, "--no-deps", str(plan.checkout))
+    except BaseException:
+        shutil.rmtree(fresh, ignore_errors=True)
+        raise
+    _point(PREFIX / "venv", fresh)
 
 
-def _point_scripts(made_at: Path, used_at: Path) -> None:
-    """Scripts of an environment name its interpreter by path: name the one it will have."""
-    for script in (made_at / "bin").iterdir():
-        if script.is_symlink() or not script.is_file():
-            continue
-        content = script.read_bytes()
-        if content.startswith(b"#!") and os.fsencode(made_at) in content:
-            script.write_bytes(content.replace(os.fsencode(made_at), os.fsencode(used_at)))
+def remove_old_environments() -> None:
+    """Remove environments that are not the present one. Only after a restart: until then they are in use."""
+    present = (PREFIX / "venv").resolve()
+    for folder in PREFIX.glob("venv-*"):
+        if folder != present and not folder.is_symlink():
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _point(link: Path, target: Path) -> None:
+    """Make `link` lead to `target`, in one step, whatever link it was before."""
+    fresh = link.with_name(f"{link.name}.new")
+    fresh.unlink(missing_ok=True)
+    fresh.symlink_to(target)
+    fresh.replace(link)
 
 
 def write_settings(plan: Plan) -> None:
@@ -124,26 +136,32 @@ def write_settings(plan: Plan) -> None:
         SERVICE_SETTINGS.write_text(sample_settings(roots=plan.roots, store_name=plan.store_name), encoding="utf-8")
         SERVICE_SETTINGS.chmod(0o644)
     SERVICE_STATE.mkdir(mode=0o711, exist_ok=True)
+    if plan.head_office and not HQ_STATE.exists():
+        HQ_STATE.mkdir(mode=0o700)
+        shutil.chown(HQ_STATE, "cloche-hq", "cloche-hq")
 
 
 def write_units(plan: Plan) -> None:
     """The units of `systemd/`, with the path of the environment filled in."""
-    for name in STORE_UNITS + (HQ_UNITS if plan.head_office else ()):
+    for name in _units(plan):
         unit = (plan.checkout / "systemd" / name).read_text(encoding="utf-8")
         (UNITS / name).write_text(unit.replace("@VENV@", str(PREFIX / "venv")), encoding="utf-8")
         (UNITS / name).chmod(0o644)
-    link = Path("/usr/local/bin/cloche")
-    link.unlink(missing_ok=True)
-    link.symlink_to(PREFIX / "venv" / "bin" / "cloche")
+    for name in ("cloche", "cloche-hq") if plan.head_office else ("cloche",):
+        _point(PROGRAMS / name, PREFIX / "venv" / "bin" / name)
     _run("systemctl", "daemon-reload")
 
 
 def start(plan: Plan) -> None:
-    """Enable and (re)start; the link starts once the store is enrolled, head office once it is initialised."""
-    del plan
-    _run("systemctl", "enable", *STORE_UNITS)
-    _run("systemctl", "restart", "cloche-guard.service", "cloche.service")
-    _run("systemctl", "try-restart", "cloche-link.service")
+    """Enable and (re)start. The units of link and head office wait by themselves for an enrolment and for `init`."""
+    units = _units(plan)
+    _run("systemctl", "enable", *units)
+    _run("systemctl", "restart", *units)
+    remove_old_environments()
+
+
+def _units(plan: Plan) -> tuple[str, ...]:
+    return STORE_UNITS + (HQ_UNITS if plan.head_office else ())
 
 
 def _run(*command: str) -> None:

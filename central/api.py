@@ -87,6 +87,7 @@ class Api:
         if not is_signed(public_key, enrol_message(self._office.pin, body), signature):
             return _error(401, "signature")
         address = request.client.host if request.client else ""
+        recipients = self._office.recipients()  # before the token is used: a damaged file costs no token
         try:
             enrolled = await asyncio.wrap_future(
                 self._office.writer.submit(lambda session: enrol(session, enrolment, public_key, address))
@@ -96,7 +97,6 @@ class Api:
             return _error(403, f"token_{error}")
         except BusyError:
             return _busy()
-        recipients = self._office.recipients
         log.info("store enrolled", store=enrolled.store_id)
         return _answer(
             200,

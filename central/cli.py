@@ -170,8 +170,23 @@ def token(console: Console, store_name: str, hours: int) -> None:
 
 @hq.command()
 @console_options
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", type=click.IntRange(0, 65_535), default=8443, show_default=True, help="0: any free port.")
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    envvar="CLOCHEHQ_HOST",
+    show_default=True,
+    show_envvar=True,
+    help="Address to listen on.",
+)
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65_535),
+    default=8443,
+    envvar="CLOCHEHQ_PORT",
+    show_default=True,
+    show_envvar=True,
+    help="0: any free port.",
+)
 def serve(console: Console, host: str, port: int) -> int:
     """Serve pages and take reports, over TLS, until told to stop."""
     from central.serve import serve_forever

@@ -63,19 +63,27 @@ class HeadOfficeHome:
             raise UsageError(f"{self.folder}: no head office here; make one with `cloche-hq init`")
 
     def create(self) -> None:
-        """Make the folders.
+        """Make the folders and an empty database, so that both belong to whom the folder belongs to.
 
         Raises:
             ClocheError: they cannot be made.
         """
         try:
-            for folder in (self.folder, self.keys):
-                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.keys.mkdir(mode=0o700, exist_ok=True)
+            if os.geteuid() == 0:
+                facts = self.folder.stat()
+                os.chown(self.keys, facts.st_uid, facts.st_gid, follow_symlinks=False)
         except OSError as error:
             raise ClocheError(f"{self.folder}: cannot be made: {error.strerror}") from error
+        if self.database_url == f"sqlite:///{self.database}" and not self.database.exists():
+            self.write(self.database, b"")
 
     def write(self, path: Path, content: bytes, *, mode: int = 0o600) -> None:
         """A new file, durable, never over an old one.
+
+        Root's `cloche-hq init` makes files that the service's account has to read: inside the folder a file belongs
+        to the folder's owner. (SQLite does the same for the files beside a database.)
 
         Raises:
             ClocheError: it exists, or the disk refused it.
@@ -85,6 +93,9 @@ class HeadOfficeHome:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(content)
                 file.flush()
+                if os.geteuid() == 0 and path.is_relative_to(self.folder):
+                    facts = self.folder.stat()
+                    os.fchown(file.fileno(), facts.st_uid, facts.st_gid)
                 os.fsync(file.fileno())
         except OSError as error:
             raise ClocheError(f"{path}: cannot be written: {error.strerror}") from error

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Engine
@@ -16,13 +18,16 @@ from central.store import Writer, open_database, read_fact
 
 @dataclass(frozen=True, kw_only=True)
 class HeadOffice:
-    """Head office at work: where it reads, the one who writes, and who it is."""
+    """Head office at work: where it reads, the one who writes, and who it is.
+
+    `recipients` reads them anew: `cloche-hq keys init` may come after the start.
+    """
 
     name: str
     timezone: ZoneInfo
     pin: bytes
     authority_pem: str
-    recipients: Recipients
+    recipients: Callable[[], Recipients]
     engine: Engine = field(repr=False)
     sessions: sessionmaker[Session] = field(repr=False)
     writer: Writer = field(repr=False)
@@ -49,6 +54,6 @@ def open_office(home: HeadOfficeHome, *, queue_limit: int = 1000) -> HeadOffice:
     writer.start()
     return HeadOffice(
         name=name, timezone=timezone, pin=pin_of(home.authority_certificate),
-        authority_pem=home.authority_certificate.read_text(encoding="ascii"), recipients=read_recipients(home),
+        authority_pem=home.authority_certificate.read_text(encoding="ascii"), recipients=partial(read_recipients, home),
         engine=engine, sessions=sessions, writer=writer,
     )  # fmt: skip

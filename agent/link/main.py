@@ -92,7 +92,7 @@ class Link:
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--home", "home_folder", type=click.Path(), help="The store's home folder.")
+@click.option("--home", "home_folder", type=click.Path(readable=False), help="The store's home folder.")
 @click.option("--once", is_flag=True, help="Send what waits now, then end.")
 @click.option("--debug", is_flag=True, help="Log more, never a value.")
 def cloche_link(home_folder: str | None, once: bool, debug: bool) -> int:
