@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from itertools import takewhile
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 import click
 
@@ -71,7 +72,8 @@ def common_options(function: Callable[..., Any]) -> Callable[..., Any]:
         set_up_logging(debug=debug, quiet=True)
         home = find_home(home_folder or context.find_root().params.get("home_folder"))
         context.find_root().obj = console = Console(home=home, text=Text(), as_json=as_json, debug=debug)
-        console.text = Text(load_settings(home.settings_file).store.language)
+        store = load_settings(home.settings_file).store
+        console.text, console.zone = Text(store.language), ZoneInfo(store.timezone)
         return context.invoke(function, console, **arguments)
 
     wrapped.__name__ = function.__name__

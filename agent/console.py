@@ -11,8 +11,10 @@ from __future__ import annotations
 import json
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 import click
 from rich.console import Console as RichConsole
@@ -48,6 +50,7 @@ class Console:
     text: Text
     as_json: bool = False
     debug: bool = False
+    zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
 
     @property
     def screen(self) -> RichConsole:
@@ -59,6 +62,12 @@ class Console:
     def is_terminal(self) -> bool:
         """Somebody is there to answer a question."""
         return sys.stdin.isatty() and sys.stderr.isatty()
+
+    def time(self, moment: str | None) -> str:
+        """A document's ISO 8601 time by the store's clock; a dash for none."""
+        if moment is None:
+            return "–"
+        return datetime.fromisoformat(moment).astimezone(self.zone).strftime("%Y-%m-%d %H:%M")
 
     def document(self, document: dict[str, Any]) -> None:
         """Write the one JSON document of this call."""

@@ -47,7 +47,7 @@ def load_settings(file: Path, environment: Mapping[str, str] | None = None) -> S
     except ValidationError as error:
         for fault in error.errors():
             where = ".".join(str(part) for part in fault["loc"])
-            known = "unknown key" if fault["type"] == "extra_forbidden" else fault["msg"]
+            known = "unknown key" if fault["type"] == "extra_forbidden" else fault["msg"].removeprefix("Value error, ")
             source = named.get(".".join(str(part) for part in fault["loc"][:2])) or named.get(str(fault["loc"][0]))
             problems.append(f"{source or file}: {where}: {known}")
         raise UsageError("; ".join(problems)) from error

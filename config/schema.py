@@ -6,8 +6,9 @@ Every key has a default that is safe for a till; the service starts in `observe`
 from __future__ import annotations
 
 from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from config.text import Language
 
@@ -24,6 +25,19 @@ Role = Literal[
 ClockTime = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$")]
 
 
+def known_zone(name: str) -> str:
+    """An IANA time zone that this machine knows.
+
+    Raises:
+        ValueError: it knows none of that name.
+    """
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError(f"{name!r} is no IANA time zone") from error
+    return name
+
+
 class Section(BaseModel):
     """A table of the settings file: unknown keys are refused."""
 
@@ -37,7 +51,9 @@ class StoreSettings(Section):
     legal_entity: str = Field("", description="统一社会信用代码 of the legal entity the store belongs to.")
     province: str = Field("", description="Province whose authorities reports of this store go to.")
     language: Language = Field("zh-CN", description="Language of texts for people.")
-    timezone: str = Field("Asia/Shanghai", description="IANA time zone of the store.")
+    timezone: Annotated[str, AfterValidator(known_zone)] = Field(
+        "Asia/Shanghai", description="IANA time zone of the store."
+    )
     trading_hours: tuple[ClockTime, ...] = Field(
         (), description="Hours in which the scheduled scan rests, as HH:MM-HH:MM in the store's time zone."
     )

@@ -150,7 +150,8 @@ def show_list(console: Console, document: dict[str, Any]) -> None:
         )
     wide(console.screen).print(table)
     console.screen.print(
-        text("inventory.foot", count=f"{len(document['items']):,}", time=document["scanned_at"] or "–"), style="dim"
+        text("inventory.foot", count=f"{len(document['items']):,}", time=console.time(document["scanned_at"])),
+        style="dim",
     )
 
 

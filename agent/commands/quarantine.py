@@ -7,7 +7,6 @@ import re
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -79,9 +78,11 @@ def show(console: Console, /, *, entry: str) -> int:
     answer = perform(console, "quarantine.show", {"id": entry})
     if not _as_document(console, answer.document):
         table = Table(box=None, show_header=False)
+        table.add_column()
+        table.add_column(overflow="fold")
         for key, value in answer.document.items():
             if key != "schema":
-                table.add_row(key, Styled(printable(_shown(value))))
+                table.add_row(console.text(f"quarantine.fact_{key}"), Styled(printable(_shown(console, key, value))))
         console.screen.print(table)
     return int(answer.exit_code)
 
@@ -191,19 +192,20 @@ def _say_left(console: Console, refused: list[dict[str, Any]]) -> None:
 
 
 def _table(console: Console, entries: list[dict[str, Any]]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD)
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False)
     for column in ("id", "state", "size", "added", "incident", "path"):
-        table.add_column(console.text(f"quarantine.column_{column}"), justify="right" if column == "size" else "left")
+        table.add_column(
+            console.text(f"quarantine.column_{column}"),
+            justify="right" if column == "size" else "left",
+            no_wrap=column in ("id", "incident"),
+            overflow="fold",
+        )
     for entry in entries:
         table.add_row(
             entry["id"], console.text(f"quarantine.state_{entry['state']}"), size_words(entry["size"]),
-            _local(entry["added_at"]), entry["incident"], Styled(printable(entry["path"])),
+            console.time(entry["added_at"]), entry["incident"], Styled(printable(entry["path"])),
         )  # fmt: skip
     return table
-
-
-def _local(moment: str) -> str:
-    return f"{datetime.fromisoformat(moment).astimezone():%Y-%m-%d %H:%M}"
 
 
 def _names(names: tuple[str, ...]) -> str:
@@ -211,7 +213,13 @@ def _names(names: tuple[str, ...]) -> str:
     return shown if len(names) <= SHOWN_NAMES else f"{shown}, … {len(names)}"
 
 
-def _shown(value: Any) -> str:
+def _shown(console: Console, key: str, value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(str(part["path"]) for part in value)
+    if isinstance(value, bool):
+        return console.text(f"quarantine.{'yes' if value else 'no'}")
+    if key in ("added_at", "released_at"):
+        return console.time(value)
+    if key in ("state", "cause") and value:
+        return console.text(f"quarantine.{key}_{value}")
     return str(value)

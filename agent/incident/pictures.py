@@ -20,7 +20,10 @@ def list_table(text: Text, incidents: list[dict[str, Any]]) -> Table:
     table = Table(box=None, pad_edge=False)
     for column in ("id", "phase", "kind", "discovered", "files", "persons", "summary"):
         table.add_column(
-            text(f"incident.column_{column}"), justify="right" if column in ("files", "persons") else "left"
+            text(f"incident.column_{column}"),
+            justify="right" if column in ("files", "persons") else "left",
+            no_wrap=column == "id",
+            overflow="fold",
         )
     for row in incidents:
         table.add_row(
@@ -43,18 +46,21 @@ def show_incident(screen: Screen, text: Text, document: dict[str, Any]) -> None:
     for clock in document["clocks"]:
         flag = "" if clock["verified"] else f"  [{text('incident.unverified')}]"
         style = {"overdue": "bold red", "running": "yellow"}.get(clock["state"], "dim")
-        screen.print(f"  {clock_words(text, clock)}  {clock['title']} → {clock['authority']}{flag}", style=style)
+        screen.print(
+            f"  {clock_words(text, clock)}  {clock['title']} → {clock['authority']}{flag}", style=style, soft_wrap=True
+        )
     if "items" in document:
         show_containment(screen, text, document)
     if document.get("next"):
         heading(screen, text("incident.heading_next"))
         for duty in document["next"]:
             roles = " / ".join(text(f"incident.role_{role}") for role in duty["roles"])
-            screen.print("  " + text("incident.duty_line", roles=roles, people=duty["people"], what=duty["what"]))
+            screen.print("  " + text("incident.duty_line", roles=roles, people=duty["people"], what=duty["what"]),
+                         soft_wrap=True)  # fmt: skip
     if document.get("documents"):
         heading(screen, text("incident.heading_documents"))
         for path in document["documents"]:
-            screen.print(f"  {printable(path)}")
+            screen.print(f"  {printable(path)}", soft_wrap=True)
     screen.print(text("incident.assists"), style="dim")
 
 
@@ -71,7 +77,7 @@ def show_containment(screen: Screen, text: Text, document: dict[str, Any]) -> No
         )  # fmt: skip
     for item in document["items"][:SHOWN]:
         state = text(f"incident.state_{item['state']}")
-        screen.print(f"  {item['persons']:>9,}  {printable(item['name'])}  {state}")
+        screen.print(f"  {item['persons']:>6,}  {state}  {printable(item['name'])}", soft_wrap=True)
     if len(document["items"]) > SHOWN:
         screen.print(f"  … +{len(document['items']) - SHOWN}")
     heading(screen, text("incident.heading_who"))
@@ -79,12 +85,14 @@ def show_containment(screen: Screen, text: Text, document: dict[str, Any]) -> No
         mark = "▲" if deed["suspect"] else " "
         what = text("report.read_value", files=deed["files"], persons=f"{deed['persons']:,}", refused=deed["refused"])
         who = printable(" ".join(part for part in (deed["user"], deed["client"]) if part))
-        screen.print(f"  {mark} {who}  {printable(deed['command'] or deed['program'])}  {what}")
+        screen.print(f"  {mark} {who}  {printable(deed['command'] or deed['program'])}  {what}", soft_wrap=True)
     if not document["who"]:
         screen.print(f"  {text('incident.no_deeds')}")
     heading(screen, text("incident.heading_steps"))
     for step in document["steps"]:
-        screen.print(f"  {local(step['at'])}  {printable(step['detail'])}", style="" if step["ok"] else "red")
+        screen.print(
+            f"  {local(step['at'])}  {printable(step['detail'])}", style="" if step["ok"] else "red", soft_wrap=True
+        )
 
 
 def heading(screen: Screen, words: str) -> None:

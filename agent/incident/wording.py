@@ -30,6 +30,8 @@ class Wording:
         details = {**step.details, "actor": step.actor}
         if "scope" in details:
             details["scope"] = self.text(f"incident.scope_{details['scope']}")
+        if "tier" in details:
+            details["tier"] = self.text(f"watch.tier_{details['tier']}")
         if isinstance(details.get("causes"), dict):
             details["causes"] = self.causes(details["causes"])
         what = self.text(f"incident.act_{step.act}", **details)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import subprocess
 import sys
+import termios
 from pathlib import Path
 
 import pytest
@@ -78,12 +80,15 @@ def test_an_ascii_terminal_gets_chinese_names_escaped_and_json_stays_utf_8(tmp_p
 
 def test_a_wrong_setting_is_named_with_the_file_or_the_variable_it_came_from(tmp_path: Path) -> None:
     (tmp_path / "cloche.toml").write_text("[scan]\nwurkers = 1\n")
-    run = cloche(tmp_path, "keys", "status", CLOCHE_WATCH__RESPONSE="shout", CLOCHE_NOPE="1")
+    run = cloche(
+        tmp_path, "keys", "status", CLOCHE_WATCH__RESPONSE="shout", CLOCHE_NOPE="1", CLOCHE_STORE__TIMEZONE="Mars/X"
+    )
     message = run.stderr.decode()
     assert run.returncode == 2
     assert f"{tmp_path}/cloche.toml: scan.wurkers: unknown key" in message
     assert "CLOCHE_WATCH__RESPONSE: watch.response: " in message
     assert "CLOCHE_NOPE: unknown key" in message
+    assert "CLOCHE_STORE__TIMEZONE: store.timezone: 'Mars/X' is no IANA time zone" in message
 
 
 def test_a_key_file_that_is_none_is_named(tmp_path: Path) -> None:
@@ -107,3 +112,44 @@ def test_what_cannot_be_opened_is_named_with_its_cause(tmp_path: Path) -> None:
     run = cloche(tmp_path / "home", "open", str(folder / "f.csv.cloche"), "--key-file", str(other))
     assert (run.returncode, run.stdout) == (4, b"")
     assert "is sealed to key" in run.stderr.decode()
+
+
+def test_a_terminal_of_80_columns_never_cuts_an_id_or_a_path(tmp_path: Path) -> None:
+    home, shop = tmp_path / "home", tmp_path / ("一个很长的文件夹名字" * 4)
+    shop.mkdir()
+    (shop / "会员.csv").write_text("姓名,手机\n测试甲,13800001111\n")
+    assert cloche(home, "keys", "init", "--recovery-file", str(tmp_path / "key")).returncode == 0
+    declared = cloche(
+        home, "incident", "declare", "--kind", "insider", "--summary", "x", "--path", str(shop), "--yes", "--json"
+    )
+    incident = json.loads(declared.stdout)["id"]
+    for arguments in (["quarantine", "list"], ["incident", "list"], ["incident", "show", incident]):
+        screen = on_a_terminal(home, *arguments)
+        assert incident in screen
+        assert "…" not in screen
+    assert json.loads(cloche(home, "quarantine", "list", "--json").stdout)["entries"][0]["id"] in on_a_terminal(
+        home, "quarantine", "list"
+    )
+
+
+def on_a_terminal(home: Path, *arguments: str) -> str:
+    """What a command shows on a terminal of 80 columns."""
+    master, slave = pty.openpty()
+    termios.tcsetwinsize(slave, (24, 80))
+    environment = {**os.environ, "CLOCHE_HOME": str(home), "TERM": "xterm", "LANG": "C.UTF-8"}
+    environment = {name: value for name, value in environment.items() if name not in ("COLUMNS", "LINES")}
+    with subprocess.Popen(
+        [sys.executable, "-P", "-c", CODE, *arguments], env=environment, stdin=slave, stdout=slave, stderr=slave
+    ) as process:
+        os.close(slave)
+        shown = b""
+        while True:
+            try:
+                piece = os.read(master, 1 << 16)
+            except OSError:  # EIO: nobody holds the other end any more
+                break
+            shown += piece
+        process.wait(timeout=30)
+    os.close(master)
+    assert process.returncode == 0, shown
+    return shown.decode()
