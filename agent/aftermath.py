@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from agent.inventory.records import StoredItem
 from agent.sealing.recording import note_back
+from agent.watch.api import BLOCKING
 from containment.quarantine import Contained, Entry, Refusal, Released
 from scanners.identity import Identities
 
@@ -94,6 +95,17 @@ def note_recovery(agent: Agent, recovered: Contained) -> None:
         if not refusal.fenced and not _is_sealed(agent, refusal.path):
             agent.inventory.set_state(refusal.path, "plain")
     note_contained(agent, Contained(entries=inside, refused=recovered.refused), actor="recovery", items={})
+
+
+def deny_fenced(agent: Agent) -> None:
+    """Have the guard refuse what is fenced: one that was away when it was denied, or is of this boot, knows nothing.
+
+    Raises:
+        ClocheError: the guard went away.
+    """
+    keys = {item.key for item in agent.inventory.items(states=("fenced",)) if item.key}
+    if keys and agent.watch.tier in BLOCKING:
+        agent.watch.deny(sorted(keys))
 
 
 def _note_back(agent: Agent, entries: Iterable[Entry]) -> None:

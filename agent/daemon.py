@@ -11,16 +11,18 @@ any moment, it recovers at the next start (`build_agent`); until then the guard 
 
 from __future__ import annotations
 
+import math
 import os
 import queue
 import signal
 import threading
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final
 
+from agent.aftermath import deny_fenced
 from agent.client import this_caller
 from agent.control import ControlServer
 from agent.lock import hold_lock
@@ -45,8 +47,8 @@ from config.text import Text
 
 log = get_logger("daemon")
 TICK_SECONDS: Final = 0.5
-HEALTH_EVERY: Final = timedelta(minutes=5)
-SEAL_EVERY: Final = timedelta(minutes=5)
+HEALTH_EVERY: Final = 300.0
+SEAL_EVERY: Final = 300.0
 STALLED_SECONDS: Final = 60.0
 
 
@@ -146,13 +148,14 @@ class Daemon:
         self._watch.exempt(os.getpid())
         decoys = plant_decoys(self._agent) if settings.enabled else []
         result = mark(self._agent, [*self._agent.inventory.watch_list(settings.decoys), *decoys])
+        deny_fenced(self._agent)
         if result.failed:
             log.warning("some files are not watched", count=len(result.failed), cause=result.failed[0][1])
 
     # keeper
 
     def _work(self) -> None:
-        health = sealing = datetime.min.replace(tzinfo=UTC)
+        health = sealing = -math.inf  # by the monotonic clock: the machine's time may be set back by years
         while not self._stop.wait(TICK_SECONDS):
             now = datetime.now(UTC)
             roots = tuple(os.path.realpath(os.fsencode(root)) for root in self._agent.settings.scan.roots)
@@ -161,16 +164,16 @@ class Daemon:
             if self._agent.settings.scan.roots and due:
                 self._rescan.clear()
                 self._attempt("scan", self._scan)
-                sealing = datetime.min.replace(tzinfo=UTC)
-            if now - sealing > SEAL_EVERY:
-                sealing = now
+                sealing = -math.inf
+            if time.monotonic() - sealing > SEAL_EVERY:
+                sealing = time.monotonic()
                 self._attempt("seal by policy", self._seal)
             if self._changed.is_set():
                 self._changed.clear()
                 self._attempt("report the inventory", partial(report_inventory, self._agent))
-                health = datetime.min.replace(tzinfo=UTC)
-            if now - health > HEALTH_EVERY:
-                health = now
+                health = -math.inf
+            if time.monotonic() - health > HEALTH_EVERY:
+                health = time.monotonic()
                 self._attempt("report", partial(report_health, self._agent))
 
     def _scan(self) -> None:

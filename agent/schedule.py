@@ -55,7 +55,8 @@ class Schedule:
         now = now or self._clock()
         if is_trading(self._settings, now):
             return False
-        if last_run is not None and now - last_run < timedelta(hours=self._settings.scan.interval_hours):
+        # a run that lies ahead was made before the clock was set back: it says nothing
+        if last_run is not None and timedelta() <= now - last_run < timedelta(hours=self._settings.scan.interval_hours):
             return False
         if self._tried is not None and timedelta() <= now - self._tried < RETRY:
             return False

@@ -73,10 +73,12 @@ class Station:
         return decode(data)
 
     def tell(self, event: Message, *, urgent: bool = False) -> None:
-        """Queue an event; over the limit it is counted as lost."""
+        """Queue an event; over the limit it is counted as lost, or for an urgent one the oldest of all."""
         if len(self._queue) >= LIMIT:
             self._lost += 1
-            return
+            if not urgent:
+                return
+            self._queue.popleft()
         self._queue.append(event)
         self._urgent = self._urgent or urgent
 

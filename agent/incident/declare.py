@@ -6,6 +6,7 @@ own; one that fails is recorded and named, and the rest goes on.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -18,7 +19,7 @@ from agent.incident.moments import zone_of
 from agent.incident.records import Act, Declaration, Incident
 from agent.incident.store import IncidentStore
 from agent.incident.view import for_head_office
-from config.errors import UsageError
+from config.errors import ClocheError, UsageError
 
 if TYPE_CHECKING:
     from agent.wiring import Agent
@@ -49,6 +50,9 @@ def declare(agent: Agent, declaration: Declaration, incident_id: str | None = No
         UsageError: a named path does not exist, or the incident was declared or closed already: nothing was done.
     """
     affected = preview(agent, declaration)
+    if incident_id is not None:
+        _reported(agent, incident_id)
+    _deny_first(agent, affected)
     under_way = _under_way(agent, declaration) if declaration.machine and incident_id is None else None
     act: Act = "extend" if under_way else "declare"
     incident = _extend(agent, under_way, affected) if under_way else _begin(agent, declaration, affected, incident_id)
@@ -126,14 +130,35 @@ def _contain(course: Course, containing: Containing) -> None:
     course.take("vault", fence_and_stop)
 
 
+def _deny_first(agent: Agent, affected: AffectedSet) -> None:
+    """Before anything is written: on a full disk the record fails, and the guard needs no disk.
+
+    `_contain` denies once more and puts it on record.
+    """
+    keys = sorted({item.key for item in affected.items if item.key})
+    if keys and agent.settings.respond.contain:
+        with suppress(ClocheError):
+            agent.watch.deny(keys)
+
+
+def _reported(agent: Agent, incident_id: str) -> Incident:
+    """The reported incident of this id.
+
+    Raises:
+        UsageError: none, or it was declared or closed already.
+    """
+    incident = IncidentStore(agent.inventory.sessions).get(incident_id)
+    if incident.phase != "reported":
+        raise UsageError(f"{incident.id} is {incident.phase}: only what was reported can be declared")
+    return incident
+
+
 def _begin(agent: Agent, declaration: Declaration, affected: AffectedSet, incident_id: str | None) -> Incident:
     store = IncidentStore(agent.inventory.sessions)
     if incident_id is None:
         incident = _add(agent, declaration, affected, declared=True)
     else:
-        incident = store.get(incident_id)
-        if incident.phase != "reported":
-            raise UsageError(f"{incident.id} is {incident.phase}: only what was reported can be declared")
+        incident = _reported(agent, incident_id)
         store.change(
             incident.id, phase="responding", scope=affected.scope, declared_at=datetime.now(UTC),
             files=len(affected.items), persons=affected.persons, types=declaration.types or affected.types,

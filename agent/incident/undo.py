@@ -20,7 +20,7 @@ from agent.incident.store import IncidentStore
 from agent.incident.trace import LOOK_BACK, trace_of
 from config.errors import UsageError
 from containment.keys import Unlocker
-from containment.processes import resume
+from containment.processes import resume, state
 
 if TYPE_CHECKING:
     from agent.wiring import Agent
@@ -123,12 +123,18 @@ class _Undoing:
         return Outcome(details={"files": len(self._keys)})
 
     def resume(self) -> Outcome:
-        """Processes that were stopped and still exist go on."""
+        """Processes that were stopped and still exist go on, those too that the guard stopped before or since."""
         pids = {
             (int(pid), int(started))
             for step in self._incident.steps
             if step.act == "stop"
             for pid, started in step.details.get("pids", ())
+        }
+        trace = trace_of(self._agent, self._keys, self._incident.discovered_at - LOOK_BACK)
+        pids |= {
+            (event.pid, event.started)
+            for event in (*trace.events, *(crossing.event for crossing in trace.crossings))
+            if event.session in trace.suspects and event.pid and state(event.pid) == "T"
         }
         outcomes = [resume(pid, started) for pid, started in sorted(pids)]
         refused = sum(outcome.action == "refused" for outcome in outcomes)

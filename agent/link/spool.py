@@ -111,8 +111,12 @@ class Spool:
         return read_enrolment(self._directory)
 
     def state(self) -> LinkState:
-        """What the link last wrote; the empty state where that is absent, torn or no state at all."""
-        with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
+        """What the link last wrote; the empty state where that is absent, torn or no state at all.
+
+        Read by the daemon as well, so a hijacked link's words must end nothing here: `1e999` is no number
+        (OverflowError), brackets in brackets are no state (RecursionError).
+        """
+        with contextlib.suppress(OSError, ValueError, TypeError, KeyError, OverflowError, RecursionError):
             descriptor = os.open(
                 STATE_FILE, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, dir_fd=self._directory
             )

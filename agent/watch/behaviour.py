@@ -7,10 +7,11 @@ alert come before the declaration, which chooses the affected files by the open 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
+from agent.aftermath import deny_fenced
 from agent.inventory.records import Alert
 from agent.reporting import report_alert
 from agent.watch.api import BLOCKING, Crossing, Gap, Happening, Rule
@@ -26,19 +27,23 @@ if TYPE_CHECKING:
     from agent.wiring import Agent
 
 log = get_logger("watch")
+REPEATED_SECONDS: Final = 60.0
 RULES: Final[Mapping[Rule, BehaviourRule]] = {"bound": Bound(), "decoy": Decoy()}
 
 
 def respond(agent: Agent, happening: Happening) -> None:
     """Do what the policy says about one happening.
 
+    Each part is tried on its own: a full disk that refuses the event or the alert is no reason not to declare.
+
     Raises:
         ClocheError: it could not be recorded, or the incident not be declared; what was done stays done.
     """
-    agent.events.add(happening, agent.mask)
     if isinstance(happening, Crossing):
         _crossed(agent, happening)
-    elif isinstance(happening, Gap):
+        return
+    agent.events.add(happening, agent.mask)
+    if isinstance(happening, Gap):
         _missed(agent, happening)
     elif agent.own_programs.met(happening):
         agent.audit.append("watch.learned", "cloche", program=agent.mask(os.fsdecode(happening.program)))
@@ -46,16 +51,54 @@ def respond(agent: Agent, happening: Happening) -> None:
 
 
 def _crossed(agent: Agent, crossing: Crossing) -> None:
-    rule = RULES[crossing.rule]
     action = _cut(crossing)
     wording = Wording(text=agent.text, mask=agent.mask)
-    words = rule.words(crossing, wording, action)
+    words = RULES[crossing.rule].words(crossing, wording, action)
+    steps: list[Callable[[], object]] = [lambda: agent.events.add(crossing, agent.mask)]
+    if not _is_repeated(agent, crossing, wording.program(crossing.event)):
+        log.warning("rule broken", rule=crossing.rule, action=action, pid=crossing.event.pid)
+        steps.append(lambda: _alert(agent, crossing, wording, words, action))
+        if crossing.response == "declare":
+            steps.append(lambda: _declare(agent, crossing, words))
+    failures: list[ClocheError] = []
+    for step in steps:
+        try:
+            step()
+        except ClocheError as error:
+            failures.append(error)
+    if failures:
+        raise failures[0]
+
+
+def _is_repeated(agent: Agent, crossing: Crossing, program: str) -> bool:
+    """Whether an alert of the last minute says all of it: the same rule, account and program, and no file more.
+
+    A loop that starts a session for each file would else fill the disk, the record and head office.
+    """
+    access = crossing.event
+    user = agent.mask(access.client_user or access.user)
+    got = set(crossing.keys)
+    if crossing.rule == "decoy" or crossing.outcome == "alerted":
+        got.add(access.key)
+    try:
+        alerts = agent.inventory.alerts()
+    except ClocheError:
+        return False
+    return any(
+        (alert.kind, alert.user, alert.program) == (crossing.rule, user, program)
+        and abs(alert.at.timestamp() - access.at) < REPEATED_SECONDS
+        and got.issubset(alert.keys)
+        for alert in alerts
+    )
+
+
+def _alert(agent: Agent, crossing: Crossing, wording: Wording, words: str, action: Action) -> None:
     access = crossing.event
     alert = agent.inventory.add_alert(
         Alert(
             at=datetime.fromtimestamp(access.at, UTC),
             kind=crossing.rule,
-            severity=rule.severity(crossing),
+            severity=RULES[crossing.rule].severity(crossing),
             text=words,
             keys=tuple(dict.fromkeys((*crossing.keys, access.key))),
             session=access.session,
@@ -70,9 +113,6 @@ def _crossed(agent: Agent, crossing: Crossing) -> None:
         f"watch.{crossing.rule}", "cloche", action=action, session=access.session, files=len(crossing.keys),
         persons=crossing.persons, stopped_ms=crossing.stopped_ms,
     )  # fmt: skip
-    log.warning("rule broken", rule=crossing.rule, action=action, pid=access.pid, stopped_ms=crossing.stopped_ms)
-    if crossing.response == "declare":
-        _declare(agent, crossing, words)
 
 
 def _cut(crossing: Crossing) -> Action:
@@ -127,5 +167,6 @@ def _missed(agent: Agent, gap: Gap) -> None:
     if gap.cause == "guard_restart" and agent.watch.tier in BLOCKING:
         try:
             mark(agent, agent.inventory.watch_list(agent.settings.watch.decoys))
+            deny_fenced(agent)
         except ClocheError as error:
             log.warning("not marked again", why=agent.mask(str(error)))

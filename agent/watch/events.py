@@ -90,12 +90,19 @@ class EventStore:
         self._sessions: sessionmaker[Session] = sessionmaker(self._engine)
 
     def add(self, happening: Happening, mask: Mask) -> int:
-        """Record one; its number."""
+        """Record one; its number.
+
+        Raises:
+            ClocheError: the disk is full or fails.
+        """
         row = self._row(happening, mask)
-        with self._sessions.begin() as session:
-            session.add(row)
-            session.flush()
-            number = row.id
+        try:
+            with self._sessions.begin() as session:
+                session.add(row)
+                session.flush()
+                number = row.id
+        except DatabaseError as error:
+            raise ClocheError(f"{self.path}: not recorded: {error.orig}") from error
         self._added += 1
         if self._added % _TIDY_EVERY == 0:
             self.tidy(happening_at(happening))
@@ -165,7 +172,7 @@ class EventStore:
         fields: dict[str, Any] = asdict(access)
         for name in ("path", "program", "command"):
             fields[name] = self._mask(fields[name], mask)
-        for name in ("client_address", "client_user"):
+        for name in ("client_address", "client_user", "cgroup"):  # anybody may name a unit of his own
             fields[name] = os.fsdecode(self._mask(os.fsencode(fields[name]), mask))
         if isinstance(happening, AccessEvent):
             return EventRow(kind="access", **fields)

@@ -8,6 +8,7 @@ denials are refused with `NoGuardError` rather than believed.
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import pwd
 import select
@@ -31,6 +32,8 @@ from containment.samba import SambaClient
 _ANSWER_SECONDS: Final = 10.0
 _RECONNECT_SECONDS: Final = 0.5
 _LOOK_SECONDS: Final = 2.0
+_ASK_AGAIN_SECONDS: Final = 1.0
+_MOST_CLIENTS: Final = 1000
 ClientLookup = Callable[[int], SambaClient | None]
 
 
@@ -51,6 +54,7 @@ class GuardWatch:
         self._settings = settings
         self._client_of = client_of
         self._clients: dict[str, SambaClient | None] = {}
+        self._asked: dict[str, float] = {}  # when smbstatus, which takes its time, was last asked about a session
         self._connection: socket.socket | None = None
         self._waiting: deque[Happening] = deque()
         self._number = 0
@@ -60,6 +64,7 @@ class GuardWatch:
         self._policy: Message = {}
         self._looked = 0.0
         self._own = OwnMessages()
+        self._has_marked = False
         self._connect()
 
     @property
@@ -97,6 +102,7 @@ class GuardWatch:
             missed = self._ask("mark", items=batch)["failed"]
             failed.extend((key, cause) for key, cause in missed)
             marked += len(batch) - len(missed)
+        self._has_marked = self._has_marked or marked > 0
         return MarkResult(marked=marked, failed=tuple(failed))
 
     def unmark(self, keys: Sequence[str]) -> None:
@@ -202,6 +208,8 @@ class GuardWatch:
             self._connection = connection
             reply = self._ask("hello", version=VERSION)
             self._tier = cast("Tier", reply["tier"])
+            if self._has_marked and not reply["marks"]:  # guard.state was lost with the guard
+                self._waiting.append(Gap(at=time.time(), cause="guard_restart"))
             self._policy = policy_message(self._settings)
             self._ask("policy", policy=self._policy)
             if self._own.taught:
@@ -332,14 +340,18 @@ class GuardWatch:
     def _samba(self, session: str, pid: int) -> SambaClient | None:
         if not session.startswith("smbd:"):
             return None
-        if self._clients.get(session) is None:  # asked again until smbstatus knows it
-            if len(self._clients) > 1000:
+        known = self._clients.get(session)
+        now = time.monotonic()
+        if known is None and now - self._asked.get(session, -math.inf) >= _ASK_AGAIN_SECONDS:
+            if len(self._asked) > _MOST_CLIENTS:
                 self._clients.clear()
+                self._asked.clear()
+            self._asked[session] = now
             try:
                 self._clients[session] = self._client_of(pid)
             except ClocheError:
                 self._clients[session] = None
-        return self._clients[session]
+        return self._clients.get(session)
 
 
 def user_name(uid: int) -> str:

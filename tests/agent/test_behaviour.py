@@ -7,14 +7,16 @@ import io
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from agent.guard.decide import FIRST_PERSON_UID
+from agent.incident.declare import Declaration
 from agent.inventory.records import Severity
-from agent.watch.api import AccessEvent, Crossing, Gap, Outcome, Rule
+from agent.watch.api import AccessEvent, Crossing, Gap, NoWatch, Outcome, Rule, Tier
 from agent.watch.behaviour import RULES, respond
 from agent.watch.decoys import member_list, plant, plant_decoys
 from agent.watch.rules.api import Action, Wording, kind_of_incident
@@ -23,7 +25,9 @@ from config.errors import ClocheError
 from config.home import find_home
 from config.schema import Response, Settings, WatchSettings
 from config.text import Text
+from scanners.identity import Identities
 from scanners.masking import mask_text
+from scanners.records import Item
 
 SECRET = "13800001111"
 
@@ -196,3 +200,59 @@ def test_a_decoy_that_cannot_be_made_is_named_and_stops_nothing(tmp_path: Path, 
             plant(os.fsencode(path), Text("zh-CN"))
     agent.settings = Settings(watch=WatchSettings(decoys=(str(tmp_path / "missing" / "a.csv"),)))
     assert plant_decoys(agent) == []
+
+
+def full_disk(*_arguments: object) -> None:
+    raise ClocheError("disk is full")
+
+
+def test_a_crossing_is_declared_even_if_nothing_can_be_recorded(agent: Agent, monkeypatch: pytest.MonkeyPatch):
+    declared: list[Declaration] = []
+    monkeypatch.setattr("agent.incident.declare.declare", lambda _agent, declaration: declared.append(declaration))
+    monkeypatch.setattr(agent.events, "add", full_disk)
+    monkeypatch.setattr(agent.inventory, "add_alert", full_disk)
+    with pytest.raises(ClocheError, match="full"):
+        respond(agent, crossing("bound", "declare"))
+    assert len(declared) == 1
+
+
+def test_a_storm_of_sessions_is_one_alert_and_one_declaration(agent: Agent, monkeypatch: pytest.MonkeyPatch):
+    declared: list[Declaration] = []
+    monkeypatch.setattr("agent.incident.declare.declare", lambda _agent, declaration: declared.append(declaration))
+    for number in range(50):
+        respond(agent, crossing("bound", "declare", session=f"s{number}", pid=number, key=f"refused{number}"))
+    assert len(agent.inventory.alerts()) == len(declared) == 1
+    assert len(agent.outbox.pending()) == 1
+    assert len(agent.events.crossings()) == 50
+    respond(agent, crossing("bound", "declare", at=1_800_000_061.0))
+    respond(agent, crossing("bound", "declare", user="another"))
+    assert len(declared) == 3
+
+
+def test_after_the_guard_was_away_what_is_fenced_is_denied_again(agent: Agent, tmp_path: Path):
+    path = tmp_path / "share" / "fenced.csv"
+    path.write_text("member,phone\n")
+    with path.open("rb") as file:
+        identity = Identities().of(file.fileno(), os.fstat(file.fileno()))
+    item = Item(path=os.fsencode(path), kind="csv", status="read", size=9, level=3, persons=9, identity=identity)
+    agent.inventory.record_run([item], roots=[os.fsencode(tmp_path)], at=datetime.now(UTC))
+    agent.inventory.set_state(item.path, "fenced")
+    watch = DenyingWatch()
+    agent.watch = watch
+    respond(agent, Gap(at=1_800_000_000.0, cause="guard_restart"))
+    assert watch.denied == {identity.key}
+
+
+class DenyingWatch(NoWatch):
+    """A guard that remembers what is denied."""
+
+    def __init__(self) -> None:
+        self.denied: set[str] = set()
+
+    @property
+    def tier(self) -> Tier:
+        return "permission"
+
+    def deny(self, keys: Sequence[str]) -> frozenset[str]:
+        self.denied |= set(keys)
+        return frozenset(keys)

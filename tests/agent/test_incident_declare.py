@@ -21,13 +21,15 @@ from agent.incident.store import IncidentStore
 from agent.incident.undo import close, dismiss
 from agent.inventory.records import Alert
 from agent.watch.api import AccessEvent, Crossing, NoWatch
+from agent.watch.behaviour import respond
+from agent.watch.decoys import plant_decoys
 from agent.wiring import build_agent
 from config.errors import ClocheError, UsageError
 from config.home import find_home
 from config.identity import make_identity
 from config.schema import Settings
 from containment.evidence import verify_chain
-from containment.processes import Holder, start_time
+from containment.processes import Holder, start_time, state
 from scanners.identity import Identities
 from scanners.records import FileIdentity, Finding, Item
 
@@ -512,3 +514,77 @@ def test_a_report_once_written_is_never_written_over(home, share):
         dismiss(agent, first.id, "测试乙", "", None)
         assert {path: path.read_bytes() for path in papers} == papers
         assert len(list((home.documents / first.id).iterdir())) == 12
+
+
+def test_a_full_disk_keeps_nothing_from_being_denied(home, share, monkeypatch):
+    watch = GuardStandIn()
+    with opened(home, watch=watch) as agent:
+        keys = inventoried(agent, share)
+
+        def full(*_arguments):
+            raise ClocheError("inventory.db: database or disk is full")
+
+        monkeypatch.setattr(IncidentStore, "add", full)
+        with pytest.raises(ClocheError, match="full"):
+            declare(agent, declaration(paths=(os.fsencode(share),)))
+        assert watch.denied == set(keys.values())
+
+
+def test_an_incident_that_cannot_be_declared_denies_nothing(home, share):
+    watch = GuardStandIn()
+    with opened(home, watch=watch) as agent:
+        inventoried(agent, share)
+        told = report(agent, declaration())
+        close_as_false = dismiss(agent, told.id, "测试乙", "没有事", None)
+        with pytest.raises(UsageError):
+            declare(agent, declaration(paths=(os.fsencode(share),)), close_as_false.id)
+        assert not watch.denied
+
+
+def test_a_decoy_that_no_scan_met_has_the_strays_contained_not_nothing(home, share, tmp_path):
+    decoy = tmp_path / "诱饵.csv"
+    settings = {"watch": {"decoys": [str(decoy)], "decoy_response": "declare"}}
+    with opened(home, watch=GuardStandIn(), settings=settings) as agent:
+        inventoried(agent, share)
+        (planted,) = plant_decoys(agent)
+        event = AccessEvent(
+            at=NOW.timestamp(), monotonic_ns=1, key=planted.key, path=planted.path, operation="open", pid=4_000_000,
+            started=1, uid=1001, user="clerk", session="audit:7", decision="deny",
+        )  # fmt: skip
+        respond(
+            agent,
+            Crossing(
+                event=event, rule="decoy", subject="session", keys=(), persons=0, response="declare", outcome="stopped"
+            ),
+        )
+        (row,) = IncidentStore(agent.inventory.sessions).all()
+        incident = IncidentStore(agent.inventory.sessions).get(row.id)
+        assert (incident.scope, incident.machine) == ("strays", True)
+        assert {item.state for item in incident.items} == {"vault"}
+        assert len(incident.items) == 3
+        assert decoy.exists()
+
+
+def test_a_false_alarm_lets_go_on_whom_the_guard_stopped_after_the_declaration(home, share):
+    with opened(home, watch=GuardStandIn()) as agent:
+        keys = inventoried(agent, share)
+        incident = declare(agent, declaration(paths=(os.fsencode(share),)))
+        with subprocess.Popen(["sleep", "60"]) as late:
+            os.kill(late.pid, signal.SIGSTOP)
+            facts = {
+                "at": NOW.timestamp() + 5, "monotonic_ns": 1, "key": keys["会员.csv"], "path": b"x",
+                "operation": "open", "session": "audit:7", "decision": "deny",
+            }  # fmt: skip
+            first = AccessEvent(**facts, pid=4_000_000, started=1)
+            agent.events.add(
+                Crossing(
+                    event=first, rule="bound", subject="session", keys=(), persons=0, response="declare",
+                    outcome="stopped",
+                ),
+                agent.mask,
+            )  # fmt: skip
+            agent.events.add(AccessEvent(**facts, pid=late.pid, started=start_time(late.pid)), agent.mask)
+            dismiss(agent, incident.id, "测试乙", "演练", None)
+            stopped = state(late.pid) == "T"
+            late.kill()
+        assert not stopped

@@ -107,3 +107,7 @@ def test_our_own_workers_do_not_count_as_load():
     assert measure(10_000).load == 0.0
     assert measure(0).load >= 0.0
     assert 0.0 <= measure(0).io <= 100.0
+
+
+def test_a_clock_that_was_set_back_by_years_puts_no_scan_off():
+    assert Schedule(settings(), lambda: NOON).due(NOON + timedelta(days=900))

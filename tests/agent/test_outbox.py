@@ -222,3 +222,20 @@ def test_nothing_that_was_put_is_lost_when_the_daemon_is_killed(tmp_path: Path) 
             assert (envelope["previous"] or {}).get("number") == previous
             previous = number
     assert list(folder.glob("*.part")) == []
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        b'{"acknowledged": 1e999, "last_contact": "", "fault": "", "refused": []}',
+        b"[" * 16_000,
+        b'{"acknowledged": 1, "last_contact": "", "fault": "", "refused": [[1e999, 2]]}',
+        b"null",
+    ],
+)
+def test_what_a_hijacked_link_writes_keeps_no_report_from_being_put(
+    outbox: Outbox, tmp_path: Path, words: bytes
+) -> None:
+    (tmp_path / "outbox" / "link.state").write_bytes(words)
+    number = outbox.put("incident", {"round": 1})
+    assert [entry[0] for entry in outbox.pending()] == [number]
