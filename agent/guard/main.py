@@ -73,11 +73,14 @@ class Watcher:
         self.home = home
         self.canary = home.run / "guard.canary"
         try:
-            home.run.mkdir(mode=0o755, parents=True, exist_ok=True)
-            owner = home.run.lstat().st_uid
-            if owner != 0:
+            if not home.run.exists():
+                home.run.mkdir(mode=0o755, parents=True, exist_ok=True)
+                home.run.chmod(0o755)
+            facts = home.run.lstat()
+            if facts.st_uid != 0 or facts.st_mode & 0o022:
                 raise RefusedError(
-                    f"{home.run}: belongs to uid {owner}; the guard's socket goes into a folder of root's"
+                    f"{home.run}: belongs to uid {facts.st_uid} with mode {facts.st_mode & 0o7777:04o}; the guard's "
+                    "socket goes into a folder that only root may write"
                 )
             self.listener = listen(os.fsencode(home.guard_socket))
             os.close(os.open(self.canary, os.O_RDONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))

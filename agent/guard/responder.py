@@ -147,6 +147,7 @@ class Responder:
             "uid": subject.uid,
             "session": subject.session,
             "cgroup": known.cgroup,
+            "peer": list(known.peer),
             "decision": "allow" if verdict.allow else "deny",
             "latency_us": round((answered - began) / 1000, 1),
         }

@@ -16,21 +16,25 @@ from collections import OrderedDict
 from typing import Final
 
 from agent.guard.decide import Policy, Subject
-from agent.watch.session import read_command, read_program, read_subject, unknown_subject
+from agent.watch.session import read_command, read_peer, read_program, read_subject, unknown_subject
 
 _LIMIT: Final = 4096
 
 
 class Known:
-    """A process met before. `seen`: when (monotonic ns) each key was last put on record for it."""
+    """A process met before. `seen`: when (monotonic ns) each key was last put on record for it.
 
-    __slots__ = ("cgroup", "command", "seen", "subject")
+    `peer`: for a child of smbd, its client's address and uid; a client is often gone before smbstatus could be asked.
+    """
 
-    def __init__(self, subject: Subject, cgroup: str, command: bytes) -> None:
+    __slots__ = ("cgroup", "command", "peer", "seen", "subject")
+
+    def __init__(self, subject: Subject, cgroup: str, command: bytes, peer: tuple[str, int] = ("", -1)) -> None:
         """As its first event showed it."""
         self.subject = subject
         self.cgroup = cgroup
         self.command = command
+        self.peer = peer
         self.seen: dict[tuple[str, str], int] = {}
 
 
@@ -131,7 +135,9 @@ class Subjects:
             subject, cgroup = read_subject(pid)
         except (OSError, ValueError):
             return Known(unknown_subject(pid), "", b"")
-        return Known(_as_client(subject, policy), cgroup, read_command(pid))
+        if policy.role(subject) != "samba":
+            return Known(subject, cgroup, read_command(pid))
+        return Known(_as_client(subject), cgroup, read_command(pid), read_peer(pid))
 
     def _look_again(self, known: Known) -> None:
         with contextlib.suppress(OSError):
@@ -143,10 +149,8 @@ class Subjects:
                 known.command = read_command(known.subject.pid)
 
 
-def _as_client(subject: Subject, policy: Policy) -> Subject:
+def _as_client(subject: Subject) -> Subject:
     """smbd serves each client by a child of its own: that child is the session."""
-    if policy.role(subject) != "samba":
-        return subject
     return dataclasses.replace(subject, session=f"smbd:{subject.pid}:{subject.started}")
 
 

@@ -65,6 +65,7 @@ class GuardWatch:
         self._looked = 0.0
         self._own = OwnMessages()
         self._has_marked = False
+        self._owed: dict[str, str] = {}  # key → `deny` or `allow` that no guard has heard
         self._connect()
 
     @property
@@ -117,27 +118,24 @@ class GuardWatch:
         """Refuse these to all but exempt processes; returns those that are marked and so really denied.
 
         Raises:
-            NoGuardError: the guard went away: nothing more is denied.
+            NoGuardError: the guard went away: nothing more is denied before the next one answers, which is told.
         """
-        return self._keys("deny", keys)
+        return self._owe("deny", keys)
 
     def allow(self, keys: Sequence[str]) -> None:
-        """Undo `deny`.
-
-        Raises:
-            NoGuardError: the guard went away.
-        """
-        self._keys("allow", keys)
+        """Undo `deny`; while no guard answers the next one is told."""
+        with contextlib.suppress(NoGuardError):
+            self._owe("allow", keys)
 
     def exempt(self, pid: int) -> bool:
-        """Never count or refuse this process.
-
-        Raises:
-            NoGuardError: the guard went away.
-        """
-        done = bool(self._ask("exempt", pid=pid)["done"])
-        if done:
-            self._exempt.add(pid)
+        """Never count or refuse this process; while no guard answers the next one is told, and the answer is False."""
+        self._exempt.add(pid)
+        try:
+            done = bool(self._ask("exempt", pid=pid)["done"])
+        except NoGuardError:
+            return False
+        if not done:
+            self._exempt.discard(pid)
         return done
 
     def teach(self, taught: Taught) -> None:
@@ -212,6 +210,8 @@ class GuardWatch:
                 self._waiting.append(Gap(at=time.time(), cause="guard_restart"))
             self._policy = policy_message(self._settings)
             self._ask("policy", policy=self._policy)
+            for kind in ("deny", "allow"):
+                self._owe(kind, [key for key, owed in self._owed.items() if owed == kind])
             if self._own.taught:
                 self._ask("own", **self._own.message())
             self._looked = time.monotonic()
@@ -249,6 +249,14 @@ class GuardWatch:
         except NoGuardError:
             return False
         return True
+
+    def _owe(self, kind: str, keys: Sequence[str]) -> frozenset[str]:
+        """Deny or allow; what was not heard stays owed to the next guard."""
+        self._owed.update(dict.fromkeys(keys, kind))
+        done = self._keys(kind, keys)
+        for key in keys:
+            del self._owed[key]
+        return done
 
     def _keys(self, kind: str, keys: Sequence[str]) -> frozenset[str]:
         done: set[str] = set()
@@ -317,6 +325,7 @@ class GuardWatch:
 
     def _access(self, entry: Message) -> AccessEvent:
         client = self._samba(entry["session"], entry["pid"])
+        peer, peer_uid = entry["peer"]
         return AccessEvent(
             at=entry["at"],
             monotonic_ns=entry["monotonic_ns"],
@@ -333,8 +342,8 @@ class GuardWatch:
             cgroup=entry["cgroup"],
             decision=entry["decision"],
             latency_us=entry["latency_us"],
-            client_address=client.address if client else "",
-            client_user=client.user if client else "",
+            client_address=client.address if client else peer,
+            client_user=client.user if client else user_name(peer_uid) if peer_uid >= 0 else "",
         )
 
     def _samba(self, session: str, pid: int) -> SambaClient | None:

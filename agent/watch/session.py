@@ -7,13 +7,20 @@ uids are counted too. Only cgroup v2's line is taken, else systemd's own hierarc
 
 from __future__ import annotations
 
+import binascii
+import contextlib
 import os
+import socket
+import sys
 from typing import Final
 
 from agent.guard.decide import Subject
 
 _NO_AUDIT_SESSION: Final = b"4294967295"
 _UNKNOWN: Final = "unknown"
+_TABLE: Final = 262_144
+_ESTABLISHED: Final = b"01"
+_MAPPED: Final = bytes(10) + b"\xff\xff"  # IPv4 in IPv6 (RFC 4291, 2.5.5.2)
 
 
 def read_subject(pid: int) -> tuple[Subject, str]:
@@ -30,7 +37,7 @@ def read_subject(pid: int) -> tuple[Subject, str]:
         audit = _read(base + b"sessionid").strip()
     except FileNotFoundError:  # a kernel without CONFIG_AUDIT
         audit = _NO_AUDIT_SESSION
-    by_group = f"{fields[3].decode()}@{group}"
+    by_group = f"{fields[3].decode()}@{binascii.crc32(os.fsencode(group)):08x}"  # anybody may name a unit of his own
     session = by_group if audit == _NO_AUDIT_SESSION else f"audit:{audit.decode()}"
     program, program_id, root_owned = read_program(pid)
     subject = Subject(
@@ -64,15 +71,59 @@ def read_command(pid: int, limit: int = 512) -> bytes:
         return b""
 
 
+def read_peer(pid: int) -> tuple[str, int]:
+    """Who a server's child serves: the far address of its TCP connection ('' if none), and its effective uid (-1).
+
+    smbd takes on its client's uid for each access. `/proc/PID/net/tcp` (proc(5)) is the network namespace's table: the
+    child's own connection is the one whose socket it holds. At most 256 KiB of each table are read.
+    """
+    try:
+        status = _read(b"/proc/%d/status" % pid)
+        uid = int(status[status.index(b"\nUid:") + 5 :].split(maxsplit=2)[1])
+        sockets = _sockets(pid)
+        for table in (b"tcp", b"tcp6"):
+            for line in _read(b"/proc/%d/net/%s" % (pid, table), _TABLE).splitlines()[1:]:
+                fields = line.split()
+                if len(fields) > 9 and fields[3] == _ESTABLISHED and fields[9] in sockets:
+                    return _address(fields[2].partition(b":")[0]), uid
+    except (OSError, ValueError):
+        return "", -1
+    return "", uid
+
+
+def _sockets(pid: int) -> set[bytes]:
+    """Inodes of the sockets that a process holds, as the table writes them."""
+    found = set()
+    folder = b"/proc/%d/fd" % pid
+    for name in os.listdir(folder):
+        with contextlib.suppress(OSError):
+            target = os.readlink(folder + b"/" + name)
+            if target.startswith(b"socket:["):
+                found.add(target[8:-1])
+    return found
+
+
+def _address(packed: bytes) -> str:
+    """An address as the kernel prints it: 32-bit words in the machine's order."""
+    raw = b"".join(int(packed[at : at + 8], 16).to_bytes(4, sys.byteorder) for at in range(0, len(packed), 8))
+    if len(raw) == 16 and raw.startswith(_MAPPED):
+        raw = raw[12:]
+    return socket.inet_ntop(socket.AF_INET if len(raw) == 4 else socket.AF_INET6, raw)
+
+
 def unknown_subject(pid: int) -> Subject:
     """A process that procfs does not show: ended, or of an outer PID namespace (pid 0). All such share a count."""
     return Subject(pid=pid, started=0, program=b"", program_id=(0, 0), root_owned=False, uid=-1, session=_UNKNOWN)
 
 
 def _read(path: bytes, limit: int = 4096) -> bytes:
+    """One read, or for a table as many as it takes: procfs gives a page or so at a time."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        return os.read(descriptor, limit)
+        content = os.read(descriptor, limit)
+        while limit > 4096 and len(content) < limit and (more := os.read(descriptor, limit - len(content))):
+            content += more
+        return content
     finally:
         os.close(descriptor)
 

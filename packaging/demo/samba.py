@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pwd
 import shutil
@@ -10,7 +11,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from processes import StepError, free_port
+from processes import BIN, StepError, free_port
 
 if TYPE_CHECKING:
     from stage import Stage
@@ -55,7 +56,11 @@ def show(stage: Stage) -> None:
         time.sleep(0.5)
         got = [path for path in loot.rglob("*") if path.is_file() and path.stat().st_size]
         stage.check(len(got) <= 5)
-        stage.tell("samba_refused", client="127.0.0.1", files=len(got))
+        lines = stage.processes.call(BIN / "cloche", "watch", "--json", "--once").splitlines()
+        crossing = [event for event in map(json.loads, lines) if event["event"] == "crossing"][-1]
+        stage.check(bool(crossing["client_address"]))
+        who = f"{crossing['client_user']}@{crossing['client_address']}"
+        stage.tell("samba_refused", client=who, files=len(got))
     finally:
         stage.processes.stop(server)
 

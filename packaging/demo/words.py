@@ -33,7 +33,7 @@ class Words:
     def line(self, text: str) -> None:
         """A fact."""
         for part in text.splitlines():
-            self._console.print(f"  {part}")
+            self._console.print(f"  {part}".rstrip())
 
     def bad(self, text: str) -> None:
         """Something that went wrong."""

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.watch.api import Crossing, Watched
+from agent.watch.api import AccessEvent, Crossing, Watched
 from agent.watch.behaviour import respond
 from agent.watch.fanotify import GuardWatch, start_guard
 from agent.wiring import build_agent
@@ -105,6 +105,30 @@ def test_one_client_copies_the_share_and_is_cut_while_another_goes_on(
             )
             assert other.returncode == 0, other.stdout
             assert (tmp_path / "other").read_bytes() == paths[0].read_bytes()
+    finally:
+        watch.close()
+        guard.terminate()
+        guard.wait()
+
+
+def test_a_client_that_is_gone_before_smbstatus_is_asked_is_named_by_its_connection(
+    share: tuple[Path, list[str], str], tmp_path: Path
+):
+    folder, client, _settings = share
+    home = find_home(tmp_path / "home")
+    home.create()
+    guard = start_guard(home)
+    watch = GuardWatch(home.guard_socket, WatchSettings(response="stop"), lambda _pid: None)
+    try:
+        (folder / "m.csv").write_text("测试甲,13800001111\n")
+        watch.mark([Watched(key="m", path=os.fsencode(folder / "m.csv"), persons=3)])
+        subprocess.run([*client, "-c", f"get m.csv {tmp_path / 'got'}"], capture_output=True, timeout=10, check=True)
+        accesses: list[AccessEvent] = []
+        end = time.monotonic() + 5
+        while not accesses and time.monotonic() < end:
+            accesses = [entry for entry in watch.pump(0.1) if isinstance(entry, AccessEvent)]
+        assert accesses[0].client_address == "127.0.0.1"
+        assert accesses[0].client_user == "nobody", "a guest's account"
     finally:
         watch.close()
         guard.terminate()
