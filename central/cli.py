@@ -24,8 +24,9 @@ from config.identity import Identity, key_id, make_identity, read_line
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--home", "home_folder", type=click.Path(), help="Head office's folder.")
 @click.version_option(package_name="cloche")
-def hq() -> None:
+def hq(home_folder: str | None) -> None:
     """Head office: collect reports of stores, and show what needs attention."""
 
 

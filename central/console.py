@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
 import click
@@ -80,7 +81,8 @@ def console_options(function: Callable[..., Any]) -> Callable[..., Any]:
         context: click.Context, /, as_json: bool, home_folder: str | None, debug: bool, **arguments: Any
     ) -> Any:
         set_up_logging(debug=debug)
-        console = Console(home=find_home(home_folder), text=Text(_language()), as_json=as_json, debug=debug)
+        home = find_home(home_folder or context.find_root().params.get("home_folder"))
+        console = Console(home=home, text=Text(_language()), as_json=as_json, debug=debug)
         context.find_root().obj = console
         return context.invoke(function, console, **arguments)
 
@@ -109,6 +111,8 @@ def run(command: click.Command) -> None:
     except click.exceptions.Exit as leave:
         sys.exit(leave.exit_code)
     except click.ClickException as error:
+        if "--json" in takewhile(lambda argument: argument != "--", sys.argv[1:]):
+            _write_error(error.format_message(), ExitCode.USAGE)
         error.show()
         sys.exit(ExitCode.USAGE)
     except ClocheError as error:
@@ -125,6 +129,10 @@ def run(command: click.Command) -> None:
 def _finish(context: click.Context | None, message: str, code: ExitCode) -> None:
     console = context.find_root().obj if context else None
     if isinstance(console, Console) and console.as_json:
-        click.echo(json.dumps({"schema": "cloche.error/1", "error": message, "exit_code": int(code)}))
+        _write_error(message, code)
     click.echo(f"cloche-hq: {message}", err=True)
     sys.exit(int(code))
+
+
+def _write_error(message: str, code: ExitCode) -> None:
+    click.echo(json.dumps({"schema": "cloche.error/1", "error": message, "exit_code": int(code)}))

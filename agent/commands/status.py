@@ -23,22 +23,32 @@ def command(console: Console) -> int:
         console.document(answer.document)
         return answer.exit_code
     show, text, found = console.screen.print, console.text, answer.document
-    show(text("status.head", store=found["store"], mode=text(f"status.mode_{found['mode']}"), tier=found["tier"]))
+    show(
+        text(
+            "status.head",
+            store=found["store"],
+            mode=text(f"status.mode_{found['mode']}"),
+            tier=text(f"watch.tier_{found['tier']}"),
+        )
+    )
     items = found["items"]
     show(text("status.items", plain=items.get("plain", 0), sealed=items.get("sealed", 0), vault=items.get("vault", 0)))
     scan = found["last_scan"]
     if scan is None:
         show(text("status.never_scanned"))
     else:
-        show(text("status.scanned", when=scan["ended_at"], persons=scan["persons"], listed=scan["listed"],
+        show(text("status.scanned", when=console.time(scan["ended_at"]), persons=scan["persons"], listed=scan["listed"],
                   unread=scan["unread"] + scan["partial"]))  # fmt: skip
     show(text("status.alerts", alerts=found["alerts"], incidents=len(found["incidents"])))
     for incident in found["incidents"]:
-        show(f"  {incident['id']}  {incident['kind']}  {incident['phase']}")
+        kind, phase = text(f"incident.kind_{incident['kind']}"), text(f"incident.phase_{incident['phase']}")
+        show(f"  {incident['id']}  {kind}  {phase}")
     for own in found["own_programs"]:
         show(text("status.own", program=own["program"], user=own["user"]))
     outbox = found["outbox"]
-    show(text("status.outbox", waiting=outbox["waiting"], contact=outbox["last_contact"] or "—"))
+    show(text("status.outbox", waiting=outbox["waiting"], contact=console.time(outbox["last_contact"] or None)))
+    if outbox["waiting"] and outbox["fault"]:
+        show(text("status.away", fault=outbox["fault"]))
     if not found["keys"]:
         show(text("status.no_keys"))
     return answer.exit_code

@@ -95,6 +95,12 @@ class Incident:
     steps: tuple[Step, ...] = ()
 
     @property
+    def failures(self) -> tuple[Step, ...]:
+        """What is still to be done: steps that failed, once dismissed only those since the last dismissal."""
+        last = max((number for number, step in enumerate(self.steps) if step.act == "dismiss"), default=0)
+        return tuple(step for step in self.steps[last:] if not step.ok)
+
+    @property
     def complete(self) -> bool:
-        """Nothing failed on the way."""
-        return all(step.ok for step in self.steps)
+        """Nothing that failed is still to be done."""
+        return not self.failures

@@ -53,7 +53,7 @@ def full(agent: Agent, incident: Incident, now: datetime) -> dict[str, Any]:
         "schema": "cloche.incident/1",
         **summary(incident, zone),
         "complete": incident.complete,
-        "failures": [wording.step(step) for step in incident.steps if not step.ok],
+        "failures": [wording.step(step) for step in incident.failures],
         "items": [
             {
                 "name": item.name, "persons": item.persons, "types": list(item.types), "state": item.state,

@@ -18,7 +18,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from agent.inventory.overview import Overview, PlaceView, Words, size_words
 from agent.summary import headline
-from config.errors import ClocheError, RefusedError
+from config.errors import ClocheError, RefusedError, UsageError
 from config.text import Text
 from containment.atomic import write_file
 
@@ -42,19 +42,19 @@ def check_target(path: str, text: Text) -> None:
 
     Raises:
         RefusedError: something that is no regular file has this name.
-        ClocheError: there is no such folder, or it cannot be written.
+        UsageError: there is no such folder, or it cannot be written.
     """
     try:
         facts = os.lstat(path)
     except FileNotFoundError:
         facts = None
     except OSError as error:
-        raise ClocheError(text("scan.html_failed", path=path, cause=error.strerror)) from error
+        raise UsageError(text("scan.html_failed", path=path, cause=error.strerror)) from error
     if facts is not None and not stat.S_ISREG(facts.st_mode):
         raise RefusedError(text("scan.html_not_regular", path=path))
     folder = os.path.dirname(os.path.abspath(path))
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise ClocheError(text("scan.html_failed", path=path, cause=os.strerror(13 if os.path.isdir(folder) else 2)))
+        raise UsageError(text("scan.html_failed", path=path, cause=os.strerror(13 if os.path.isdir(folder) else 2)))
 
 
 def write_page(path: str, document: Mapping[str, Any], view: Overview, text: Text) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import stat
 import subprocess
@@ -40,6 +41,14 @@ def test_a_head_office_is_never_made_over_another(office: OfficeProcess) -> None
     assert "already" in again.stderr
     assert run(office.folder, "keys", "init", "--recovery-file", "/dev/null").returncode == 4
     assert (office.folder / "ca.key").read_bytes() == before
+
+
+def test_the_folder_may_stand_before_the_verb_and_every_error_is_a_document(tmp_path: Path) -> None:
+    for arguments in (["--home", str(tmp_path / "gone"), "status", "--json"], ["token", "--hours", "x", "--json"]):
+        done = subprocess.run([*PROGRAM, *arguments], capture_output=True, text=True, check=False)
+        document = json.loads(done.stdout)
+        assert (document["schema"], document["exit_code"], done.returncode) == ("cloche.error/1", 2, 2)
+        assert document["error"] in done.stderr
 
 
 def test_a_folder_without_a_head_office_is_named(tmp_path: Path) -> None:
