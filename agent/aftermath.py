@@ -9,12 +9,14 @@ there instead.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from agent.inventory.records import StoredItem
 from agent.sealing.recording import note_back
 from agent.watch.api import BLOCKING
+from config.errors import ClocheError
+from config.log import get_logger
 from containment.quarantine import Contained, Entry, Refusal, Released
 from scanners.identity import Identities
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from agent.wiring import Agent
     from containment.keys import Unlocker
 
+log = get_logger("quarantine")
 RECORD_NAMES: Final = 100
 """Names a line of the record: a line stays readable, and nothing is left out."""
 
@@ -52,7 +55,7 @@ def note_contained(agent: Agent, contained: Contained, *, actor: str, items: Map
         if refusal.fenced and not _is_sealed(agent, refusal.path):
             agent.inventory.set_state(refusal.path, "fenced")
     vaulted = {name for entry in contained.entries for name in entry.names}
-    agent.watch.unmark([items[name].key for name in vaulted if name in items and items[name].key])
+    _tell(lambda: agent.watch.unmark([items[name].key for name in vaulted if name in items and items[name].key]))
     spared = {refusal.path for refusal in contained.refused if not refusal.fenced}
     agent.watch.allow([items[path].key for path in spared if path in items and items[path].key])
     _record(agent, "quarantine.add", actor, contained.entries, contained.refused)
@@ -80,7 +83,8 @@ def give_back(
     _note_back(agent, released.entries)
     back = {name for entry in released.entries for name in entry.names}
     agent.watch.allow([key for name, key in old.items() if name in back])
-    agent.watch.mark(item for item in agent.inventory.watch_list(agent.settings.watch.decoys) if item.path in back)
+    decoys = agent.settings.watch.decoys
+    _tell(lambda: agent.watch.mark(item for item in agent.inventory.watch_list(decoys) if item.path in back))
     _record(agent, act, actor, released.entries, released.refused)
     return released
 
@@ -95,6 +99,14 @@ def note_recovery(agent: Agent, recovered: Contained) -> None:
         if not refusal.fenced and not _is_sealed(agent, refusal.path):
             agent.inventory.set_state(refusal.path, "plain")
     note_contained(agent, Contained(entries=inside, refused=recovered.refused), actor="recovery", items={})
+
+
+def _tell(step: Callable[[], object]) -> None:
+    """Tell the watch; a guard that went away is a gap after which all is marked again, and no reason not to record."""
+    try:
+        step()
+    except ClocheError:
+        log.warning("the guard was not told")
 
 
 def deny_fenced(agent: Agent) -> None:

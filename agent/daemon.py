@@ -123,7 +123,7 @@ class Daemon:
             self._pumped = time.monotonic()
             if self._watch.tier not in BLOCKING and time.monotonic() - reconnect > 5:
                 reconnect = time.monotonic()
-                self._reconnect()
+                self._attempt("take up the guard", self._reconnect)
 
     def _reconnect(self) -> None:
         """A guard that came back, or came at last, takes over."""

@@ -20,8 +20,10 @@ from agent.inventory.people import FileGroup, People, by_file
 from agent.operation import Answer, Request
 from agent.schedule import Breath, is_busy
 from agent.sealing.register import SealedRegister
+from agent.sealing.walking import is_under
 from agent.watch.own import mark
-from config.errors import ExitCode, UsageError
+from config.errors import ClocheError, ExitCode, RefusedError, UsageError
+from config.log import get_logger
 from scanners.records import Coverage, Item
 
 if TYPE_CHECKING:
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from agent.wiring import Agent
     from scanners.scan import ScanRequest
 
+log = get_logger("pipeline")
 MAY_SCAN: Final = ("security_lead", "security_deputy", "security_member", "response_lead", "privacy_officer")
 MAX_WORKERS: Final = 64
 PROGRESS_SECONDS: Final = 0.2
@@ -42,7 +45,8 @@ def scan(agent: Agent, request: Request) -> Answer:
     makes room for the till and gets no items in its answer.
 
     Raises:
-        RefusedError: the caller is neither the owner nor has a role that may scan.
+        RefusedError: the caller is neither the owner nor has a role that may scan, or names something outside the
+            scanned folders.
         UsageError: there is nothing to scan, a path does not exist, or the number of workers is out of bounds.
     """
     request.may(*MAY_SCAN)
@@ -73,6 +77,11 @@ class Line:
         self._fail_on_findings = bool(arguments.get("fail_on_findings"))
         settings = agent.settings.scan
         self.roots = find_roots(agent, arguments.get("paths") or settings.roots)
+        if not request.caller.is_owner:
+            within = [os.path.realpath(os.fsencode(root)) for root in settings.roots]
+            if not all(any(is_under(root, folder) for folder in within) for root in self.roots):
+                # what is inventoried may be quarantined: a role must not bring the system's own files there
+                raise RefusedError(agent.text("scan.outside", user=request.caller.user))
         self._names: bool = settings.names if arguments.get("names") is None else bool(arguments["names"])
         self._workers: int = settings.workers if arguments.get("workers") is None else int(arguments["workers"])
         if not 1 <= self._workers <= MAX_WORKERS:
@@ -143,10 +152,13 @@ class Line:
     def _mark(self, before: set[str]) -> None:
         """Watch what holds customers now, and let go of what no longer does."""
         now = list(self._watch_list())
-        mark(self._agent, now)
         stale = before.difference(watched.key for watched in now)
-        if stale:
-            self._agent.watch.unmark(sorted(stale))
+        try:
+            mark(self._agent, now)
+            if stale:
+                self._agent.watch.unmark(sorted(stale))
+        except ClocheError as error:  # the guard went away: the scan is whole, and the next guard's gap marks all again
+            log.warning("not marked", why=self._agent.mask(str(error)))
 
     def _exempt(self, worker: int) -> None:
         self._agent.watch.exempt(worker)

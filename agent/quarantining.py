@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -17,7 +18,7 @@ from agent.aftermath import give_back, known_items, note_contained
 from agent.inventory.paths import path_fields
 from agent.operation import Answer, Request
 from agent.wiring import Agent
-from config.errors import ExitCode, RefusedError, UsageError
+from config.errors import ClocheError, ExitCode, RefusedError, UsageError
 from config.schema import Role
 from containment.entries import MANUAL
 from containment.fence import settle
@@ -55,7 +56,8 @@ def add(agent: Agent, request: Request) -> Answer:
     paths, refused = _choose(agent, request, roots, items)
     keys = [items[path].key for path in paths if path in items and items[path].key]
     if keys:
-        agent.watch.deny(keys)
+        with suppress(ClocheError):  # without a guard the fence still closes them, and the next guard is told
+            agent.watch.deny(keys)
     terms = Terms(
         notice=agent.text("quarantine.tombstone", store=agent.settings.store.name, whom=_whom(agent), id="{id}"),
         protected=frozenset(os.fsencode(path) for path in agent.settings.watch.protected_programs),

@@ -101,7 +101,9 @@ class Home:
         """
         for folder, mode in ((self.state, 0o711 if self.is_service else 0o700), (self.run, 0o755)):
             try:
-                folder.mkdir(mode=mode, parents=True, exist_ok=True)
+                if not folder.exists():
+                    folder.mkdir(mode=mode, parents=True, exist_ok=True)
+                    folder.chmod(mode)  # the daemon's umask would keep the group `cloche` from its socket
                 facts = folder.lstat()
             except OSError as error:
                 raise RefusedError(f"{folder}: cannot be made: {error.strerror}") from error
@@ -109,6 +111,8 @@ class Home:
                 raise UsageError(f"{folder}: is not a folder")
             if facts.st_uid not in (os.geteuid(), 0):
                 raise RefusedError(f"{folder}: belongs to uid {facts.st_uid}, not to you")
+            if os.geteuid() == 0 and facts.st_mode & 0o022:
+                raise RefusedError(f"{folder}: others may write in it (mode {stat.S_IMODE(facts.st_mode):04o})")
         for folder in (self.keys, self.vault, self.evidence, self.documents):
             folder.mkdir(mode=0o700, exist_ok=True)
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 
 from agent.sealing.register import SealedRegister
 from agent.wiring import Agent
+from config.errors import ClocheError
 from containment.recovery import SEAL, Recovered
 from containment.sealing import Sealed
 from containment.unsealing import Restored
@@ -59,9 +61,10 @@ class Record:
             self._flush(refused=causes, by_policy=by_policy)
         if self._back:
             decoys = self._agent.settings.watch.decoys
-            self._agent.watch.mark(
-                [watched for watched in self._agent.inventory.watch_list(decoys) if watched.path in self._back]
-            )
+            with suppress(ClocheError):  # the guard went away: after its gap all is marked again
+                self._agent.watch.mark(
+                    [watched for watched in self._agent.inventory.watch_list(decoys) if watched.path in self._back]
+                )
 
     def _wait(self, path: bytes) -> None:
         self._waiting.append(masked(self._agent, path))

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from agent.watch.api import AccessEvent, Crossing, Gap, Happening, Watched
-from agent.watch.fanotify import GuardWatch, start_guard
+from agent.watch.fanotify import GuardWatch, NoGuardError, start_guard
 from config.home import Home, find_home
 from config.schema import WatchSettings
 from containment.processes import state
@@ -481,3 +481,23 @@ def test_the_guard_dies_with_its_watcher(store: Store, thief: Thief):
     store.watch = None
     store.guard.wait()
     store.guard = start_guard(store.home)  # in place of the dead one, over its socket and state
+
+
+def test_what_no_guard_heard_is_told_to_the_next_one(store: Store, thief: Thief):
+    watch = store.open()
+    files = store.files(3)
+    watch.deny([files[2].name])
+    os.kill(store.guard.pid, signal.SIGSTOP)  # the watcher starts no other meanwhile
+    os.kill(store.responder(), signal.SIGKILL)
+    wait_for(lambda: watch.pump(0.05) is not None and watch.tier == "none")
+    with pytest.raises(NoGuardError):
+        watch.deny([files[0].name])
+    watch.allow([files[2].name])
+    reader = thief("sleep", "30")
+    assert not watch.exempt(reader.pid)
+    os.kill(store.guard.pid, signal.SIGCONT)
+    wait_for(lambda: watch.pump(0.05) is not None and watch.tier != "none")
+    assert subprocess.run(["cat", files[0]], capture_output=True, check=False).returncode == 1
+    assert subprocess.run(["cat", files[2]], capture_output=True, check=False).returncode == 0
+    assert watch.stats()["exempt"] == 2
+    assert (store.home.run / "guard.state").stat().st_mode & 0o777 == 0o600

@@ -46,3 +46,24 @@ def test_folders_are_for_their_owner(tmp_path: Path) -> None:
     with hold_lock(home, Text("en")):
         for folder in (home.state, home.keys, home.vault, home.evidence, home.documents):
             assert folder.stat().st_mode & 0o077 == 0
+
+
+def test_the_folder_of_the_sockets_can_be_walked_whatever_the_umask_and_is_written_by_its_owner_alone(tmp_path):
+    home = find_home(tmp_path / "h")
+    before = os.umask(0o077)
+    try:
+        home.create()
+    finally:
+        os.umask(before)
+    assert home.run.stat().st_mode & 0o777 == 0o755
+    assert home.state.stat().st_mode & 0o777 == 0o700
+    assert home.evidence.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.needs("root")
+def test_a_folder_that_others_may_write_in_is_refused(tmp_path):
+    home = find_home(tmp_path / "h")
+    home.create()
+    home.run.chmod(0o777)
+    with pytest.raises(RefusedError, match="0777"):
+        home.create()

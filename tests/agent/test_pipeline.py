@@ -209,9 +209,22 @@ def test_somebody_with_a_role_sees_masked_names_only(agent, scanner, root):
     finding = Finding(entity="PHONE_NUMBER", count=1, distinct=1, confidence=1.0, place=Place(table="13900002222"))
     scanner.items = [file_item(named, findings=(finding,))]
     assert "13800001111" in json.dumps(ask(agent, paths=[os.fsdecode(root)]).document)
+    agent.settings = Settings.model_validate({"scan": {"roots": [os.fsdecode(root)]}})
     masked = json.dumps(ask(agent, caller=LAWYER, paths=[os.fsdecode(root)]).document)
     assert "13800001111" not in masked
     assert "13900002222" not in masked
+
+
+def test_a_role_scans_the_settings_folders_only_for_what_is_inventoried_may_be_quarantined(agent, scanner, root):
+    agent.settings = Settings.model_validate({"scan": {"roots": [os.fsdecode(root)]}})
+    for path in ("/etc", os.fsdecode(root) + "/../..", os.fsdecode(root) + "-other"):
+        with pytest.raises(ClocheError):
+            ask(agent, caller=LAWYER, paths=[path])
+    link = os.fsdecode(root) + "/out"
+    os.symlink("/etc", link)
+    with pytest.raises(RefusedError):
+        ask(agent, caller=LAWYER, paths=[link])
+    assert scanner.requests == []
 
 
 def test_nobody_without_a_role_may_scan(agent, scanner, root):
