@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
 from agent.incident.records import Affected, Declaration, Scope
@@ -24,6 +24,8 @@ from containment.processes import Spared, holders
 
 FEW: Final = 20
 OWN_PREFIX: Final = b".cloche-"
+TOUCHED: Final[tuple[Scope, ...]] = ("alerts", "named")
+"""Scopes of files that somebody touched or named; `strays` and `all` are what could be taken, not what was."""
 Why = Literal["live", "protected", "reserved"]
 
 
@@ -37,15 +39,24 @@ class LeftOut:
 
 @dataclass(frozen=True, kw_only=True)
 class AffectedSet:
-    """What a declaration would contain. `persons` counts a person once a file, unless one whole scan knows better."""
+    """What a declaration would contain (`items`), and what was touched and stays where trade needs it (`left`).
+
+    `persons` and `types` are of both; a person counts once a file, unless one whole scan knows better.
+    """
 
     scope: Scope
     items: tuple[Affected, ...]
     left_out: tuple[LeftOut, ...] = ()
+    left: tuple[Affected, ...] = ()
     persons: int = 0
     types: tuple[str, ...] = ()
     on_a_word: frozenset[bytes] = field(default=frozenset(), repr=False)
     """Paths that a person named one by one, or all of them by `--scope all`: taken even if live or protected."""
+
+    @property
+    def all(self) -> tuple[Affected, ...]:
+        """Whatever the incident is about: a leak out of the till's own database is one too."""
+        return (*self.items, *self.left)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,25 +91,30 @@ class Affection:
         parts = self._parts(found)
         items: list[Affected] = []
         left_out: list[LeftOut] = []
+        left: list[Affected] = []
         runs: set[int] = set()
         for entry in found:
             why = self._left_out(entry, held, on_a_word)
             name = mask(os.fsdecode(entry.path))
-            if why:
-                left_out.append(LeftOut(name=name, why=why))
-                continue
             known = [entry.item, *parts[entry.path]] if entry.item else []
-            runs.add(entry.item.last_run if entry.item else -1)
-            items.append(
-                Affected(
-                    key=entry.item.key if entry.item else "", path=entry.path, name=name,
-                    persons=max((item.persons for item in known), default=0),
-                    types=tuple(sorted({entity for item in known for entity in item.entities})),
-                )
+            item = Affected(
+                key=entry.item.key if entry.item else "", path=entry.path, name=name,
+                persons=max((part.persons for part in known), default=0),
+                types=tuple(sorted({entity for part in known for entity in part.entities})),
             )  # fmt: skip
+            if why is None:
+                items.append(item)
+            else:
+                left_out.append(LeftOut(name=name, why=why))
+                if scope in TOUCHED and why != "reserved" and item.key:
+                    left.append(replace(item, state="left"))
+                else:
+                    continue
+            runs.add(entry.item.last_run if entry.item else -1)
         return AffectedSet(
-            scope=scope, items=tuple(items), left_out=tuple(left_out), persons=self._together(items, runs),
-            types=tuple(sorted({kind for item in items for kind in item.types})),
+            scope=scope, items=tuple(items), left_out=tuple(left_out), left=tuple(left),
+            persons=self._together([*items, *left], runs),
+            types=tuple(sorted({kind for item in (*items, *left) for kind in item.types})),
             on_a_word=frozenset(on_a_word),
         )  # fmt: skip
 

@@ -36,6 +36,7 @@ class Containing:
         self._affected = affected
         self._paths = tuple(item.path for item in affected.items)
         self._keys = tuple({item.key for item in affected.items if item.key})
+        self._touched = tuple({item.key for item in affected.all if item.key})
         self.held: list[Holder] = []
         self.contained = Contained()
 
@@ -96,7 +97,7 @@ class Containing:
         """Suspects that the guard froze before the declaration and that may hold no affected file at this moment."""
         since = self._course.incident.discovered_at - LOOK_BACK
         frozen = []
-        for crossing in trace_of(self._agent, self._keys, since).crossings:
+        for crossing in trace_of(self._agent, self._touched, since).crossings:
             event = crossing.event
             try:
                 if state(event.pid) == "T" and start_time(event.pid) == event.started:

@@ -83,7 +83,7 @@ def report(agent: Agent, declaration: Declaration) -> Incident:
         affected = AffectedSet(scope="strays", items=())
     store = IncidentStore(agent.inventory.sessions)
     incident = _add(agent, declaration, affected, declared=False)
-    store.set_items(incident.id, affected.items)
+    store.set_items(incident.id, affected.all)
     course = Course(agent, incident.id, declaration.by)
     course.record("report")
     finish(course)
@@ -161,9 +161,9 @@ def _begin(agent: Agent, declaration: Declaration, affected: AffectedSet, incide
         incident = _reported(agent, incident_id)
         store.change(
             incident.id, phase="responding", scope=affected.scope, declared_at=datetime.now(UTC),
-            files=len(affected.items), persons=affected.persons, types=declaration.types or affected.types,
+            files=len(affected.all), persons=affected.persons, types=declaration.types or affected.types,
         )  # fmt: skip
-    store.set_items(incident.id, affected.items)
+    store.set_items(incident.id, affected.all)
     return incident
 
 
@@ -184,7 +184,7 @@ def _under_way(agent: Agent, declaration: Declaration) -> Incident | None:
 
 def _extend(agent: Agent, incident: Incident, affected: AffectedSet) -> Incident:
     store = IncidentStore(agent.inventory.sessions)
-    store.set_items(incident.id, affected.items)
+    store.set_items(incident.id, affected.all)
     store.change(
         incident.id, files=len(store.get(incident.id).items), persons=incident.persons + affected.persons,
         types=tuple(sorted({*incident.types, *affected.types})),
@@ -202,7 +202,7 @@ def _add(agent: Agent, declaration: Declaration, affected: AffectedSet, *, decla
         types=declaration.types or affected.types, by=mask(declaration.by),
         scope=affected.scope if declared else None, discovered_at=declaration.discovered_at,
         occurred_at=declaration.occurred_at, reported_at=None if declared else now,
-        declared_at=now if declared else None, handling_ended_at=None, closed_at=None, files=len(affected.items),
+        declared_at=now if declared else None, handling_ended_at=None, closed_at=None, files=len(affected.all),
         persons=affected.persons,
     )  # fmt: skip
     return IncidentStore(agent.inventory.sessions).add(incident, now.astimezone(zone_of(store.timezone)))

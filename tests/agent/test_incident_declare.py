@@ -330,6 +330,33 @@ def test_the_default_scope_is_alerts_when_nothing_is_named_and_strays_when_there
         assert preview(agent, declaration(paths=(os.fsencode(share / "预订.csv"),))).scope == "named"
 
 
+def test_what_left_out_of_a_live_database_counts_though_it_stays_where_it_is(home, share):
+    database = share / "orders.db"
+    with sqlite3.connect(database) as connection:
+        connection.execute("CREATE TABLE orders (id INTEGER)")
+    connection.close()
+    with opened(home) as agent:
+        keys = inventoried(agent, share, {"orders.db": 600, "会员.csv": 90})
+        touched = (keys["orders.db"], keys["会员.csv"])
+        agent.inventory.add_alert(
+            Alert(at=NOW, kind="bound", severity="critical", text="x", keys=touched, session="c9")
+        )
+        for number, key in enumerate(touched):
+            agent.events.add(
+                AccessEvent(
+                    at=NOW.timestamp() - 9 + number, monotonic_ns=number, key=key, path=b"/x", operation="open",
+                    session="c9", decision="allow",
+                ),
+                agent.mask,
+            )  # fmt: skip
+        incident = declare(agent, declaration())
+        assert (incident.files, incident.persons) == (2, 690)
+        assert (incident.left_files, incident.left_persons) == (2, 690)
+        states = {os.path.basename(item.path): item.state for item in incident.items}
+        assert states == {b"orders.db": "left", "会员.csv".encode(): "vault"}
+    assert database.exists()
+
+
 def test_a_live_database_stays_where_it_is_unless_a_person_names_it(home, share):
     database = share / "orders.db"
     with sqlite3.connect(database) as connection:
