@@ -76,7 +76,7 @@ class Line:
         self.scheduled = bool(arguments.get("scheduled"))
         self._fail_on_findings = bool(arguments.get("fail_on_findings"))
         settings = agent.settings.scan
-        self.roots = find_roots(agent, arguments.get("paths") or settings.roots)
+        self.roots = find_roots(agent, arguments.get("paths") or ())
         if not request.caller.is_owner:
             within = [os.path.realpath(os.fsencode(root)) for root in settings.roots]
             if not all(any(is_under(root, folder) for folder in within) for root in self.roots):
@@ -105,7 +105,8 @@ class Line:
 
         breath = Breath(lambda: is_busy(self._agent.settings)) if self.scheduled else None
         before = {watched.key for watched in self._watch_list()}
-        recording = self._agent.inventory.begin_run(self.roots, at=self._started, recipe=self._recipe)
+        there = tuple(root for root in self.roots if os.path.lexists(root))  # what a missing root held is not gone
+        recording = self._agent.inventory.begin_run(there, at=self._started, recipe=self._recipe)
         for group in by_file(self._recognised(read_all(self._request()))):
             for item in group.items:
                 recording.add(group.with_persons(item))
@@ -213,17 +214,21 @@ class Progress:
 def find_roots(agent: Agent, given: Sequence[str]) -> tuple[bytes, ...]:
     """The roots as the scan will name them: links in them resolved.
 
+    Of the settings' folders one that is missing (a share not mounted) is listed as unread, and the rest is scanned.
+
     Raises:
-        UsageError: none was given, one does not exist, or one is not absolute.
+        UsageError: there is none, one that was given or all of the settings' do not exist, or one is not absolute.
     """
-    if not given:
+    listed = given or agent.settings.scan.roots
+    if not listed:
         raise UsageError(agent.text("scan.no_path"))
+    some_exist = not given and any(os.path.exists(root) for root in listed)
     roots = []
-    for text in given:
+    for text in listed:
         path = os.fsencode(text)
         if not os.path.isabs(path):
             raise UsageError(f"{text}: not an absolute path")
-        if not os.path.lexists(os.path.realpath(path)):
+        if not some_exist and not os.path.lexists(os.path.realpath(path)):
             raise UsageError(agent.text("scan.missing_path", path=agent.mask(path.decode("utf-8", "replace"))))
         roots.append(os.path.realpath(path))
     return tuple(dict.fromkeys(roots))

@@ -67,17 +67,14 @@ class Discovery:
             self._reserved.add((facts.st_dev, facts.st_ino))
 
     def walk(self, roots: Sequence[bytes]) -> Iterator[Found]:
-        """List everything under `roots`, in order of the bytes of the names.
+        """List everything under `roots`, in order of the bytes of the names; a root that is missing is unread.
 
         Raises:
-            UsageError: a root does not exist; before anything is listed.
+            UsageError: none of the roots exists; before anything is listed.
         """
-        resolved = []
-        for root in roots:
-            path = os.path.realpath(root)
-            if not os.path.lexists(path):
-                raise UsageError(f"{os.fsdecode(root)}: no such file or folder")
-            resolved.append(path)
+        resolved = [os.path.realpath(root) for root in roots]
+        if not any(map(os.path.lexists, resolved)):
+            raise UsageError(f"{', '.join(map(os.fsdecode, roots))}: no such file or folder")
         outer = [path for path in dict.fromkeys(resolved) if not _lies_under(path, resolved)]
         return self._walk_roots(outer)
 

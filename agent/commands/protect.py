@@ -10,6 +10,7 @@ import click
 from agent.cli import common_options
 from agent.client import perform
 from agent.console import Console, printable
+from agent.inventory.overview import size_words
 from agent.operation import Answer
 from agent.sealing.progress import progress
 from config.errors import UsageError
@@ -54,7 +55,7 @@ def show(console: Console, answer: Answer) -> None:
             say(f"  {printable(item['path'])}")
     else:
         size = sum({item["sealed_path"]: item["size"] for item in found["sealed"]}.values())
-        say(text("protect.sealed", count=len(found["sealed"]), megabytes=f"{size / 1e6:.1f}"))
+        say(text("protect.sealed", count=len(found["sealed"]), size=size_words(size)))
     if found["already_sealed"]:
         say(text("protect.already", count=found["already_sealed"]))
     show_refused(console, found["refused"], "path")

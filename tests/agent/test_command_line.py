@@ -153,3 +153,22 @@ def on_a_terminal(home: Path, *arguments: str) -> str:
     os.close(master)
     assert process.returncode == 0, shown
     return shown.decode()
+
+
+def test_a_folder_of_the_settings_that_is_missing_is_counted_and_the_rest_is_scanned(tmp_path: Path) -> None:
+    home, share, stick = tmp_path / "home", tmp_path / "share", tmp_path / "stick"
+    for folder in (home, share, stick):
+        folder.mkdir()
+        (folder / "a.csv").write_text("手机\n13800001111\n")
+    (home / "cloche.toml").write_text(f'[scan]\nroots = ["{share}", "{stick}"]\n')
+    assert cloche(home, "scan", "--no-names").returncode == 0
+    stick.rename(tmp_path / "taken away")
+    run = cloche(home, "scan", "--no-names", "--json")
+    document = json.loads(run.stdout)
+    assert run.returncode == 3
+    assert document["coverage"]["listed"] == 2
+    assert [(item["path"], item["reason"]) for item in document["items"] if item["status"] == "unread"] == [
+        (str(stick), "vanished")
+    ]
+    known = json.loads(cloche(home, "inventory", "list", "--json").stdout)["items"]
+    assert {item["path"] for item in known} == {str(share / "a.csv"), str(stick / "a.csv")}

@@ -70,7 +70,19 @@ def test_a_root_within_a_root_is_listed_once(tmp_path):
 
 def test_a_path_that_does_not_exist_is_named_before_anything_is_read(tmp_path):
     with pytest.raises(UsageError, match="nowhere"):
-        Discovery().walk([os.fsencode(tmp_path), os.fsencode(tmp_path / "nowhere")])
+        Discovery().walk([os.fsencode(tmp_path / "nowhere")])
+
+
+def test_of_several_folders_one_that_is_missing_is_listed_as_unread(tmp_path):
+    (tmp_path / "share").mkdir()
+    (tmp_path / "share" / "a.csv").touch()
+    found = list(Discovery().walk([os.fsencode(tmp_path / "nowhere"), os.fsencode(tmp_path / "share")]))
+    for item in found:
+        if item.descriptor >= 0:
+            os.close(item.descriptor)
+    assert [(os.path.basename(item.path), item.status, item.reason) for item in found] == [
+        (b"nowhere", "unread", "vanished"), (b"a.csv", "read", ""),
+    ]  # fmt: skip
 
 
 def test_the_views_of_the_kernel_are_no_storage():
