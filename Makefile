@@ -68,8 +68,8 @@ test-crash: $(VENV)/.dev
 	debootstrap --variant=minbase --include=systemd,systemd-sysv,dbus,python3,python3-venv,procps,acl,iproute2,passwd bookworm $@.new >/dev/null
 	mv $@.new $@
 
-.cache/wheelhouse: requirements/base.txt | $(VENV)/.dev
-	$(PIP) download --require-hashes -r requirements/base.txt -d $@
+.cache/wheelhouse: requirements/central.txt | $(VENV)/.dev
+	$(PIP) download --require-hashes -r requirements/central.txt -d $@
 	$(PIP) download -d $@ setuptools wheel "hatchling>=1.27"
 	@touch $@
 
