@@ -193,13 +193,13 @@ class Daemon:
         self._changed.set()
 
     def _attempt(self, what: str, step: Callable[[], Any]) -> None:
-        """Do a step; if it fails, say so and go on: the next round tries again."""
+        """Do a step; if it fails, say so and go on: what is done in rounds is tried again in the next."""
         try:
             step()
         except ClocheError as error:
-            log.warning("a step failed and will be tried again", step=what, why=self._agent.mask(str(error)))
+            log.warning("a step failed", step=what, why=self._agent.mask(str(error)))
         except Exception as error:  # noqa: BLE001  one bad file must not end the watch
-            log.error("a step failed and will be tried again", step=what, error=describe(error))
+            log.error("a step failed", step=what, error=describe(error))
 
 
 def run_daemon(home: Home, settings: Settings) -> None:

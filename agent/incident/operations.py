@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, get_args
 
 from agent.incident import declare as declaring
@@ -27,16 +27,40 @@ DECLARERS: Final[tuple[Role, ...]] = (
 ENDERS: Final[tuple[Role, ...]] = ("security_lead", "security_deputy", "response_lead")
 READERS: Final[tuple[Role, ...]] = get_args(Role)
 LONGEST_TEXT: Final = 4000
+MOST_REPORTS: Final = 10
 
 
 def report(agent: Agent, request: Request) -> Answer:
-    """疑似上报: anyone may; contains nothing. Who has no role gets the number and the clocks, no view of the data."""
+    """疑似上报: anyone may; contains nothing. Who has no role gets the number and the clocks, no view of the data.
+
+    Raises:
+        RefusedError: somebody without a role reported `MOST_REPORTS` times within the hour: each writes documents and
+            goes to head office, and a full disk is what a thief would want.
+    """
+    if not request.caller.is_owner and not request.caller.roles:
+        not_too_many(agent, request.caller.user)
     incident = declaring.report(agent, read_declaration(agent, request))
     document = full(agent, incident, datetime.now(UTC))
     if not request.caller.is_owner and not request.caller.roles:
         kept = ("schema", "id", "kind", "phase", "discovered_at", "reported_at", "clocks", "complete", "failures")
         document = {name: document[name] for name in kept}
     return Answer(document=document, exit_code=code_of(incident))
+
+
+def not_too_many(agent: Agent, user: str) -> None:
+    """Bound the reports of one account.
+
+    Raises:
+        RefusedError: it made `MOST_REPORTS` within the hour.
+    """
+    by, since = agent.mask(user), datetime.now(UTC) - timedelta(hours=1)
+    made = [
+        incident
+        for incident in IncidentStore(agent.inventory.sessions).all()
+        if incident.by == by and incident.reported_at is not None and incident.reported_at > since
+    ]
+    if len(made) >= MOST_REPORTS:
+        raise RefusedError(agent.text("incident.too_many_reports", count=MOST_REPORTS))
 
 
 def declare(agent: Agent, request: Request) -> Answer:

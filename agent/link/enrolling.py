@@ -19,6 +19,7 @@ import httpx
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from agent.link.bounded import Answered, ask
 from agent.link.preload import preload
 from agent.link.request import Exchange, pin_of_certificate
 from central.wire import HEADER_SIGNATURE, HEADER_WIRE, WIRE
@@ -27,7 +28,6 @@ from config.privileges import become_nobody
 from config.text import Text
 
 SECONDS: Final = 20.0
-MAX_ANSWER: Final = 65_536
 TOKEN_WORDS: Final = frozenset({"token_used", "token_expired", "token_unknown"})
 
 
@@ -50,11 +50,10 @@ def introduce(exchange: Exchange, text: Text) -> Introduced:
         authority = _fetch_authority(exchange, text)
         context = ssl.create_default_context(cadata=authority)
         with _client(exchange.url, context) as client:
-            answer = client.post(
-                "/v1/enrol",
-                content=exchange.body,
+            answer = ask(
+                client, "POST", "/v1/enrol", content=exchange.body,
                 headers={HEADER_WIRE: str(WIRE), HEADER_SIGNATURE: exchange.signature},
-            )
+            )  # fmt: skip
     except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError) as error:
         reason = str(error.__cause__ or error) or type(error).__name__
         raise ClocheError(text("link.unreachable", url=exchange.url, reason=reason[:200])) from error
@@ -66,9 +65,9 @@ def _fetch_authority(exchange: Exchange, text: Text) -> str:
     unverified.check_hostname = False
     unverified.verify_mode = ssl.CERT_NONE  # the pin decides; nothing secret is sent here
     with _client(exchange.url, unverified) as client:
-        answer = client.get("/v1/ca")
+        content = ask(client, "GET", "/v1/ca").body
     try:
-        certificate = x509.load_pem_x509_certificate(answer.content[:MAX_ANSWER])
+        certificate = x509.load_pem_x509_certificate(content)
     except ValueError as error:
         raise ClocheError(text("link.bad_answer", url=exchange.url)) from error
     if not hmac.compare_digest(pin_of_certificate(certificate), exchange.pin):
@@ -80,19 +79,19 @@ def _client(url: str, context: ssl.SSLContext) -> httpx.Client:
     return httpx.Client(base_url=url, verify=context, timeout=SECONDS, trust_env=False, follow_redirects=False)
 
 
-def _read(answer: httpx.Response, url: str, text: Text) -> dict[str, Any]:
+def _read(answer: Answered, url: str, text: Text) -> dict[str, Any]:
     try:
-        document = json.loads(answer.content[:MAX_ANSWER])
+        document = json.loads(answer.body)
         word = str(document.get("error", ""))
-    except (ValueError, AttributeError) as error:
+    except (ValueError, AttributeError, RecursionError) as error:
         raise ClocheError(text("link.bad_answer", url=url)) from error
-    if answer.status_code == 200:
+    if answer.status == 200:
         return dict(document)
     if word in TOKEN_WORDS:
         raise RefusedError(text(f"link.{word}"))
-    if answer.status_code in (401, 403):
-        raise RefusedError(text("link.refused", status=answer.status_code, word=word[:40]))
-    raise ClocheError(text("link.refused", status=answer.status_code, word=word[:40]))
+    if answer.status in (401, 403):
+        raise RefusedError(text("link.refused", status=answer.status, word=word[:40]))
+    raise ClocheError(text("link.refused", status=answer.status, word=word[:40]))
 
 
 def in_unprivileged_child(work: Callable[[], Introduced], account: str) -> Introduced:

@@ -16,6 +16,7 @@ from typing import Final
 
 import httpx
 
+from agent.link.bounded import Answered, ask
 from agent.link.settings import Enrolment
 from agent.link.spool import LinkState, Report, Spool
 from central.wire import HEADER_NUMBER, HEADER_SIGNATURE, HEADER_STORE, HEADER_WIRE, WIRE, encode
@@ -88,17 +89,17 @@ class Sender:
             HEADER_SIGNATURE: encode(report.signature), "Content-Type": "application/json",
         }  # fmt: skip
         try:
-            answer = self._client.post("/v1/reports", content=report.body, headers=headers)
+            answer = ask(self._client, "POST", "/v1/reports", content=report.body, headers=headers)
         except (httpx.HTTPError, ssl.SSLError) as error:
             return self._fail(f"{type(error).__name__}", 0.0)
-        if answer.status_code == 200:
+        if answer.status == 200:
             self._acknowledge(report, refused=None)
             return None
-        if answer.status_code in NEVER_TAKEN:
-            log.error("report refused", number=report.number, kind=report.kind, status=answer.status_code)
-            self._acknowledge(report, refused=answer.status_code)
+        if answer.status in NEVER_TAKEN:
+            log.error("report refused", number=report.number, kind=report.kind, status=answer.status)
+            self._acknowledge(report, refused=answer.status)
             return None
-        return self._fail(f"HTTP {answer.status_code}", _retry_after(answer))
+        return self._fail(f"HTTP {answer.status}", _retry_after(answer))
 
     def _acknowledge(self, report: Report, *, refused: int | None) -> None:
         self._failures = 0
@@ -125,7 +126,7 @@ class Sender:
         self._state = state
 
 
-def _retry_after(answer: httpx.Response) -> float:
+def _retry_after(answer: Answered) -> float:
     """Seconds that head office asks for (RFC 9110, section 10.2.3, the form in seconds), at most an hour."""
     value = answer.headers.get("Retry-After", "")
     return min(float(value), MAX_WAIT) if value.isdecimal() else 0.0

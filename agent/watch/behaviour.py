@@ -60,11 +60,11 @@ def _crossed(agent: Agent, crossing: Crossing) -> None:
         steps.append(lambda: _alert(agent, crossing, wording, words, action))
         if crossing.response == "declare":
             steps.append(lambda: _declare(agent, crossing, words))
-    failures: list[ClocheError] = []
+    failures: list[Exception] = []
     for step in steps:
         try:
             step()
-        except ClocheError as error:
+        except Exception as error:  # noqa: BLE001  whatever one part runs into, the next is tried; the first is raised
             failures.append(error)
     if failures:
         raise failures[0]

@@ -213,3 +213,11 @@ def test_every_text_of_an_incident_speaks_both_languages():
     for key, versions in load_packs().items():
         if key.split(".")[0] in ("incident", "report", "audit"):
             assert set(versions) == set(LANGUAGES), key
+
+
+def test_somebody_without_a_role_cannot_fill_the_disk_with_reports(agent):
+    for _ in range(operations.MOST_REPORTS):
+        operations.report(agent, ask(STRANGER, **FACTS))
+    with pytest.raises(RefusedError):
+        operations.report(agent, ask(STRANGER, **FACTS))
+    assert operations.report(agent, ask(MANAGER, **FACTS)).document["id"]
