@@ -149,7 +149,8 @@ def _reported(agent: Agent, incident_id: str) -> Incident:
     """
     incident = IncidentStore(agent.inventory.sessions).get(incident_id)
     if incident.phase != "reported":
-        raise UsageError(f"{incident.id} is {incident.phase}: only what was reported can be declared")
+        phase = agent.text(f"incident.phase_{incident.phase}")
+        raise UsageError(agent.text("incident.not_reported", id=incident.id, phase=phase))
     return incident
 
 

@@ -42,7 +42,7 @@ def dismiss(agent: Agent, incident_id: str, by: str, reason: str, unlocker: Unlo
     store = IncidentStore(agent.inventory.sessions)
     incident = store.get(incident_id)
     if incident.phase == "closed":
-        raise UsageError(f"{incident.id} was closed as a real incident: release with `cloche quarantine release`")
+        raise UsageError(agent.text("incident.was_real", id=incident.id))
     course = Course(agent, incident.id, by)
     course.record("dismiss", reason_given=agent.mask(reason))
     undone = _Undoing(course, unlocker)
@@ -67,7 +67,8 @@ def close(agent: Agent, incident_id: str, by: str, reason: str) -> Incident:
     store = IncidentStore(agent.inventory.sessions)
     incident = store.get(incident_id)
     if incident.phase in ("closed", "dismissed", "reviewing") or incident.declared_at is None:
-        raise UsageError(f"{incident.id} is {incident.phase}: only an incident that is being handled can be ended")
+        phase = agent.text(f"incident.phase_{incident.phase}")
+        raise UsageError(agent.text("incident.not_handled", id=incident.id, phase=phase))
     store.change(incident.id, phase="reviewing", handling_ended_at=datetime.now(UTC))
     course = Course(agent, incident.id, by)
     course.record("close", reason_given=agent.mask(reason))
