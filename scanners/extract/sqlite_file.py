@@ -20,7 +20,7 @@ from config.schema import ItemKind
 from scanners.extract.api import BATCH_ROWS, Extractor, Notes, Piece, Refused, Source, TableRows
 from scanners.extract.charset import detect
 from scanners.extract.wal import apply_log, say_rollback_mode
-from scanners.records import Place, Reason, Rows
+from scanners.records import Place, Rows
 
 MAGIC: Final = b"SQLite format 3\x00"
 _IN_MEMORY: Final = 128 << 20
@@ -53,7 +53,7 @@ class SqliteExtractor:
         try:
             yield from _tables(connection, notes)
         except sqlite3.DatabaseError as error:
-            raise Refused(_reason(error)) from error
+            raise Refused("malformed") from error
         finally:
             connection.close()
 
@@ -91,10 +91,6 @@ def _restrict(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA cell_size_check = ON")
     connection.execute("PRAGMA query_only = ON")
     connection.execute("PRAGMA temp_store = MEMORY")
-
-
-def _reason(error: sqlite3.DatabaseError) -> Reason:
-    return "encrypted" if "not a database" in str(error) else "malformed"
 
 
 def _tables(connection: sqlite3.Connection, notes: Notes) -> Iterator[Piece]:

@@ -118,6 +118,12 @@ def test_a_hole_of_a_terabyte_is_given_no_more_time_than_what_lies_on_the_disk(t
     assert [(item.status, item.reason) for item in items] in ([("partial", "timeout")], [("unread", "timeout")])
 
 
+def test_a_database_with_a_broken_head_is_malformed_and_not_called_encrypted(tmp_path):
+    (tmp_path / "shop.db").write_bytes(b"SQLite format 3\0" + bytes(range(256)) * 16)
+    items = run(tmp_path)
+    assert [(item.kind, item.status, item.reason) for item in items] == [("sqlite", "unread", "malformed")]
+
+
 def stopping(store: Path, what: int, settings: ScanSettings):
     """Scan with one worker that gets a signal after the first item it delivered."""
     pids = []
