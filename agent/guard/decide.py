@@ -218,8 +218,16 @@ class Decider:
         return ALLOW if broken is None else Verdict(allow=True, reason="bound", broken=broken)
 
     def is_stoppable(self, subject: Subject) -> bool:
-        """Whether this process may be frozen: no shared server, no program with a live database of its own."""
-        return self.policy.role(subject) is None and (*subject.program_id, subject.uid) not in self.spared
+        """Whether this process may be frozen: no shared server, no program with a live database of its own.
+
+        Nor a till's program of the settings that others than root may write: it is bounded, for it may not be what it
+        was, but a till does not freeze.
+        """
+        return (
+            self.policy.role(subject) is None
+            and self.policy.programs.get(subject.program_id) != "protected"
+            and (*subject.program_id, subject.uid) not in self.spared
+        )
 
     def pardon(self, session: str) -> None:
         """Forget a session's refusals and count; its uid's count too, or the next file would cross again."""

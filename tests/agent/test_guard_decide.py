@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.guard.decide import BLOCK_NS, Decider, Policy, Response, Subject, Target, Verdict
+from agent.guard.decide import BLOCK_NS, MOST_BLOCKED, Decider, Policy, Response, Subject, Target, Verdict
 
 SECOND = 1_000_000_000
 BACKUP = (7, 1)
@@ -169,6 +169,23 @@ def test_a_program_that_only_calls_itself_postgres_is_stopped():
     policy = dataclasses.replace(STOP, shared_names=frozenset({b"postgres"}))
     thief = process(program=b"/tmp/postgres", root_owned=False)
     assert read_all(Decider(policy), thief, range(6))[5].stop
+
+
+def test_a_till_of_the_settings_that_is_not_roots_is_bounded_and_never_frozen():
+    policy = dataclasses.replace(STOP, programs={TILL: "protected"})
+    verdicts = read_all(Decider(policy), process(program_id=TILL, root_owned=False), range(7))
+    assert [verdict.allow for verdict in verdicts] == [True] * 5 + [False] * 2
+    assert not any(verdict.stop for verdict in verdicts)
+
+
+def test_of_too_many_blocked_sessions_the_oldest_is_forgotten_and_its_account_still_refused():
+    decider = Decider(STOP)
+    read_all(decider, process("first"), range(6))
+    for number in range(MOST_BLOCKED):
+        decider.decide(process(f"s{number}"), file(100 + number), 9000 + number, exempt=False)
+    assert len(decider.blocked) == MOST_BLOCKED
+    assert "first" not in decider.blocked
+    assert not decider.decide(process("first"), file(99), 99_000, exempt=False).allow
 
 
 def test_one_samba_client_does_not_use_up_the_bound_of_another():

@@ -615,3 +615,29 @@ def test_a_false_alarm_lets_go_on_whom_the_guard_stopped_after_the_declaration(h
             stopped = state(late.pid) == "T"
             late.kill()
         assert not stopped
+
+
+def test_where_nothing_was_declared_a_dismissed_report_lets_the_stopped_go_on(home, share):
+    watch = GuardStandIn()
+    with opened(home, watch=watch) as agent:
+        keys = inventoried(agent, share)
+        with subprocess.Popen(["sleep", "60"]) as frozen:
+            os.kill(frozen.pid, signal.SIGSTOP)
+            event = AccessEvent(
+                at=NOW.timestamp(), monotonic_ns=1, key=keys["会员.csv"], path=b"x", operation="open",
+                pid=frozen.pid, started=start_time(frozen.pid), session="audit:7", decision="deny",
+            )  # fmt: skip
+            respond(
+                agent,
+                Crossing(
+                    event=event, rule="bound", subject="session", keys=(), persons=0, response="stop",
+                    outcome="stopped",
+                ),
+            )  # fmt: skip
+            told = report(agent, declaration(paths=(os.fsencode(share / "会员.csv"),)))
+            dismiss(agent, told.id, "测试乙", "盘点", None)
+            stopped = state(frozen.pid) == "T"
+            frozen.kill()
+        assert not stopped
+        assert watch.pardoned == ["audit:7"]
+        assert not agent.inventory.alerts()
