@@ -108,10 +108,17 @@ class Group:
     def mark(self, path: bytes, mask: int) -> None:
         """Add `mask` to the inode behind `path` (links followed: give a `/proc/self/fd` name of an open one).
 
+        A filesystem without FAN_PRE_ACCESS (tmpfs: EOPNOTSUPP) gets FAN_ACCESS_PERM in its place.
+
         Raises:
             OSError: the kernel says why not.
         """
-        _check(_libc.fanotify_mark(self.descriptor, _MARK_ADD, mask, -100, path))
+        try:
+            _check(_libc.fanotify_mark(self.descriptor, _MARK_ADD, mask, -100, path))
+        except OSError as error:
+            if error.errno != errno.EOPNOTSUPP or not mask & FAN_PRE_ACCESS:
+                raise
+            _check(_libc.fanotify_mark(self.descriptor, _MARK_ADD, mask ^ FAN_PRE_ACCESS | FAN_ACCESS_PERM, -100, path))
 
     def unmark(self, path: bytes, mask: int) -> None:
         """Take `mask` away.
@@ -119,11 +126,12 @@ class Group:
         Raises:
             OSError: it was not marked so, or the file is gone.
         """
+        mask |= FAN_ACCESS_PERM if mask & FAN_PRE_ACCESS else 0
         _check(_libc.fanotify_mark(self.descriptor, _MARK_REMOVE, mask, -100, path))
 
     @property
     def reads(self) -> int:
-        """The mask for reads: FAN_PRE_ACCESS alone where it exists (it comes before each FAN_ACCESS_PERM)."""
+        """The mask for reads: FAN_PRE_ACCESS alone where the kernel knows it (it comes before each FAN_ACCESS_PERM)."""
         return FAN_PRE_ACCESS if self.tier == "pre_access" else FAN_ACCESS_PERM
 
     def events(self) -> Iterator[KernelEvent]:
