@@ -6,6 +6,7 @@ import os
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -27,8 +28,15 @@ def file(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
         subprocess.run(["umount", folder], check=True)
 
 
-def test_a_refused_read_brings_nothing_on_any_filesystem(file: Path) -> None:
-    group = Group.open(os.fsencode(file))
+def test_the_tier_is_the_kernels_whatever_filesystem_the_probe_lies_on(file: Path, tmp_path: Path) -> None:
+    (tmp_path / "probe").touch()
+    with closing(Group.open(os.fsencode(file))) as here, closing(Group.open(os.fsencode(tmp_path / "probe"))) as there:
+        assert here.tier == there.tier
+
+
+def test_a_refused_read_brings_nothing_on_any_filesystem(file: Path, tmp_path: Path) -> None:
+    (tmp_path / "probe").touch()
+    group = Group.open(os.fsencode(tmp_path / "probe"))
     mask = FAN_OPEN_PERM | group.reads
     try:
         group.mark(os.fsencode(file), mask)
