@@ -12,7 +12,7 @@ from agent.console import Console
 from agent.frames import MAX_ANSWER, BrokenConnectionError, receive_frame, send_frame
 from agent.operation import Answer, Caller, Request
 from agent.operations import find_operation
-from config.errors import ClocheError, ExitCode, NoDaemonError
+from config.errors import ClocheError, ExitCode, NoDaemonError, RefusedError
 from config.home import Home
 from config.load import load_settings
 
@@ -35,6 +35,9 @@ def connect(home: Home) -> socket.socket | None:
     except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError):
         connection.close()
         return None
+    except PermissionError as error:
+        connection.close()
+        raise RefusedError(f"{home.control_socket}: only the group `cloche` may reach the daemon") from error
     except OSError as error:
         connection.close()
         raise ClocheError(f"{home.control_socket}: cannot be reached: {error.strerror}") from error

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import socket
 import struct
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -253,3 +255,19 @@ def test_every_listed_operation_exists(name: str) -> None:
 def test_an_operation_that_is_not_listed_is_a_usage_error() -> None:
     with pytest.raises(UsageError):
         find_operation("nothing")
+
+
+@pytest.mark.needs("root", "setpriv")
+def test_who_may_not_reach_the_socket_is_refused(home: Home) -> None:
+    for folder in (home.state, home.state.parent, *home.state.parent.parents[:3]):
+        if folder != Path("/tmp"):
+            folder.chmod(0o755)
+    code = (
+        "import sys; from agent.client import connect; from config.home import find_home\n"
+        "try: connect(find_home(sys.argv[1]))\n"
+        "except Exception as error: sys.exit(int(error.exit_code))"
+    )
+    done = subprocess.run(
+        ["setpriv", "--reuid", "65534", "--clear-groups", sys.executable, "-c", code, str(home.state)], check=False
+    )
+    assert done.returncode == 4
