@@ -22,6 +22,13 @@ from containment.vaulting import KeptError, cause_of, close_again, copy_in, is_w
 BATCH: Final = 64
 
 
+def could_give_back(facts: os.stat_result) -> bool:
+    """Whether a copy could get this owner and group again: without root a foreign group can't be given (`chown(2)`)."""
+    if os.geteuid() == 0:
+        return True
+    return facts.st_uid == os.geteuid() and facts.st_gid in (os.getegid(), *os.getgroups())
+
+
 @dataclass(frozen=True, kw_only=True)
 class Terms:
     """How a file is taken in. `notice` is the tombstone's text, `{id}` in it becomes the entry's id; '' writes none.
@@ -207,6 +214,8 @@ class Intake:
                 refused.append(Refusal(path=path, cause="reserved"))
             elif not stat.S_ISREG(facts.st_mode):
                 refused.append(Refusal(path=path, cause="special"))
+            elif not could_give_back(facts):
+                refused.append(Refusal(path=path, cause="permission"))
             else:
                 files.setdefault((facts.st_dev, facts.st_ino), []).append(path)
         held = {} if terms.forced else held_back((p for names in files.values() for p in names), terms.protected)

@@ -18,6 +18,7 @@ from config.identity import Identity, make_identity
 from containment import vaulting
 from containment.entries import Entry
 from containment.fence import FS_APPEND, FS_IMMUTABLE, read_flags, write_flags
+from containment.intake import could_give_back
 from containment.journal import Journal
 from containment.keyring import Keyring
 from containment.keys import Unlocker
@@ -616,3 +617,17 @@ def test_fences_raised_at_once_agree_on_what_the_file_was(room: Room) -> None:
     assert len(quarantine.entries("fenced")) == len(paths)
     quarantine.unfence(quarantine.entries("fenced"))
     assert portrait(room) == before
+
+
+@pytest.mark.needs("root")
+def test_without_root_only_what_could_be_given_back_as_it_was_is_taken(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    for uid, gid, whole in ((65534, os.getegid(), True), (65534, 12345, False), (0, os.getegid(), False)):
+        os.chown(tmp_path / "file", uid, gid)
+        facts = os.lstat(tmp_path / "file")
+        assert could_give_back(facts)
+        os.seteuid(65534)
+        try:
+            assert could_give_back(facts) is whole
+        finally:
+            os.seteuid(0)
