@@ -61,7 +61,9 @@ def report_command(console: Console, **given: Any) -> int:
 @command.command("declare")
 @common_options
 @facts
-@click.option("--scope", type=click.Choice(SCOPES), help="What is contained. Default: --path if given, else open alerts, else all strays.")
+@click.option(
+    "--scope", type=click.Choice(SCOPES), help="What is contained. Default: --path, else open alerts, else all strays."
+)
 @click.option("--incident", default="", help="Declare what was reported under this id.")
 @click.option("--dry-run", is_flag=True, help="Show what would be contained and stop.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
