@@ -45,7 +45,7 @@ class Home:
 
     @property
     def outbox(self) -> Path:
-        """Folder shared with the link: the spool of signed reports (`docs/decisions/0005`)."""
+        """Folder shared with the link: the spool of signed reports (`docs/decisions/0002`)."""
         return self.state / "outbox"
 
     @property
