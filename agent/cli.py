@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import importlib
-import io
-import sys
-from collections.abc import Callable, Sequence
-from itertools import takewhile
+from collections.abc import Callable
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import click
 
-from agent.console import Console, write_document
-from config.errors import ClocheError, ExitCode
+from agent.console import Console
+from config.commandline import run, stand_in_for
 from config.home import find_home
 from config.load import load_settings
-from config.log import describe, set_up_logging
+from config.log import set_up_logging
 from config.text import Text
 
 VERBS: Final[dict[str, str]] = {
@@ -76,13 +73,7 @@ def common_options(function: Callable[..., Any]) -> Callable[..., Any]:
         console.text, console.zone = Text(store.language), ZoneInfo(store.timezone)
         return context.invoke(function, console, **arguments)
 
-    wrapped.__name__ = function.__name__
-    wrapped.__doc__ = function.__doc__
-    wrapped.__click_params__ = [  # type: ignore[attr-defined]
-        *wrapped.__click_params__,  # type: ignore[attr-defined]
-        *getattr(function, "__click_params__", []),
-    ]
-    return wrapped
+    return stand_in_for(function, wrapped)
 
 
 @click.command(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
@@ -94,57 +85,4 @@ def cloche(home_folder: str | None) -> None:
 
 def main() -> None:
     """Entry point: every error becomes one message on stderr and its exit code; no traceback reaches a user."""
-    run(cloche)
-
-
-def run(command: click.Command) -> None:
-    """Run a click command under the rules of `main`. Exits the process."""
-    context: click.Context | None = None
-    survive_any_name()
-    try:
-        with command.make_context(command.name or "cloche", sys.argv[1:]) as context:
-            code = command.invoke(context)
-        sys.exit(int(code) if isinstance(code, int) else ExitCode.DONE)
-    except click.exceptions.Exit as leave:
-        sys.exit(leave.exit_code)
-    except click.ClickException as error:
-        if asks_for_json(sys.argv[1:]):
-            write_document(error_document(error.format_message(), ExitCode.USAGE))
-        error.show()
-        sys.exit(ExitCode.USAGE)
-    except ClocheError as error:
-        finish(context, str(error), error.exit_code)
-    except (KeyboardInterrupt, click.Abort):
-        sys.exit(130)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(ExitCode.FAILED)
-    except Exception as error:  # noqa: BLE001  the boundary: type and place only, arguments may hold text
-        finish(context, Text()("cli.internal_error", what=describe(error)), ExitCode.FAILED)
-
-
-def finish(context: click.Context | None, message: str, code: ExitCode) -> None:
-    """Say why the call failed, as a document too where one was asked for, and exit."""
-    console = context.find_root().obj if context else None
-    if isinstance(console, Console) and console.as_json:
-        console.document(error_document(message, code))
-    click.echo(f"cloche: {message}", err=True)
-    sys.exit(int(code))
-
-
-def asks_for_json(arguments: Sequence[str]) -> bool:
-    """Whether a call that could not be parsed wants its error as a document."""
-    options = takewhile(lambda argument: argument != "--", arguments)
-    return "--json" in options
-
-
-def error_document(message: str, code: ExitCode) -> dict[str, Any]:
-    """`cloche.error/1`: what `--json` prints instead of an answer."""
-    return {"schema": "cloche.error/1", "error": message, "exit_code": int(code)}
-
-
-def survive_any_name() -> None:
-    """Escape what the terminal's character set lacks: a name in Chinese must not end a call on an ASCII terminal."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+    run(cloche, "cloche", Text)

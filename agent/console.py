@@ -8,7 +8,6 @@ shown escaped: a file name must not drive a terminal.
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from zoneinfo import ZoneInfo
 import click
 from rich.console import Console as RichConsole
 
+from config.commandline import write_document
 from config.errors import RefusedError
 from config.home import Home
 from config.text import Text
@@ -34,12 +34,6 @@ def printable(name: str | bytes) -> str:
         .encode("unicode_escape").decode("ascii")
         for character in text
     )  # fmt: skip
-
-
-def write_document(document: dict[str, Any]) -> None:
-    """Write a JSON document to stdout: UTF-8 whatever the terminal's (RFC 8259, 8.1), lone surrogates escaped."""
-    text = json.dumps(document, ensure_ascii=False, indent=2 if sys.stdout.isatty() else None)
-    click.echo(text.encode("utf-8", "backslashreplace"))
 
 
 @dataclass(kw_only=True)

@@ -1,25 +1,22 @@
-"""Rules of `cloche-hq`'s output: an answer on stdout, messages on stderr, errors as one line and an exit code.
-
-The same rules as `agent.console` and `agent.cli`, which head office may not import.
-"""
+"""Rules of `cloche-hq`'s output: an answer on stdout, questions and messages on stderr."""
 
 from __future__ import annotations
 
-import json
 import locale
 import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import takewhile
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
 from central.home import HeadOfficeHome, find_home
 from central.officers import make_passphrase
-from config.errors import ClocheError, ExitCode
-from config.log import describe, set_up_logging
+from config.commandline import run as boundary
+from config.commandline import stand_in_for, write_document
+from config.errors import ClocheError
+from config.log import set_up_logging
 from config.text import Text
 
 
@@ -40,7 +37,7 @@ class Console:
     def answer(self, document: dict[str, Any], lines: list[str]) -> None:
         """The document with `--json`, else lines for a person."""
         if self.as_json:
-            click.echo(json.dumps(document, ensure_ascii=False, indent=2 if sys.stdout.isatty() else None))
+            write_document(document)
         else:
             for line in lines:
                 click.echo(line)
@@ -86,13 +83,7 @@ def console_options(function: Callable[..., Any]) -> Callable[..., Any]:
         context.find_root().obj = console
         return context.invoke(function, console, **arguments)
 
-    wrapped.__name__ = function.__name__
-    wrapped.__doc__ = function.__doc__
-    wrapped.__click_params__ = [  # type: ignore[attr-defined]
-        *wrapped.__click_params__,  # type: ignore[attr-defined]
-        *getattr(function, "__click_params__", []),
-    ]
-    return wrapped
+    return stand_in_for(function, wrapped)
 
 
 def _language() -> Any:
@@ -101,38 +92,6 @@ def _language() -> Any:
     return "en" if locale.normalize(name).lower().startswith("en") else "zh-CN"
 
 
-def run(command: click.Command) -> None:
-    """Run a click command: every error becomes one message and its exit code; no traceback reaches a user."""
-    context: click.Context | None = None
-    try:
-        with command.make_context("cloche-hq", sys.argv[1:]) as context:
-            code = command.invoke(context)
-        sys.exit(int(code) if isinstance(code, int) else ExitCode.DONE)
-    except click.exceptions.Exit as leave:
-        sys.exit(leave.exit_code)
-    except click.ClickException as error:
-        if "--json" in takewhile(lambda argument: argument != "--", sys.argv[1:]):
-            _write_error(error.format_message(), ExitCode.USAGE)
-        error.show()
-        sys.exit(ExitCode.USAGE)
-    except ClocheError as error:
-        _finish(context, str(error), error.exit_code)
-    except (KeyboardInterrupt, click.Abort):
-        sys.exit(130)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(ExitCode.FAILED)
-    except Exception as error:  # noqa: BLE001  the boundary: type and place only, arguments may hold text
-        _finish(context, Text(_language())("cli.internal_error", what=describe(error)), ExitCode.FAILED)
-
-
-def _finish(context: click.Context | None, message: str, code: ExitCode) -> None:
-    console = context.find_root().obj if context else None
-    if isinstance(console, Console) and console.as_json:
-        _write_error(message, code)
-    click.echo(f"cloche-hq: {message}", err=True)
-    sys.exit(int(code))
-
-
-def _write_error(message: str, code: ExitCode) -> None:
-    click.echo(json.dumps({"schema": "cloche.error/1", "error": message, "exit_code": int(code)}))
+def run(command: click.Command) -> NoReturn:
+    """Run `cloche-hq`. Exits the process."""
+    boundary(command, "cloche-hq", lambda: Text(_language()))
