@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 TEST_PACKAGES := acl samba smbclient strace chromium poppler-utils fonts-noto-cjk iproute2 nftables util-linux e2fsprogs
 STORE ?=
 
-.PHONY: demo test test-service test-crash check check-static format lock clean bench-guard bench-detect
+.PHONY: venv demo test test-service test-crash check check-static format lock clean bench-guard bench-detect
 .DELETE_ON_ERROR:
 
 $(VENV)/bin/python:
@@ -26,6 +26,8 @@ $(VENV)/.run: requirements/central.txt pyproject.toml | $(VENV)/bin/python
 $(VENV)/.dev: requirements/dev.txt $(VENV)/.run
 	@$(PIP) install --require-hashes -r requirements/dev.txt
 	@touch $@
+
+venv: $(VENV)/.run
 
 demo: $(VENV)/.run
 	@$(BIN)/python packaging/demo/run.py $(if $(STORE),--store "$(STORE)")
