@@ -42,8 +42,8 @@ PROBES: Final[dict[str, Callable[[], bool]]] = {
     **{
         name: has_program(name)
         for name in (
-            "smbd", "smbclient", "strace", "setfacl", "chromium", "mount", "mkfs.ext4", "tar", "unshare", "setpriv",
-            "systemd-nspawn", "debootstrap", "git", "node",
+            "smbd", "smbclient", "strace", "setfacl", "chromium", "mount", "tar", "setpriv",
+            "systemd-nspawn", "libreoffice", "pdftotext",
         )
     },
 }  # fmt: skip

@@ -2,7 +2,6 @@
 
 import io
 import re
-import shutil
 import subprocess
 import zipfile
 from datetime import UTC, datetime, timedelta
@@ -138,8 +137,7 @@ def test_word_and_wps_are_told_a_chinese_font_and_headings_repeat_over_pages():
     assert "w:cantSplit" in body
 
 
-@pytest.mark.skipif(shutil.which("libreoffice") is None or shutil.which("pdftotext") is None,
-                    reason="absent: libreoffice or pdftotext")  # fmt: skip
+@pytest.mark.needs("libreoffice", "pdftotext")
 def test_libreoffice_opens_it_and_shows_the_chinese(tmp_path):
     (tmp_path / "report.docx").write_bytes(as_docx(build()))
     subprocess.run(

@@ -285,7 +285,7 @@ def test_the_inventory_lists_filters_and_exports_what_was_found(cloche, share):
     assert table.startswith("\ufeffpath,kind,state")
     assert "PHONE_NUMBER" in table
     missing = cloche("inventory", "show", share / "nowhere")
-    assert missing.returncode == 1
+    assert missing.returncode == 2
     assert "nowhere" in missing.stderr
 
 
