@@ -18,7 +18,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from agent.watch.api import Crossing, Watched
-from agent.watch.fanotify import GuardWatch, start_guard
+from agent.watch.fanotify import GuardWatch
+from agent.watch.testing import start_guard
 from config.home import find_home
 from config.schema import WatchSettings
 

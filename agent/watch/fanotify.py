@@ -13,8 +13,6 @@ import os
 import pwd
 import select
 import socket
-import subprocess
-import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
@@ -25,7 +23,6 @@ from agent.guard.protocol import PACKET, VERSION, Message, ProtocolError, batche
 from agent.watch.api import AccessEvent, Crossing, Gap, Happening, MarkResult, Taught, Tier, Watched
 from agent.watch.policy import OwnMessages, policy_message
 from config.errors import ClocheError
-from config.home import Home
 from config.schema import WatchSettings
 from containment.samba import SambaClient
 
@@ -371,41 +368,6 @@ def user_name(uid: int) -> str:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
         return f"uid {uid}"
-
-
-def start_guard(home: Home, *, wait: float = 10.0) -> subprocess.Popen[bytes]:
-    """A guard of our own, for the demo and for tests; the caller ends it with SIGTERM.
-
-    Raises:
-        NoGuardError: it ended, or its socket did not come within `wait` seconds.
-    """
-    folder = [] if home.is_service else ["--home", os.fspath(home.state)]
-    process = subprocess.Popen(
-        [sys.executable, "-P", "-m", "agent.guard.main", *folder],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    end = time.monotonic() + wait
-    while time.monotonic() < end and process.poll() is None:
-        if home.guard_socket.exists() and _answers(home.guard_socket):
-            return process
-        time.sleep(0.02)
-    process.terminate()
-    process.wait()
-    raise NoGuardError(f"{home.guard_socket}: the guard did not start (exit code {process.returncode})")
-
-
-def _answers(path: Path) -> bool:
-    """Whether a responder says hello there."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC) as probe:
-        probe.settimeout(_ANSWER_SECONDS)
-        try:
-            probe.connect(os.fsencode(path))
-            probe.send(encode({"type": "stats", "id": 0}))
-            return bool(probe.recv(PACKET))
-        except OSError:
-            return False
 
 
 def _readable(connection: socket.socket, seconds: float) -> bool:

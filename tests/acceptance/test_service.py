@@ -156,9 +156,9 @@ def test_the_guard_has_its_rights_under_the_hardened_unit(machine: Machine) -> N
 def test_the_service_stops_a_thief_declares_and_undoes_it(machine: Machine) -> None:
     before = machine.tree()
     machine.run('sed -i \'s/^# response = "alert"/response = "stop"/\' /etc/cloche/cloche.toml')
-    machine.cloche("keys init --recovery-file /root/sheet.key")
+    machine.cloche("keys init --recovery-file /var/tmp/sheet.key")
     machine.run("systemctl restart cloche")
-    machine.run("setsid tar cf /root/loot.tar -C /srv/share . > /dev/null 2>&1 < /dev/null & sleep 2")
+    machine.run("setsid tar cf /var/tmp/loot.tar -C /srv/share . > /dev/null 2>&1 < /dev/null & sleep 2")
     assert machine.run("ps -o stat= -C tar").strip().startswith("T")
     crossing = machine.run("cloche watch --once --json").splitlines()[-1]
     assert UUID in json.loads(crossing)["key"], "the service must know a file by the name that everybody else has"
@@ -174,7 +174,7 @@ def test_a_sealed_file_comes_back_through_the_service(machine: Machine) -> None:
     before = machine.tree()
     machine.cloche("protect /srv/share/导出0.csv")
     assert machine.run("grep -ac 王测试 /srv/share/导出0.csv.cloche", check=False).strip() == "0"
-    machine.cloche("unprotect /srv/share/导出0.csv.cloche --key-file /root/sheet.key")
+    machine.cloche("unprotect /srv/share/导出0.csv.cloche --key-file /var/tmp/sheet.key")
     assert machine.tree() == before
 
 
@@ -185,9 +185,9 @@ def test_a_killed_or_stopped_part_comes_back_and_nobody_waits(machine: Machine) 
         "    began = time.monotonic()\n    open('/srv/share/导出0.csv').read()\n"
         "    worst = max(worst, time.monotonic() - began)\n    time.sleep(0.01)\nprint(worst)"
     )
-    machine.run(f"cat > /root/opener.py <<'END'\n{opener}\nEND")
+    machine.run(f"cat > /var/tmp/opener.py <<'END'\n{opener}\nEND")
     responder = "$(pgrep -f '[a]gent.guard.responder')"  # the bracket: not the shell that says so
-    worst = float(machine.run(f"(sleep 1; kill -STOP {responder}) & python3 /root/opener.py"))
+    worst = float(machine.run(f"(sleep 1; kill -STOP {responder}) & python3 /var/tmp/opener.py"))
     assert 0.1 < worst < 0.5, f"an open waited {worst:.2f} s for a stopped guard"
     machine.run("systemctl kill --signal=KILL cloche cloche-guard")
     machine.wait(lambda: machine.active("cloche", "cloche-guard"), 30, "a killed part stays away")
@@ -214,7 +214,7 @@ def test_setup_again_adds_head_office_and_keeps_what_there_is(machine: Machine) 
 def test_link_and_head_office_start_by_themselves_and_reports_arrive(machine: Machine) -> None:
     machine.run("cloche-hq init --name 总部测试 --host 127.0.0.1 --json")
     machine.wait(lambda: machine.active("cloche-hq"), 20, "head office does not start")
-    machine.run("cloche-hq keys init --recovery-file /root/chain.key --json")
+    machine.run("cloche-hq keys init --recovery-file /var/tmp/chain.key --json")
     token = json.loads(machine.run("cloche-hq token --json"))["token"]
     enrolled = machine.cloche(f"enrol https://127.0.0.1:8443 --token {token}")
     assert enrolled["recovery"], "keys made after head office's start reach a store"

@@ -17,7 +17,8 @@ from pathlib import Path
 import pytest
 
 from agent.watch.api import AccessEvent, Crossing, Gap, Happening, Watched
-from agent.watch.fanotify import GuardWatch, NoGuardError, start_guard
+from agent.watch.fanotify import GuardWatch, NoGuardError
+from agent.watch.testing import start_guard
 from config.home import Home, find_home
 from config.schema import WatchSettings
 from containment.processes import state

@@ -15,8 +15,9 @@ import pytest
 
 from agent.guard.decide import Decider, Own, Policy, Subject, Target
 from agent.watch.api import AccessEvent, Crossing, OwnProgram, Taught, Watched
-from agent.watch.fanotify import GuardWatch, start_guard
+from agent.watch.fanotify import GuardWatch
 from agent.watch.own import LEARNING_SECONDS, mark
+from agent.watch.testing import start_guard
 from agent.wiring import Agent, build_agent
 from config.home import find_home
 from config.schema import Settings, WatchSettings

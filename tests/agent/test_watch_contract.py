@@ -12,8 +12,9 @@ import pytest
 
 from agent.watch.api import BLOCKING, AccessEvent, Crossing, Happening, NoWatch, Watch, Watched
 from agent.watch.connect import connect_watch
-from agent.watch.fanotify import GuardWatch, start_guard
+from agent.watch.fanotify import GuardWatch
 from agent.watch.inotify import InotifyWatch
+from agent.watch.testing import start_guard
 from config.home import Home, find_home
 from config.schema import Settings, WatchSettings
 

@@ -15,7 +15,8 @@ import pytest
 
 from agent.watch.api import AccessEvent, Crossing, Watched
 from agent.watch.behaviour import respond
-from agent.watch.fanotify import GuardWatch, start_guard
+from agent.watch.fanotify import GuardWatch
+from agent.watch.testing import start_guard
 from agent.wiring import build_agent
 from config.home import find_home
 from config.schema import Settings, WatchSettings
