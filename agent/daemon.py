@@ -59,8 +59,8 @@ class StoppedError(ClocheError):
 class Daemon:
     """One daemon of one home.
 
-    Promise: no failure of one thread is silent; a thread that stops for a minute ends the process, and systemd or a
-    person starts it anew, with recovery.
+    Promise: no failure of a part is silent; a part that breaks ends the process, and systemd starts it anew, with
+    recovery. Limit: a pump that hangs is noticed by systemd's watchdog alone, and only the pump's beat is asked.
     """
 
     def __init__(self, agent: Agent, watch: SharedWatch) -> None:
