@@ -34,7 +34,7 @@ def copy(source: Path, target: Path) -> None:
 
 
 def main() -> None:
-    """Usage: python benchmarks/sealing.py [FOLDER]; needs 1 GB there."""
+    """Usage: python benchmarks/bench_seal.py [FOLDER]; needs 1 GB there."""
     with tempfile.TemporaryDirectory(dir=sys.argv[1] if len(sys.argv) > 1 else None) as name:
         base = Path(name)
         identity = make_identity("recovery")
