@@ -36,11 +36,6 @@ _REPORT_CONTEXT: Final = b"cloche.report/1\x00"
 _ENROL_CONTEXT: Final = b"cloche.enrol/1\x00"
 
 
-def document_schema(kind: Kind) -> str:
-    """Name of the schema of a report's inner document."""
-    return f"cloche.report.{kind}/1"
-
-
 def report_message(body: bytes) -> bytes:
     """The bytes that a store's key signs for a report: a context, so that no other signature of that key fits."""
     return _REPORT_CONTEXT + body

@@ -17,9 +17,6 @@ from typing import Any, Final
 VERSION: Final = 1
 PACKET: Final = 128 * 1024  # below net.core.wmem_default (208 KiB) with the kernel's own overhead
 BATCH: Final = 100
-REQUESTS: Final = frozenset(
-    {"hello", "policy", "mark", "unmark", "deny", "allow", "exempt", "own", "pardon", "stats"},
-)
 _UCRED: Final = struct.Struct("=iII")
 Message = dict[str, Any]
 

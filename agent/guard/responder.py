@@ -54,7 +54,6 @@ class Responder:
         self.station = station
         self.state = state
         self.canary = canary
-        self.peer_exempt = False
         self.figures = {"events": 0, "denied": 0, "faults": 0, "slowest_us": 0.0, "state_faults": 0}
         self._policy: Message = {}
         self._own_message: Message = {}

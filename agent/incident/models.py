@@ -1,41 +1,13 @@
-"""Tables of incidents in inventory.db. Raw paths stand here (the file is 0600 and root-only); all other text is masked.
-
-SQLite keeps no time zone: times are written as UTC and read back aware.
-"""
+"""Tables of incidents in inventory.db. Raw paths stand here (the file is 0600 and root-only); the rest is masked."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import Any
+from datetime import datetime
 
-from sqlalchemy import DateTime, Dialect, ForeignKey, Integer, LargeBinary
+from sqlalchemy import ForeignKey, Integer, LargeBinary
 from sqlalchemy.orm import Mapped, mapped_column
-from sqlalchemy.types import TypeDecorator
 
-from agent.inventory.models import Base
-
-
-class Moment(TypeDecorator[datetime]):
-    """An aware time, kept as UTC."""
-
-    impl = DateTime
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
-        """To naive UTC.
-
-        Raises:
-            ValueError: the time has no zone: a defect.
-        """
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError("a time without a zone")
-        return value.astimezone(UTC).replace(tzinfo=None)
-
-    def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
-        """To aware UTC."""
-        return None if value is None else value.replace(tzinfo=UTC)
+from agent.inventory.models import Base, Moment
 
 
 class IncidentRow(Base):
