@@ -49,6 +49,7 @@ log = get_logger("daemon")
 TICK_SECONDS: Final = 0.5
 HEALTH_EVERY: Final = 300.0
 SEAL_EVERY: Final = 300.0
+LOOK_EVERY: Final = 5.0  # an idle daemon asks its database no more often than this
 STALLED_SECONDS: Final = 60.0
 
 
@@ -155,16 +156,14 @@ class Daemon:
     # keeper
 
     def _work(self) -> None:
-        health = sealing = -math.inf  # by the monotonic clock: the machine's time may be set back by years
+        looked = health = sealing = -math.inf  # by the monotonic clock: the machine's time may be set back by years
         while not self._stop.wait(TICK_SECONDS):
-            now = datetime.now(UTC)
-            roots = tuple(os.path.realpath(os.fsencode(root)) for root in self._agent.settings.scan.roots)
-            last = self._agent.inventory.last_run(covering=roots)
-            due = self._rescan.is_set() or self._schedule.due(last.ended_at if last else None, now)
-            if self._agent.settings.scan.roots and due:
-                self._rescan.clear()
-                self._attempt("scan", self._scan)
-                sealing = -math.inf
+            if self._rescan.is_set() or time.monotonic() - looked > LOOK_EVERY:
+                looked = time.monotonic()
+                if self._is_scan_due():
+                    self._rescan.clear()
+                    self._attempt("scan", self._scan)
+                    sealing = -math.inf
             if time.monotonic() - sealing > SEAL_EVERY:
                 sealing = time.monotonic()
                 self._attempt("seal by policy", self._seal)
@@ -175,6 +174,13 @@ class Daemon:
             if time.monotonic() - health > HEALTH_EVERY:
                 health = time.monotonic()
                 self._attempt("report", partial(report_health, self._agent))
+
+    def _is_scan_due(self) -> bool:
+        roots = tuple(os.path.realpath(os.fsencode(root)) for root in self._agent.settings.scan.roots)
+        if not roots or self._rescan.is_set():
+            return bool(roots)
+        last = self._agent.inventory.last_run(covering=roots)
+        return self._schedule.due(last.ended_at if last else None, datetime.now(UTC))
 
     def _scan(self) -> None:
         def look_up(_update: dict[str, Any]) -> None:
