@@ -17,7 +17,7 @@ from scanners.distinct import Fingerprints
 from scanners.levels import load_levels
 from scanners.masking import by_entity, mask_value
 from scanners.prefilter import NamePlaces, number_places
-from scanners.records import Chunk, Finding, Place, Rows, Span
+from scanners.records import Chunk, Finding, Nature, Place, Rows, Span
 from scanners.tabular import Table
 from scanners.tally import Tally, Value
 from scanners.written import Plain, to_plain
@@ -44,13 +44,13 @@ class Analysis:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Located:
-    """An entity in plain text. `person` is False where nobody is behind it."""
+    """An entity in plain text."""
 
     entity: str
     start: int
     end: int
     score: float
-    person: bool = True
+    nature: Nature = "personal"
 
 
 def settle(found: Iterable[Located]) -> list[Located]:
@@ -139,11 +139,11 @@ class Analyser:
                 if digits < detector.fewest:
                     continue
                 for c in detector.find(text, low, high):
-                    yield Located(entity=detector.entity, start=c.start, end=c.end, score=c.score, person=c.person)
+                    yield Located(entity=detector.entity, start=c.start, end=c.end, score=c.score, nature=c.nature)
         for detector in self.textual:
             if not detector.hint or detector.hint in text:
                 for c in detector.find(text, 0, len(text)):
-                    yield Located(entity=detector.entity, start=c.start, end=c.end, score=c.score, person=c.person)
+                    yield Located(entity=detector.entity, start=c.start, end=c.end, score=c.score, nature=c.nature)
         if self.national:
             for entity, start, end, score in self.national.find(text):
                 yield Located(entity=entity, start=start, end=end, score=score)
@@ -206,7 +206,7 @@ class ItemAnalysis:
                 text=value,
                 normal=normalise(found.entity, value),
                 score=found.score,
-                person=found.person,
+                nature=found.nature,
             )
             values.append(entry)
             if in_cell:

@@ -89,7 +89,7 @@ def mask_text(text: str) -> str:
         if detector.entity == "IP_ADDRESS":
             continue
         for found in detector.find(plain.text, 0, len(plain.text)):
-            if found.score >= PLAUSIBLE and found.person:
+            if found.score >= PLAUSIBLE and found.nature == "personal":
                 spans.append((found.start, found.end, detector.mask(plain.text[found.start : found.end])))
             elif found.score >= PLAUSIBLE and detector.entity == "CREDENTIAL":
                 spans.append((found.start, found.end, "******"))

@@ -30,6 +30,12 @@ Reason = Literal[
 ]  # fmt: skip
 
 
+# What stands behind a value: a person; nobody that could be named (masked); a number that a delivery platform lends
+# for hours (virtual); an organisation's own, such as a 400 number.
+Nature = Literal["personal", "masked", "virtual", "organisation"]
+Subject = Literal["customer", "staff", "supplier", "organisation", "unknown"]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Place:
     """Where in an item. `line` and `page` count from 1; for a table `line` is the row."""
@@ -81,6 +87,7 @@ class Finding:
     """What was found of one entity at one place: never the value.
 
     `distinct` counts values told apart by a key of this run; `confidence` is the highest score; `samples` are masked.
+    `subject` says whose data it is, as far as the column and the table tell.
     """
 
     entity: str
@@ -89,6 +96,8 @@ class Finding:
     confidence: float
     place: Place = Place()
     samples: tuple[str, ...] = ()
+    nature: Nature = "personal"
+    subject: Subject = "unknown"
 
 
 @dataclass(frozen=True, kw_only=True)

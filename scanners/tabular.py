@@ -14,7 +14,7 @@ from typing import Final
 from scanners.columns import Column, decide
 from scanners.detectors import Detector
 from scanners.masking import by_entity
-from scanners.records import Place, Rows
+from scanners.records import Nature, Place, Rows
 from scanners.tally import IDENTIFIERS, Tally, Value
 from scanners.written import to_plain
 
@@ -123,13 +123,19 @@ class Table:
             if not self.finds_names:
                 return None
             normal = "".join(value.split()).lower()
-            return Value(entity=entity, text=value, normal=normal, score=column.score, person="*" not in value)
+            return Value(
+                entity=entity,
+                text=value,
+                normal=normal,
+                score=column.score,
+                nature="masked" if "*" in value else "personal",
+            )
         detector = by_entity()[entity]
         if entity == "CN_RESIDENT_ID":
             value = value.strip("'\"`\t ")
         return Value(
             entity=entity, text=value, normal=detector.normalise(value), score=column.score,
-            person="*" not in value and entity not in CREDENTIALS_ARE_NOBODY and not is_service(detector, value),
+            nature=nature_of(detector, value),
         )  # fmt: skip
 
     def count_person(self, keys: dict[str, int], address: str) -> None:
@@ -145,9 +151,11 @@ class Table:
             self.tally.add_person(key)
 
 
-def is_service(detector: Detector, value: str) -> bool:
-    """A number of an organisation (400, 800), not of a person."""
-    if detector.entity != "PHONE_NUMBER":
-        return False
-    digits = detector.normalise(value)
-    return len(digits) == 10 and digits[:3] in ("400", "800")
+def nature_of(detector: Detector, value: str) -> Nature:
+    """What stands behind a cell of a decided column; 400 and 800 numbers are an organisation's."""
+    if "*" in value:
+        return "masked"
+    if detector.entity in CREDENTIALS_ARE_NOBODY:
+        return "organisation"
+    digits = detector.normalise(value) if detector.entity == "PHONE_NUMBER" else ""
+    return "organisation" if len(digits) == 10 and digits[:3] in ("400", "800") else "personal"

@@ -8,7 +8,7 @@ from typing import Final
 from scanners.distinct import Distinct, Fingerprints
 from scanners.levels import grade
 from scanners.masking import mask_value
-from scanners.records import Finding, Place
+from scanners.records import Finding, Nature, Place
 
 SAMPLES: Final = 3
 MOST_KEYS: Final = 2_000_000
@@ -26,7 +26,12 @@ class Value:
     text: str = field(repr=False)
     normal: str = field(repr=False)
     score: float
-    person: bool
+    nature: Nature = "personal"
+
+    @property
+    def person(self) -> bool:
+        """Somebody stands behind it."""
+        return self.nature == "personal"
 
 
 @dataclass(kw_only=True)

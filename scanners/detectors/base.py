@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Final, Literal
 
 from scanners.context import Context
+from scanners.records import Nature
 
 # A run of digits with what people write between them; numeric detectors match inside such places only.
 NUMBER_PLACE: Final = re.compile(r"[0-9(+][0-9*xX\-. ()+/]{5,}")
@@ -30,12 +31,12 @@ CHATTER: Final = re.compile(
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Candidate:
-    """A place that may hold the entity. `person` is False where nobody is behind it (masked, a shop's number)."""
+    """A place that may hold the entity, and what stands behind it."""
 
     start: int
     end: int
     score: float
-    person: bool = True
+    nature: Nature = "personal"
 
 
 class Detector(ABC):

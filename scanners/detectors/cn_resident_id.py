@@ -107,7 +107,7 @@ class CnResidentId(Detector):
             for found in within(MASKED, text, start, end):
                 length = found.end() - found.start()
                 if length in (15, 18) or (length > 11 and self.context.weigh(text, *found.span()) > 0):
-                    yield Candidate(start=found.start(), end=found.end(), score=0.5, person=False)
+                    yield Candidate(start=found.start(), end=found.end(), score=0.5, nature="masked")
 
     def judge(self, text: str, found: re.Match[str]) -> float:
         """Score of an 18-character match, 0 for none."""

@@ -29,7 +29,9 @@ class Credential(Detector):
         for found in within(PAIR, text, start, end):
             value = found.group(1).rstrip("\"',;})")
             if value and value.lower() not in {"null", "none", "true", "false", "string", "varchar"}:
-                yield Candidate(start=found.start(1), end=found.start(1) + len(value), score=0.55, person=False)
+                yield Candidate(
+                    start=found.start(1), end=found.start(1) + len(value), score=0.55, nature="organisation"
+                )
 
     def shape(self, value: str) -> float:
         """Any text without spaces."""

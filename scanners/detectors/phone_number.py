@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import ClassVar, Final, Literal
 
 from scanners.detectors.base import Candidate, Detector, stands_alone, within
+from scanners.records import Nature
 
 MOBILE: Final = re.compile(
     r"(?<![0-9*])(?:\(?(?:\+|00)?86\)?[ \-]{0,2})?"
@@ -63,7 +64,7 @@ class PhoneNumber(Detector):
             if stands_alone(text, *found.span()):
                 weight = self.context.weigh(text, *found.span())
                 plain = 0.5 if re.search(r"[ \-]", found.group()) else 0.3
-                yield self.candidate(found, (0.1, plain, 0.6)[weight + 1], person=False)
+                yield self.candidate(found, (0.1, plain, 0.6)[weight + 1], nature="organisation")
         for found in within(LOCAL, text, start, end):
             if stands_alone(text, *found.span()) and self.context.weigh(text, *found.span()) > 0:
                 near = self.context.pattern.search(text, max(0, found.start() - 8), found.start())
@@ -74,7 +75,7 @@ class PhoneNumber(Detector):
                 yield self.candidate(found, (0.3, 0.6, 0.85)[weight + 1])
         if "*" in place:
             for found in within(MASKED, text, start, end):
-                yield self.candidate(found, 0.55, person=False)
+                yield self.candidate(found, 0.55, nature="masked")
 
     def judge_mobile(self, text: str, found: re.Match[str]) -> Iterator[Candidate]:
         """One mobile-shaped match."""
@@ -106,14 +107,14 @@ class PhoneNumber(Detector):
         clear = bool(gap) or "(" in found.group() or found.group()[0] == "+"
         yield self.candidate(found, (0.2, 0.6 if clear else 0.4, 0.85)[weight + 1])
 
-    def candidate(self, found: re.Match[str], score: float, *, person: bool = True) -> Candidate:
+    def candidate(self, found: re.Match[str], score: float, *, nature: Nature = "personal") -> Candidate:
         """A candidate over the whole match, without spaces at its ends."""
         value = found.group()
         start = found.start() + len(value) - len(value.lstrip())
         end = found.end() - len(value) + len(value.rstrip())
         if value.startswith("(") and ")" not in value:
             start += 1
-        return Candidate(start=start, end=end, score=score, person=person)
+        return Candidate(start=start, end=end, score=score, nature=nature)
 
     def shape(self, value: str) -> float:
         """In a phone column any short run of digits with phone punctuation will do."""

@@ -117,7 +117,7 @@ def test_the_same_phone_in_a_text_and_in_a_table_is_one_person_under_one_run_key
 
 def test_no_value_is_in_the_repr_of_what_comes_out() -> None:
     found = analyse(Chunk(text="电话13800001111，身份证110101199003074610，邮箱ceshi@qq.com，卡号4111111111111111"))
-    value = Value(entity="PHONE_NUMBER", text="13800001111", normal="13800001111", score=1.0, person=True)
+    value = Value(entity="PHONE_NUMBER", text="13800001111", normal="13800001111", score=1.0, nature="personal")
     shown = repr(found) + repr(Chunk(text="电话13800001111")) + repr(value)
     for planted in ("13800001111", "110101199003074610", "ceshi@qq.com", "4111111111111111"):
         assert planted not in shown
