@@ -27,10 +27,11 @@ ENEMIES: Final = (
 )  # fmt: skip
 
 
-def compile_words(words: Iterable[str]) -> re.Pattern[str]:
+def compile_words(words: Iterable[str], *, overlapping: bool = False) -> re.Pattern[str]:
     """One pattern for all words; longest first, so that `order_sn` is no `order`.
 
-    The set of first characters in front spares trying sixty words at every position.
+    The set of first characters in front spares trying sixty words at every position. An `overlapping` one matches
+    nothing but the place where a word begins, with the word as its group 1: no word hides behind another.
     """
     latin = sorted((w for w in words if w.isascii()), key=len, reverse=True)
     other = sorted((w for w in words if not w.isascii()), key=len, reverse=True)
@@ -40,10 +41,11 @@ def compile_words(words: Iterable[str]) -> re.Pattern[str]:
         parts.append(f"{LATIN_BEFORE}(?i:{joined}){LATIN_AFTER}")
     parts += [re.escape(word) for word in other]
     firsts = {word[0] for word in other} | {c for word in latin for c in (word[0].lower(), word[0].upper())}
-    return re.compile(f"(?=[{re.escape(''.join(sorted(firsts)))}])(?:{'|'.join(parts)})")
+    first, alternatives = re.escape("".join(sorted(firsts))), "|".join(parts)
+    return re.compile(f"(?=[{first}])" + (f"(?=({alternatives}))" if overlapping else f"(?:{alternatives})"))
 
 
-ENEMY_PATTERN: Final = compile_words(ENEMIES)
+ENEMY_PATTERN: Final = compile_words(ENEMIES, overlapping=True)
 
 
 def line_before(text: str, start: int, width: int) -> int:
@@ -62,21 +64,25 @@ def line_after(text: str, end: int, width: int) -> int:
 class Context:
     """Tells a value in company of its words (+1) from one in company of an enemy's (-1); 0 is neither.
 
-    Of several words before the value the nearest counts; a word after it counts only when none stands before.
+    Of all words before the value the one that ends nearest counts; a word after it counts only when none stands
+    before. `scanners.weighing` gives the same answers for many values at once.
     """
 
     def __init__(self, words: Iterable[str]) -> None:
         """Take the words that speak for an entity, in any language."""
-        self.pattern = compile_words(words)
+        self.words = tuple(words)
+        self.pattern = compile_words(self.words)
+        self.everywhere = compile_words(self.words, overlapping=True)
 
     def weigh(self, text: str, start: int, end: int) -> int:
         """Look around `[start, end)` of `text`."""
-        friend = enemy = -1
         low = line_before(text, start, BEFORE)
-        for found in self.pattern.finditer(text, low, start):
-            friend = found.end()
-        for found in ENEMY_PATTERN.finditer(text, max(low, start - NEAR_ENEMY), start):
-            enemy = found.end()
+        friend = max((found.end(1) for found in self.everywhere.finditer(text, low, start)), default=-1)
+        near = max(low, start - NEAR_ENEMY)
+        enemy = max((found.end(1) for found in ENEMY_PATTERN.finditer(text, near, start)), default=-1)
         if friend >= 0 or enemy >= 0:
             return 1 if friend >= enemy else -1
-        return 1 if self.pattern.search(text, end, line_after(text, end, AFTER)) else 0
+        high = line_after(text, end, AFTER)
+        # One character more is shown, so that the cut makes no whole word of the first letters of a longer one.
+        found = self.everywhere.finditer(text, end, min(len(text), high + 1))
+        return 1 if any(word.end(1) <= high for word in found) else 0
