@@ -1,0 +1,271 @@
+"""Where numbers stand that may be somebody's: all runs of digits of a chunk judged at once, on arrays.
+
+A *place* is one or more runs of digits (stars count as digits) with up to three joints between them, with seven digits
+at least. What can be no value of anybody is left out here: times and dates, dotted small numbers, and plain numbers
+that no detector accepts without a word when no word is near. What is left goes to the detectors. The rules here only
+ever leave out; the oracle test shows that they leave out nothing that a detector would have accepted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scanners.detectors.cn_resident_id import OLDEST
+from scanners.units import DIGIT, JOINT, LETTER, LINE_END, STAR, Codes, Flags, Positions, Units
+from scanners.words import Hits
+
+Truths = NDArray[np.bool_]
+FEWEST: Final = 7
+GAP: Final = 3
+BEFORE: Final = 40  # how far before a number a word may stand that speaks for it, and how far behind
+AFTER: Final = 12
+EXTENSION: Final = 6  # digits
+GROUP: Final = 5  # four hexadecimal digits and a colon
+POWERS: Final = 10 ** np.arange(5, -1, -1)
+
+
+def table_of(characters: str) -> Truths:
+    """Membership, by code."""
+    table = np.zeros(0x10000, dtype=bool)
+    table[[ord(c) for c in characters]] = True
+    return table
+
+
+LEADING: Final = table_of(":/.-")  # between digits: a time, a date, a fraction
+TRAILING: Final = table_of(".-")
+OPENING: Final = table_of("=^#转分ex@")  # what may open a second part behind a number
+
+
+@dataclass(frozen=True, kw_only=True)
+class Places:
+    """Places by start. A `clean` one is a single run of digits with nothing at its sides that could belong to it."""
+
+    starts: Positions
+    ends: Positions
+    digits: Positions
+    clean: Truths
+
+    def __len__(self) -> int:
+        """How many."""
+        return len(self.starts)
+
+    def only(self, chosen: Truths) -> Places:
+        """Some of them."""
+        return Places(
+            starts=self.starts[chosen], ends=self.ends[chosen], digits=self.digits[chosen], clean=self.clean[chosen]
+        )
+
+
+def find_runs(mask: Truths) -> tuple[Positions, Positions]:
+    """Starts and ends of the runs of true elements."""
+    padded = np.zeros(len(mask) + 2, dtype=bool)
+    padded[1:-1] = mask
+    edges = np.flatnonzero(padded[1:] != padded[:-1])
+    return edges[0::2], edges[1::2]
+
+
+def at(values: Codes | Flags, where: Positions) -> Positions:
+    """`values[where]`, 0 outside."""
+    inside = (where >= 0) & (where < len(values))
+    found: Positions = values[np.where(inside, where, 0)].astype(np.int64)
+    found[~inside] = 0
+    return found
+
+
+class Runs:
+    """All runs of digits and stars of a chunk."""
+
+    def __init__(self, units: Units) -> None:
+        """Find them."""
+        self.starts, self.ends = find_runs((units.flags & (DIGIT | STAR)) != 0)
+        self.lengths = self.ends - self.starts
+
+
+def number_places(units: Units, runs: Runs, spoken_for: Hits) -> Places:
+    """The places of a chunk that a detector must see.
+
+    Args:
+        units: the chunk.
+        runs: its runs of digits.
+        spoken_for: the words that speak for any number.
+    """
+    starts, ends, lengths = runs.starts, runs.ends, runs.lengths
+    if not len(starts):
+        return Places(starts=starts, ends=ends, digits=starts, clean=starts.astype(bool))
+    heads, tails = clusters(units, starts, ends)
+    digits = np.add.reduceat(lengths, heads)
+    enough = digits >= FEWEST
+    heads, tails, digits = heads[enough], tails[enough], digits[enough]
+    first, last = starts[heads], ends[tails - 1]
+    single = tails - heads == 1
+    marked = holds(np.flatnonzero((units.flags & STAR) != 0), first, last) | holds(
+        np.flatnonzero(units.codes == ord("+")), first - 2, last
+    )
+    clean = single & ~marked & ~touched(units, first, last, follower(starts, ends, tails))
+    kept = marked | (single & ~clean)
+    kept |= ~single & ~small_parts(lengths, heads, tails) & ~is_stamp(lengths, heads, tails)
+    kept[clean] = plausible(units, first[clean], last[clean], spoken_for)
+    return Places(starts=first, ends=last, digits=digits, clean=clean).only(kept)
+
+
+def clusters(units: Units, starts: Positions, ends: Positions) -> tuple[Positions, Positions]:
+    """Runs `[head, tail)` that joints tie together."""
+    gaps = starts[1:] - ends[:-1]
+    tied = gaps <= GAP
+    near = np.flatnonzero(tied)
+    begin, width = ends[near], gaps[near]
+    joint = (units.flags & JOINT) != 0
+    tied[near] = joint[begin] & (joint[begin + 1] | (width < 2)) & (joint[starts[near + 1] - 1] | (width < 3))
+    heads = np.flatnonzero(np.concatenate(([True], ~tied)))
+    return heads, np.append(heads[1:], len(starts))
+
+
+def holds(marks: Positions, starts: Positions, ends: Positions) -> Truths:
+    """Which `[start, end)` hold one of the sorted `marks`."""
+    if not len(marks):
+        return np.zeros(len(starts), dtype=bool)
+    return np.asarray(np.searchsorted(marks, starts) < np.searchsorted(marks, ends))
+
+
+def follower(starts: Positions, ends: Positions, tails: Positions) -> tuple[Positions, Positions]:
+    """Start and length of the run of digits behind each cluster; far away where there is none."""
+    last = len(starts) - 1
+    following = np.minimum(tails, last)
+    there = tails <= last
+    return np.where(there, starts[following], np.iinfo(np.int64).max), np.where(there, (ends - starts)[following], 0)
+
+
+def touched(units: Units, first: Positions, last: Positions, following: tuple[Positions, Positions]) -> Truths:
+    """Single runs that something at their sides may belong to: letters, a colon, an extension, a track's sign."""
+    flags, codes = units.flags, units.codes
+    behind = [at(flags, last + step) for step in range(GAP)]
+    odd = ((at(flags, first - 1) | behind[0]) & LETTER) != 0
+    odd |= ((at(flags, first - 2) & DIGIT) != 0) & LEADING[at(codes, first - 1)]
+    odd |= ((behind[1] & DIGIT) != 0) & TRAILING[at(codes, last)]
+    for step in range(GAP):
+        odd |= OPENING[at(codes, last + step)]
+    start, length = following
+    gap = start - last
+    line_end = (behind[0] | np.where(gap > 1, behind[1], 0) | np.where(gap > 2, behind[2], 0)) & LINE_END
+    return np.asarray(odd | ((gap <= GAP) & (length <= EXTENSION) & (line_end == 0)))
+
+
+def small_parts(lengths: Positions, heads: Positions, tails: Positions) -> Truths:
+    """Clusters of runs of three digits at most: dotted quads, versions, columns of small numbers.
+
+    A number written digit by digit is none of them.
+    """
+    longest = cluster_longest(lengths, heads, tails)
+    return (longest <= GAP) & ~((longest == 1) & (tails - heads >= 11))
+
+
+def cluster_longest(lengths: Positions, heads: Positions, tails: Positions) -> Positions:
+    """The longest run of each cluster; the clusters need not lie side by side."""
+    bounds = np.empty(2 * len(heads), dtype=np.int64)
+    bounds[0::2], bounds[1::2] = heads, tails
+    if not len(bounds):
+        return bounds
+    padded = np.append(lengths, 0)
+    longest: Positions = np.maximum.reduceat(padded, bounds)[0::2]
+    return longest
+
+
+def is_stamp(lengths: Positions, heads: Positions, tails: Positions) -> Truths:
+    """Clusters that are a date, or a date and an hour: `2024-05-17 10`, `17.05.2024`."""
+    count = tails - heads
+    padded = np.concatenate((lengths, np.zeros(3, dtype=np.int64)))
+    one, two, three, four = (padded[heads + i] for i in range(4))
+    dated = (two == 2) & (((one == 4) & (three == 2)) | ((one == 2) & ((three == 4) | (three == 2))))
+    return dated & ((count == 3) | ((count == 4) & (four == 2)))
+
+
+def plausible(units: Units, first: Positions, last: Positions, spoken_for: Hits) -> Truths:
+    """Clean runs that may be something: by a word near them, or by what their digits say."""
+    lengths = last - first
+    lead = leading_digits(units, first)
+    kept = near_word(spoken_for, first, last)
+    kept |= (lengths == 11) & (((lead >= 130_000) & (lead < 200_000)) | (lead < 100_000))
+    kept |= (lengths == 10) & ((lead // 1000 == 400) | (lead // 1000 == 800))
+    kept |= (lengths == 12) & (lead < 100_000)
+    kept |= (lengths >= 13) & (lengths <= 15) & ((lead // 1000 == 861) | (lead < 10_000))
+    long = (lengths >= 13) & (lengths <= 19) & (lead >= 200_000)
+    if np.any(long):
+        passes = np.zeros(len(first), dtype=bool)
+        passes[long] = passes_luhn(units, first[long], last[long])
+        kept |= passes
+    ids = (lengths == 17) | (lengths == 18)
+    if np.any(ids):
+        born = np.zeros(len(first), dtype=bool)
+        born[ids] = has_birthday(units, first[ids])
+        kept |= born
+    return kept
+
+
+def near_word(words: Hits, first: Positions, last: Positions) -> Truths:
+    """Whether a word stands within reach of each place."""
+    if not len(words.starts):
+        return np.zeros(len(first), dtype=bool)
+    index = np.searchsorted(words.starts, first - BEFORE)
+    return np.append(words.starts, np.iinfo(np.int64).max)[index] < last + AFTER
+
+
+def digits_at(units: Units, where: Positions) -> Positions:
+    """Values of the digits at some positions, which may be an array of any shape."""
+    return units.codes[np.minimum(where, len(units) - 1)].astype(np.int64) - ord("0")
+
+
+def leading_digits(units: Units, first: Positions) -> Positions:
+    """The first six digits as a number."""
+    number: Positions = digits_at(units, first[:, None] + np.arange(6)) @ POWERS
+    return number
+
+
+def passes_luhn(units: Units, first: Positions, last: Positions) -> Truths:
+    """ISO/IEC 7812-1 annex B, for runs of up to 19 digits."""
+    back = np.arange(19)
+    where = last[:, None] - 1 - back
+    values = np.where(where >= first[:, None], digits_at(units, np.maximum(where, 0)), 0)
+    values[:, 1::2] = values[:, 1::2] * 2 - 9 * (values[:, 1::2] > 4)
+    return np.asarray(values.sum(axis=1) % 10 == 0)
+
+
+def has_birthday(units: Units, first: Positions) -> Truths:
+    """A year, month and day, roughly, at the seventh digit."""
+    values = digits_at(units, first[:, None] + np.arange(6, 14))
+    year, month, day = values[:, :4] @ POWERS[2:], values[:, 4:6] @ POWERS[4:], values[:, 6:] @ POWERS[4:]
+    return (year >= OLDEST) & (year < 2100) & (month >= 1) & (month <= 12) & (day >= 1) & (day <= 31)
+
+
+def dotted_places(units: Units, runs: Runs) -> list[tuple[int, int]]:
+    """Where four numbers are dotted, or hexadecimal groups stand between colons: IP addresses, maybe.
+
+    A time of day has two colons; an IPv6 address has `::` or seven (RFC 4291, 2.2).
+    """
+    found: list[tuple[int, int]] = []
+    starts, ends = runs.starts, runs.ends
+    if len(starts) > 3:
+        dot = (starts[1:] - ends[:-1] == 1) & (units.codes[ends[:-1]] == ord("."))
+        chain = np.flatnonzero(dot[:-2] & dot[1:-1] & dot[2:])
+        found += zip(starts[chain].tolist(), ends[chain + 3].tolist(), strict=True)
+    colons = np.flatnonzero(units.codes == ord(":"))
+    if len(colons) > 1:
+        double = colons[:-1][colons[1:] - colons[:-1] == 1]
+        found += zip((double - 40).tolist(), (double + 1).tolist(), strict=True)
+        first = colons[:-6][colons[6:] - colons[:-6] <= 7 * GROUP] if len(colons) > 6 else colons[:0]
+        found += zip((first - GROUP).tolist(), (first + 1).tolist(), strict=True)
+    return join(found)
+
+
+def join(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Spans in order, those that overlap joined; none begins before the text."""
+    joined: list[tuple[int, int]] = []
+    for start, end in sorted(spans):
+        if joined and start <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
+        else:
+            joined.append((max(0, start), end))
+    return joined

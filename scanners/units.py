@@ -1,0 +1,129 @@
+"""A chunk of text as arrays: what each character is, found in one pass, an element a character.
+
+The places of numbers and words are found on these arrays at memory's pace; detectors, which are plain Python, then
+look only there. The plain form is that of `scanners.written` (a test holds the two to each other): full-width
+characters, odd dashes and spaces become plain ones, invisible ones are dropped and `offsets` leads back.
+
+ASCII text is one byte an element, all other text two; a character beyond U+FFFF (an emoji) is no digit, no letter and
+no separator, and stands in the arrays as U+FFFF.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scanners.written import INVISIBLE, TABLE
+
+DIGIT: Final = 1
+STAR: Final = 2
+JOINT: Final = 4  # what people write between the digits of one number
+LETTER: Final = 8  # ASCII
+UPPER: Final = 16
+LINE_END: Final = 32
+HIDDEN: Final = 64
+ODD: Final = 128  # has another plain form
+
+BEYOND: Final = 0xFFFF
+JOINTS: Final = " -.()+/xX"
+FOLDED: Final = {0x130: "i", 0x131: "i", 0x17F: "s", 0x212A: "k"}  # what Python's IGNORECASE takes for ASCII letters
+
+Codes = NDArray[np.uint8] | NDArray[np.uint16]
+Flags = NDArray[np.uint8]
+Positions = NDArray[np.int64]
+
+
+def make_tables() -> tuple[NDArray[np.uint16], NDArray[np.uint16], Flags]:
+    """By character: its plain form, its plain form in lower case (ASCII letters only), and its flags."""
+    plain = np.arange(0x10000, dtype=np.uint16)
+    for code, character in TABLE.items():
+        plain[code] = ord(character)
+    lower = plain.copy()
+    capital = (plain >= ord("A")) & (plain <= ord("Z"))
+    lower[capital] += 32
+    for code, letter in FOLDED.items():
+        lower[code] = ord(letter)
+    flags = np.zeros(0x10000, dtype=np.uint8)
+    flags[(plain >= ord("0")) & (plain <= ord("9"))] |= DIGIT
+    flags[plain == ord("*")] |= STAR
+    for joint in JOINTS:
+        flags[plain == ord(joint)] |= JOINT
+    flags[capital] |= LETTER | UPPER
+    flags[(plain >= ord("a")) & (plain <= ord("z"))] |= LETTER
+    flags[ord("\n")] |= LINE_END
+    flags[plain != np.arange(0x10000, dtype=np.uint16)] |= ODD
+    for code in range(0x10000):
+        if INVISIBLE.match(chr(code)):
+            flags[code] = HIDDEN
+    return plain, lower, flags
+
+
+PLAIN, LOWER, FLAGS = make_tables()
+NARROW: Final = FLAGS[:256].tobytes()
+
+
+class Units:
+    """A chunk in its plain form, an element of the arrays a character.
+
+    `codes` are the characters in lower case, `flags` what they are (the constants above); `offsets`, where there are
+    any, give the place of each character in the text as given.
+    """
+
+    def __init__(
+        self, given: str, whole: Codes | NDArray[np.uint32], flags: Flags, offsets: Positions | None = None
+    ) -> None:
+        """Take a text whose characters, without the hidden ones, are `whole`."""
+        self.given = given
+        self.whole = whole
+        self.flags = flags
+        self.offsets = offsets
+
+    def __len__(self) -> int:
+        """Characters of the plain form."""
+        return len(self.flags)
+
+    @cached_property
+    def codes(self) -> Codes:
+        """Plain characters, ASCII letters in lower case; an emoji is U+FFFF."""
+        if self.whole.dtype.itemsize == 1:
+            return np.frombuffer(self.given.encode("ascii").lower(), dtype=np.uint8)
+        return LOWER[np.minimum(self.whole, BEYOND) if self.whole.dtype.itemsize == 4 else self.whole]
+
+    @cached_property
+    def text(self) -> str:
+        """The plain form itself. It is made only where something is to be looked at."""
+        if self.offsets is None and not int(np.bitwise_or.reduce(self.flags, initial=0)) & ODD:
+            return self.given
+        if self.whole.dtype.itemsize == 4:
+            low = np.minimum(self.whole, BEYOND)
+            plain = np.where(self.whole < BEYOND, PLAIN[low], self.whole)
+            return plain.astype("<u4").tobytes().decode("utf-32-le", "surrogatepass")
+        return PLAIN[self.whole].astype("<u2").tobytes().decode("utf-16-le", "surrogatepass")
+
+    def span(self, start: int, end: int) -> tuple[int, int]:
+        """`[start, end)` in characters of the text as given."""
+        if self.offsets is None:
+            return start, end
+        return int(self.offsets[start]), int(self.offsets[end - 1]) + 1
+
+
+def read_units(text: str) -> Units:
+    """The arrays of `text`; lone surrogates pass through."""
+    if text.isascii():
+        raw = text.encode("ascii")
+        return Units(text, np.frombuffer(raw, dtype=np.uint8), np.frombuffer(raw.translate(NARROW), dtype=np.uint8))
+    pairs = text.encode("utf-16-le", "surrogatepass")
+    whole: Codes | NDArray[np.uint32]
+    if len(pairs) == 2 * len(text):
+        whole = np.frombuffer(pairs, dtype="<u2")
+        flags = FLAGS[whole]
+    else:
+        whole = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
+        flags = FLAGS[np.minimum(whole, BEYOND)]
+    if not int(np.bitwise_or.reduce(flags)) & HIDDEN:
+        return Units(text, whole, flags)
+    kept = (flags & HIDDEN) == 0
+    return Units(text, whole[kept], flags[kept], np.flatnonzero(kept))
