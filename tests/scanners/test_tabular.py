@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from config.schema import DetectSettings
-from scanners.columns import decide, spell
 from scanners.engine import Analyser, Analysis
 from scanners.records import Rows
 from scanners.tabular import SAMPLE_ROWS
@@ -98,19 +97,3 @@ def test_passwords_are_credentials_and_shown_by_nothing_of_them() -> None:
     (finding,) = found.findings
     assert (finding.entity, finding.samples) == ("CREDENTIAL", ("******",))
     assert found.persons == 0
-
-
-def test_whose_data_it_is_follows_the_table() -> None:
-    for table, subject in (
-        ("member", "customer"),
-        ("sys_user", "staff"),
-        ("warehouse", "organisation"),
-        ("x", "unknown"),
-    ):
-        assert decide(table, ["phone"], [], [["13800001111"]])[0].subject == subject
-
-
-def test_column_names_are_spelled_one_way() -> None:
-    assert {spell(name) for name in ("receiverName", "Receiver-Name", "receiver_name", "RECEIVER NAME")} == {
-        "receiver_name"
-    }
