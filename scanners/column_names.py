@@ -15,6 +15,7 @@ from scanners.column_words import OTHER, PROSE, Grade, vocabulary
 CHINESE: Final = re.compile("[\u4e00-\u9fff]")
 CLAUSE: Final = re.compile(r"[,，（(。:：;；\s、|【\[]|——|--")
 EITHER: Final = re.compile("[/或和及]")
+SOMEBODY: Final = ("人", "员", "者")  # 归属人, 验货员, 反馈者: whoever it is
 LONGEST_PHRASE: Final = 4
 LONGEST_CHINESE: Final = 8
 LONGEST_NAME: Final = 80  # characters of a name or a comment that are looked at
@@ -86,6 +87,8 @@ def read_chinese(words: list[str]) -> Reading:
             head = known.heads.get(rest[-length:])
             if head and (length > 1 or len(text) == 1 or head[0] == OTHER or head[1] == "name"):
                 return qualified(head, [*words[:-1], rest[:-length]])
+        if rest.endswith(SOMEBODY) and len(rest) > 1:
+            return Reading(meaning="PERSON", grade="role")
         ending = next((word for word in known.neutral_chinese if rest.endswith(word)), "")
         if not ending:
             break
@@ -110,7 +113,7 @@ def named(last: str) -> Grade:
     known = vocabulary()
     if last in known.accounts:
         return "account"
-    if known.is_thing(last) or not (known.is_people(last) or last in known.sent_to):
+    if known.is_thing(last) or not (known.is_people(last) or last in known.sent_to or last.endswith(SOMEBODY)):
         return "thing"
     own = last in known.whose["customer"] or last in known.whose["staff"] or known.heads.get(last) == ("PERSON", "sure")
     return "sure" if own and last not in known.sent_to else "role"  # 客户名称 is a firm's as often as a person's

@@ -11,7 +11,7 @@ import pytest
 
 from scanners.column_names import read_comment, read_name
 from scanners.column_values import is_surely_name, looks_like_name, tidy
-from scanners.column_words import load_columns, spell, vocabulary
+from scanners.column_words import load_columns, spell
 from scanners.columns import Column, decide
 
 PACK = tomllib.loads(Path(__file__).with_name("column_cases.toml").read_text(encoding="utf-8"))
@@ -171,4 +171,3 @@ def test_no_word_of_the_pack_means_two_things() -> None:
     for language in ("latin", "chinese"):
         both = set(pack["other"][language].split()) & set(pack["prose"][language].split())
         assert not both, both
-    assert vocabulary().neutral.isdisjoint(pack["switches"]["latin"].split())
