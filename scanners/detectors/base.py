@@ -2,30 +2,40 @@
 
 A detector imports no Presidio (the root daemon masks with it); `scanners.presidio` turns any detector into a
 recognizer. It gets plain text (`scanners.written`) and must be linear in it: bounded repeats, bounded windows.
+
+The engine asks a detector only about places that the detector's `looks_at` names. So each keeps this promise: a
+candidate of score 0.3 or more touches one of its places, and what decides on it lies on its own line, at most 40
+characters before its start and behind its end. A test reads every detector's vectors through such windows.
 """
 
 from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import ClassVar, Final, Literal
 
-from scanners.context import Context
+from scanners.context import LATIN_BEFORE, Context
 from scanners.records import Nature
+
+LooksAt = Literal["numbers", "dotted", "words", "text"]
 
 # A run of digits with what people write between them; numeric detectors match inside such places only.
 NUMBER_PLACE: Final = re.compile(r"[0-9(+][0-9*xX\-. ()+/]{5,}")
-REACH: Final = 20  # an extension behind a number place
-# Latin words that may touch a number from the left: `tel13800001111`.
+REACH: Final = 24  # how far behind its place a candidate may end: an extension behind a number
+# What stands between the parts of one number: a blank or two, a dash, a dot, the border of a table's cell.
+GAP: Final = r"(?: {1,3}| ?[\-.] ?| ?\| ?|\t)"
+# Latin words that may touch a number from the left: `tel13800001111`, `userPhone13800001111`.
 GLUED: Final = re.compile(
-    r"(?:^|[^A-Za-z])(?:tel|t|phone|mobile|mob|ph|id|no|card|sfz|cell|call|sj|dh|sjh|wx|vx|wechat|fax|visa|bank)$",
-    re.IGNORECASE,
+    LATIN_BEFORE + r"(?i:tel|t|phone|telephone|cellphone|mobile|mob|ph|id|no|card|sfz|sfzh|cell|call|sj|dh|sjh|wx|vx"
+    r"|wechat|fax|visa|bank|bankcard|idcard|idno|certno|kahao|yhk)$"
 )
+GLUED_WIDTH: Final = 10
 # Letters that may touch a value from the right: an extension, or laughter in a chat.
 CHATTER: Final = re.compile(
-    r"(?:ext|tel|h{2,}|(?:ha){2,}|(?:he){2,}|lol|ok|thx|pls|plz|x{2,}|email|mail|id|wx|vx)(?![A-Za-z])", re.IGNORECASE
+    r"(?:ext|tel|h{2,9}|(?:ha){2,9}|(?:he){2,9}|lol|ok|thx|pls|plz|x{2,9}|email|mail|id|wx|vx)(?![A-Za-z])",
+    re.IGNORECASE,
 )
 
 
@@ -40,14 +50,23 @@ class Candidate:
 
 
 class Detector(ABC):
-    """Finds one entity. Stateless after construction."""
+    """Finds one entity. Stateless after construction.
+
+    `looks_at` says where its candidates are:
+    - `numbers`: in runs of digits (a star counts as one) with up to three of ` -.()+/xX*` between them and at least
+      `fewest` digits in all, or within twelve characters of such a run;
+    - `dotted`: where numbers are dotted, or hexadecimal groups stand between colons;
+    - `words`: from 52 characters before to 40 behind one of the literal `anchors` (in any case, if ASCII);
+    - `text`: anywhere, if the text holds `hint`. The whole text is read for it, so this is for configured patterns.
+    """
 
     entity: ClassVar[str]
     words: ClassVar[tuple[str, ...]] = ()
     columns: ClassVar[tuple[str, ...]] = ()
-    looks_at: ClassVar[Literal["numbers", "text"]] = "text"
-    fewest: ClassVar[int] = 1  # a number place with fewer digits has no match
-    hint: ClassVar[str] = ""  # a text without this string has no match: the cheapest filter there is
+    looks_at: ClassVar[LooksAt]
+    fewest: ClassVar[int] = 7
+    anchors: ClassVar[tuple[str, ...]] = ()
+    hint: str = ""
 
     def __init__(self) -> None:
         """Compile the context words."""
@@ -55,7 +74,7 @@ class Detector(ABC):
 
     @abstractmethod
     def find(self, text: str, start: int, end: int) -> Iterator[Candidate]:
-        """Candidates of any score in plain `text` that begin in `[start, end)`, by start."""
+        """Candidates of any score in plain `text` that begin in `[start, end)`."""
 
     @abstractmethod
     def mask(self, value: str) -> str:
@@ -74,25 +93,80 @@ class Detector(ABC):
         return best
 
 
-def within(pattern: re.Pattern[str], text: str, start: int, end: int) -> Iterator[re.Match[str]]:
-    """Matches that begin in `[start, end)`; they may end up to `REACH` characters behind it, and see what follows."""
-    for found in pattern.finditer(text, start, min(len(text), end + REACH)):
+def within(pattern: re.Pattern[str], text: str, start: int, end: int, reach: int = REACH) -> Iterator[re.Match[str]]:
+    """Matches that begin in `[start, end)`; they may end up to `reach` characters behind it, and see what follows.
+
+    `reach` bounds what is read for one window; a match that comes near it is read again without that bound, so
+    patterns must be bounded by themselves.
+    """
+    limit = min(len(text), end + reach)
+    for found in pattern.finditer(text, start, limit):
         if found.start() >= end:
             return
-        yield found
+        whole = found if found.end() < limit - 1 or limit == len(text) else pattern.match(text, found.start())
+        if whole:
+            yield whole
+
+
+def judge_each(
+    pattern: re.Pattern[str],
+    text: str,
+    start: int,
+    end: int,
+    judge: Callable[[str, re.Match[str]], Candidate | None],
+) -> Iterator[Candidate]:
+    """What `judge` makes of the matches that begin in `[start, end)`.
+
+    A match that comes to nothing hides no other: the next may begin one character later. A value does not become
+    another's part because the number before it looked like its beginning.
+    """
+    position, limit = start, min(len(text), end + REACH)
+    while position < end:
+        found = pattern.search(text, position, limit)
+        if not found or found.start() >= end:
+            return
+        candidate = judge(text, found)
+        if candidate:
+            yield candidate
+        position = found.end() if candidate else found.start() + 1
+
+
+def tied_to_letters(text: str, start: int, end: int) -> bool:
+    """A Latin letter that is no word of its own touches `[start, end)`: a hash, an identifier."""
+    before = text[start - 1] if start else " "
+    after = text[end] if end < len(text) else " "
+    if before.isascii() and before.isalpha() and not GLUED.search(text, max(0, start - GLUED_WIDTH), start):
+        return True
+    return after.isascii() and after.isalpha() and not CHATTER.match(text, end)
+
+
+def follows_digits(text: str, start: int) -> bool:
+    """A point, a dash or a colon ties what begins at `start` to digits before it: a float, a version, a time, a date.
+
+    A comma divides, and so does a colon or a slash behind two digits (`10:30:13800001111`).
+    """
+    if start < 2 or text[start - 1] not in ".-:/" or not "0" <= text[start - 2] <= "9":
+        return False
+    return text[start - 1] in ".-" or not (start > 4 and "0" <= text[start - 4] <= "9")
+
+
+def leads_digits(text: str, end: int) -> bool:
+    """A point or a dash ties what ends at `end` to digits behind it."""
+    return text[end : end + 1] in (".", "-") and "0" <= text[end + 1 : end + 2] <= "9"
 
 
 def stands_alone(text: str, start: int, end: int) -> bool:
-    """No Latin letter or decimal point ties `[start, end)` to something larger: a hash, a version, a float."""
-    before = text[start - 1] if start else " "
-    after = text[end] if end < len(text) else " "
-    if before.isascii() and before.isalpha() and not GLUED.search(text[max(0, start - 8) : start]):
-        return False
-    if before in ".,-:/" and start > 1 and "0" <= text[start - 2] <= "9":
-        return before == "," or (before in ":/" and start > 4 and "0" <= text[start - 4] <= "9")
-    if after.isascii() and after.isalpha() and not CHATTER.match(text, end):
-        return False
-    return not (after in ".-" and end + 1 < len(text) and "0" <= text[end + 1] <= "9")
+    """Nothing ties `[start, end)` to something larger."""
+    return not (follows_digits(text, start) or leads_digits(text, end) or tied_to_letters(text, start, end))
+
+
+def one_number(value: str) -> bool:
+    """Parts of digits that people write as one number: one of four digits at least, or each digit by itself.
+
+    Dotted quads, versions and columns of small numbers are no such thing.
+    """
+    longest = max(len(part) for part in re.split(r"[^0-9*Xx]+", value))
+    return longest >= 4 or longest == 1
 
 
 def keep_ends(value: str, first: int, last: int) -> str:

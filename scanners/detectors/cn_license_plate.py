@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import ClassVar, Final
+from typing import ClassVar, Final, Literal
 
 from scanners.detectors.base import Candidate, Detector, within
 
@@ -21,9 +21,10 @@ class CnLicensePlate(Detector):
     """See the module."""
 
     entity: ClassVar[str] = "CN_LICENSE_PLATE"
+    looks_at: ClassVar[Literal["text"]] = "text"
     words: ClassVar[tuple[str, ...]] = (
-        "车牌", "车号", "牌照", "停车", "挪车", "车主", "的车", "这个车", "这车", "号牌", "机动车", "驾驶",
-        "车辆", "违章", "plate", "chepai", "license plate", "vehicle",
+        "车牌", "车号", "牌照", "停车", "挪车", "车主", "的车", "这个车", "这车", "号牌", "机动车", "驾驶", "车辆",
+        "违章", "plate", "chepai", "license plate", "vehicle",
     )  # fmt: skip
     columns: ClassVar[tuple[str, ...]] = (
         "车牌",

@@ -16,7 +16,7 @@ class CnPassport(Detector):
     """See the module."""
 
     entity: ClassVar[str] = "CN_PASSPORT"
-    looks_at: ClassVar[Literal["numbers", "text"]] = "numbers"
+    looks_at: ClassVar[Literal["numbers"]] = "numbers"
     fewest: ClassVar[int] = 7
     words: ClassVar[tuple[str, ...]] = ("护照", "passport", "huzhao", "出入境", "旅客", "证件")
     columns: ClassVar[tuple[str, ...]] = ("护照", "passport", "passport_no", "huzhao")

@@ -1,66 +1,85 @@
 """Numbers of Chinese resident identity cards, GB 11643-1999: 18 characters, and 15 digits of before 1999.
 
 The check character (ISO 7064 MOD 11-2) raises the score and never gates it: 32 of 34 labelled numbers in real sample
-databases fail it. Place codes are GB/T 2260; only the province is checked, since districts are abolished and renamed.
+databases fail it. Neither does the place code: districts are abolished and renamed, and their codes live on in their
+people's numbers (`config/data/detect/regions.toml`, from GB/T 2260). Residents from Hong Kong, Macau and Taiwan have
+numbers of the same form that begin with 810000, 820000 and 830000.
 """
 
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Iterator
 from datetime import date
+from importlib.resources import files
 from typing import ClassVar, Final, Literal
 
-from scanners.detectors.base import Candidate, Detector, keep_ends, stands_alone, within
-
-PROVINCES: Final = frozenset(
-    [
-        "11",
-        "12",
-        "13",
-        "14",
-        "15",
-        "21",
-        "22",
-        "23",
-        "31",
-        "32",
-        "33",
-        "34",
-        "35",
-        "36",
-        "37",
-        "41",
-        "42",
-        "43",
-        "44",
-        "45",
-        "46",
-        "50",
-        "51",
-        "52",
-        "53",
-        "54",
-        "61",
-        "62",
-        "63",
-        "64",
-        "65",
-        "71",
-        "81",
-        "82",
-        "83",
-    ]
+from scanners.detectors.base import (
+    GAP,
+    Candidate,
+    Detector,
+    follows_digits,
+    judge_each,
+    keep_ends,
+    leads_digits,
+    one_number,
+    stands_alone,
+    tied_to_letters,
+    within,
 )
+
 WEIGHTS: Final = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 CHECK: Final = "10X98765432"
-LONG: Final = re.compile(
-    r"(?<![0-9])([1-9][0-9]{5})[ \-.]?([0-9]{4})[ \-.]?([0-9]{2})"
-    r"[ \-.]?([0-9]{2})[ \-.]?([0-9]{3})[ \-.]?([0-9Xx])(?![0-9])"
-)
-SHORT: Final = re.compile(r"(?<![0-9])[1-9][0-9]{14}(?![0-9])")
-MASKED: Final = re.compile(r"(?<![0-9*])[1-9][0-9]{0,9}\*{4,16}[0-9]{0,4}[0-9Xx](?![0-9*A-Za-z])")
 OLDEST: Final = 1900
+Region = Literal["known", "abolished", "unknown", "nowhere"]
+Scores = tuple[float, float, float]  # in an enemy's company, alone, in its own company
+# By whether the check character is right, and by what the place code is; `nowhere` is in no province.
+SCORES: Final[dict[tuple[bool, Region], Scores]] = {
+    (True, "known"): (0.55, 0.9, 1.0),
+    (True, "abolished"): (0.55, 0.85, 1.0),
+    (True, "unknown"): (0.3, 0.7, 0.95),
+    (True, "nowhere"): (0.05, 0.25, 0.7),
+    (False, "known"): (0.1, 0.35, 0.75),
+    (False, "abolished"): (0.1, 0.3, 0.75),
+    (False, "unknown"): (0.05, 0.2, 0.6),
+    (False, "nowhere"): (0.0, 0.05, 0.3),
+}
+NO_BIRTHDAY: Final[Scores] = (0.0, 0.0, 0.4)  # eighteen digits beside a word, with no day of birth in them
+SHORT_SCORES: Final[dict[Region, Scores]] = {
+    "known": (0.1, 0.25, 0.75),
+    "abolished": (0.1, 0.25, 0.75),
+    "unknown": (0.05, 0.2, 0.6),
+    "nowhere": (0.0, 0.05, 0.3),
+}
+MASKED_SCORE: Final = 0.5
+
+LONG: Final = re.compile(rf"(?<![0-9*])[1-8](?:{GAP}?[0-9]){{16}}{GAP}?[0-9Xx](?![0-9*])")
+SHORT: Final = re.compile(rf"(?<![0-9*])[1-8][0-9]{{5}}{GAP}?[0-9]{{6}}{GAP}?[0-9]{{3}}(?![0-9*])")
+MASKED: Final = re.compile(
+    r"(?<![0-9*])(?:[1-8][0-9]{0,9}(?:\*{4,17}|[xX]{4,14})|\*{6,17})[0-9]{0,6}[0-9Xx*](?![0-9*A-Za-z])"
+)
+NOT_DIGITS: Final = re.compile(r"[^0-9Xx]")
+
+
+def load_regions(table: Literal["in_force", "abolished"]) -> frozenset[str]:
+    """Six-digit place codes of GB/T 2260."""
+    pack = tomllib.loads(files("config").joinpath("data", "detect", "regions.toml").read_text(encoding="utf-8"))
+    return frozenset(lead + end for lead, ends in pack[table].items() for end in ends.split())
+
+
+REGIONS: Final = load_regions("in_force") | {"810000", "820000", "830000"}
+ABOLISHED: Final = load_regions("abolished")
+PROVINCES: Final = frozenset(code[:2] for code in REGIONS | ABOLISHED) | {"71"}
+
+
+def region_of(code: str) -> Region:
+    """What the first six digits are."""
+    if code in REGIONS:
+        return "known"
+    if code in ABOLISHED:
+        return "abolished"
+    return "unknown" if code[:2] in PROVINCES else "nowhere"
 
 
 def is_date(year: int, month: int, day: int) -> bool:
@@ -76,15 +95,23 @@ def check_character(digits: str) -> str:
     return CHECK[sum(int(d) * w for d, w in zip(digits, WEIGHTS, strict=False)) % 11]
 
 
+def scores_of(number: str) -> Scores:
+    """The scores of 18 characters: the last is a digit or `X`."""
+    if not is_date(int(number[6:10]), int(number[10:12]), int(number[12:14])):
+        return NO_BIRTHDAY
+    return SCORES[check_character(number[:17]) == number[17], region_of(number[:6])]
+
+
 class CnResidentId(Detector):
     """18 characters stand on their own when all checks pass, else with a word or a column; 15 digits need a word."""
 
     entity: ClassVar[str] = "CN_RESIDENT_ID"
-    looks_at: ClassVar[Literal["numbers", "text"]] = "numbers"
+    looks_at: ClassVar[Literal["numbers"]] = "numbers"
     fewest: ClassVar[int] = 15
     words: ClassVar[tuple[str, ...]] = (
-        "身份证", "证件", "身份號", "身份号", "公民身份", "户口", "sfz", "sfzh", "shenfenzheng", "shenfen",
-        "id card", "idcard", "identity", "id number", "idno", "id no", "certno", "cert no", "id_num", "实名",
+        "身份证", "身分证", "身份證", "身分證", "证件", "身份號", "身份号", "公民身份", "户口", "居住证", "实名", "sfz",
+        "sfzh", "sfzhm", "shenfenzheng", "shenfen", "id card", "idcard", "identity", "id number", "idno", "id no",
+        "certno", "cert no", "id_num", "idnum", "identity card", "citizen id", "resident id", "zjhm",
     )  # fmt: skip
     columns: ClassVar[tuple[str, ...]] = (
         "身份证", "证件号", "身份号", "idcard", "id_card", "idnumber", "id_number", "idno", "id_no", "identity", "sfz",
@@ -93,33 +120,36 @@ class CnResidentId(Detector):
 
     def find(self, text: str, start: int, end: int) -> Iterator[Candidate]:
         """See the module for what is checked."""
-        for found in within(LONG, text, start, end):
-            score = self.judge(text, found)
-            if score:
-                yield Candidate(start=found.start(), end=found.end(), score=score)
-        for found in within(SHORT, text, start, end):
-            digits = found.group()
-            fits = digits[:2] in PROVINCES and is_date(1900 + int(digits[6:8]), int(digits[8:10]), int(digits[10:12]))
-            if fits and stands_alone(text, *found.span()):
-                weight = self.context.weigh(text, *found.span())
-                yield Candidate(start=found.start(), end=found.end(), score=(0.1, 0.25, 0.75)[weight + 1])
-        if "*" in text[start:end]:
+        yield from judge_each(LONG, text, start, end, self.judge_long)
+        yield from judge_each(SHORT, text, start, end, self.judge_short)
+        if "*" in text[start:end] or "xx" in text[start:end].lower():
             for found in within(MASKED, text, start, end):
                 length = found.end() - found.start()
-                if length in (15, 18) or (length > 11 and self.context.weigh(text, *found.span()) > 0):
-                    yield Candidate(start=found.start(), end=found.end(), score=0.5, nature="masked")
+                spoken_for = length >= 11 and self.context.weigh(text, *found.span()) > 0
+                if spoken_for or (length in (15, 18) and text[found.start()] != "*"):
+                    yield Candidate(start=found.start(), end=found.end(), score=MASKED_SCORE, nature="masked")
 
-    def judge(self, text: str, found: re.Match[str]) -> float:
-        """Score of an 18-character match, 0 for none."""
-        place, year, month, day, serial, last = found.groups()
-        if place[:2] not in PROVINCES or not is_date(int(year), int(month), int(day)):
-            return 0.0
-        if not stands_alone(text, *found.span()):
-            return 0.0
+    def judge_long(self, text: str, found: re.Match[str]) -> Candidate | None:
+        """An 18-character match; a dash or a point that ties it to other digits counts against it."""
+        number = NOT_DIGITS.sub("", found.group()).upper()
+        scores = scores_of(number)
+        if not scores[2] or not one_number(found.group()) or tied_to_letters(text, *found.span()):
+            return None
         weight = self.context.weigh(text, *found.span())
-        if check_character(place + year + month + day + serial) == last.upper():
-            return (0.55, 0.9, 1.0)[weight + 1]
-        return (0.1, 0.35, 0.75)[weight + 1]
+        if follows_digits(text, found.start()) or leads_digits(text, found.end()):
+            weight = max(-1, weight - 1)
+        score = scores[weight + 1]
+        return Candidate(start=found.start(), end=found.end(), score=score) if score else None
+
+    def judge_short(self, text: str, found: re.Match[str]) -> Candidate | None:
+        """A 15-digit match; it has no check digit, so only a word makes it one."""
+        number = NOT_DIGITS.sub("", found.group())
+        if not is_date(1900 + int(number[6:8]), int(number[8:10]), int(number[10:12])):
+            return None
+        if not stands_alone(text, *found.span()):
+            return None
+        score = SHORT_SCORES[region_of(number[:6])][self.context.weigh(text, *found.span()) + 1]
+        return Candidate(start=found.start(), end=found.end(), score=score)
 
     def shape(self, value: str) -> float:
         """In a column of ids, anything as long as one: test data and typing errors are ids of somebody all the same."""

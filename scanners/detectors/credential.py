@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import ClassVar, Final
+from typing import ClassVar, Final, Literal
 
 from scanners.detectors.base import Candidate, Detector, within
 
@@ -18,6 +18,7 @@ class Credential(Detector):
     """See the module."""
 
     entity: ClassVar[str] = "CREDENTIAL"
+    looks_at: ClassVar[Literal["text"]] = "text"
     words: ClassVar[tuple[str, ...]] = ("密码", "password")
     columns: ClassVar[tuple[str, ...]] = (
         "密码", "口令", "password", "passwd", "pwd", "login_pwd", "login_salt", "access_token", "refresh_token",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import ClassVar, Final
+from typing import ClassVar, Final, Literal
 
 from scanners.detectors.base import Candidate, Detector, within
 
@@ -24,6 +24,7 @@ class DateOfBirth(Detector):
     """See the module."""
 
     entity: ClassVar[str] = "DATE_OF_BIRTH"
+    looks_at: ClassVar[Literal["text"]] = "text"
     words: ClassVar[tuple[str, ...]] = ("出生", "生日", "生于", "birth", "birthday", "birthdate", "dob", "born")
     columns: ClassVar[tuple[str, ...]] = (
         "出生", "生日", "birthday", "birth", "birthdate", "birth_date", "dob", "shengri", "date_of_birth", "csrq",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import ClassVar, Final
+from typing import ClassVar, Final, Literal
 
 from scanners.detectors.base import Candidate, Detector
 
@@ -29,7 +29,8 @@ class EmailAddress(Detector):
     """Finds each `@` and looks at both sides, at most 64 characters to the left: linear."""
 
     entity: ClassVar[str] = "EMAIL_ADDRESS"
-    hint: ClassVar[str] = "@"
+    looks_at: ClassVar[Literal["text"]] = "text"
+    hint = "@"
     words: ClassVar[tuple[str, ...]] = ("邮箱", "邮件", "email", "mail", "e-mail", "youxiang")
     columns: ClassVar[tuple[str, ...]] = ("邮箱", "电子邮件", "email", "mail", "e_mail", "youxiang", "邮件")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterator
-from typing import ClassVar, Final
+from typing import ClassVar, Final, Literal
 
 from scanners.detectors.base import Candidate, Detector, within
 
@@ -18,6 +18,7 @@ class IpAddress(Detector):
     """See the module."""
 
     entity: ClassVar[str] = "IP_ADDRESS"
+    looks_at: ClassVar[Literal["text"]] = "text"
     words: ClassVar[tuple[str, ...]] = ("ip", "地址", "host", "addr", "client", "登录", "来源")
     columns: ClassVar[tuple[str, ...]] = ("ip", "ip地址", "login_ip", "ipaddr", "ip_address", "client_ip")
 
