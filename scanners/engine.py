@@ -7,25 +7,26 @@ is linear in the text; windows and repeats are bounded. Offsets are characters o
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from config.schema import DetectSettings, ItemKind
+from scanners.cell_texts import read_together
 from scanners.columns import decide
 from scanners.detectors import DETECTORS, Detector
-from scanners.distinct import Fingerprints
+from scanners.fingerprints import Fingerprints
 from scanners.levels import load_levels
 from scanners.masking import by_entity, mask_value
 from scanners.prefilter import NamePlaces, number_places
 from scanners.records import Chunk, Finding, Nature, Place, Rows, Span
-from scanners.tabular import Table
+from scanners.tabular import Counting, Tables
 from scanners.tally import Tally, Value
 from scanners.written import Plain, to_plain
 
 if TYPE_CHECKING:
     from scanners.names import NameFinder
     from scanners.presidio import NationalRecognizers
-
 
 @dataclass(frozen=True, kw_only=True)
 class Analysis:
@@ -37,7 +38,7 @@ class Analysis:
 
     findings: tuple[Finding, ...] = ()
     persons: int = 0
-    person_keys: frozenset[int] = field(default=frozenset(), repr=False, compare=False)
+    person_keys: AbstractSet[int] = field(default=frozenset(), repr=False, compare=False)
     level: int = 1
     score: float = 0.0
 
@@ -173,57 +174,55 @@ class ItemAnalysis:
         self.name = name
         self.kind = kind
         self.tally = Tally(analyser.fingerprints)
-        self.tables: dict[tuple[str, tuple[str, ...], Place], Table] = {}
+        counting = Counting(
+            tally=self.tally,
+            threshold=analyser.threshold,
+            read_cells=self.read_cells,
+            finds_names=analyser.finder is not None,
+        )
+        self.tables = Tables(counting)
 
     def feed(self, piece: Chunk | Rows) -> None:
         """Look at one piece."""
         if isinstance(piece, Chunk):
             self.read_text(piece.text, piece.place)
             return
-        key = (piece.table, piece.columns, piece.place)
-        table = self.tables.get(key)
-        if table is None:
-            table = self.tables[key] = Table(
-                piece,
-                tally=self.tally,
-                threshold=self.analyser.threshold,
-                read_cell=self.read_text,
-                finds_names=self.analyser.finder is not None,
-            )
-        table.feed(piece)
+        self.tables.feed(piece)
 
-    def read_text(self, text: str, place: Place) -> list[Value]:
-        """Count what is in a running text (or in a cell of one) at `place`."""
+    def read_text(self, text: str, place: Place) -> None:
+        """Count what is in a running text at `place`."""
         plain = to_plain(text)
         line, done = place.line or 1, 0
         where = replace(place, line=None)
-        in_cell = place.column is not None
-        values = []
-        for found in self.analyser.locate(plain, strict=in_cell):
-            value = plain.text[found.start : found.end]
-            entry = Value(
-                entity=found.entity,
-                text=value,
-                normal=normalise(found.entity, value),
-                score=found.score,
-                nature=found.nature,
-            )
-            values.append(entry)
-            if in_cell:
-                self.tally.add(entry, where, line)
-            else:
-                line += plain.text.count("\n", done, found.start)
-                done = found.start
-                self.tally.add_in_text(entry, where, line)
-        return values
+        for found in self.analyser.locate(plain):
+            line += plain.text.count("\n", done, found.start)
+            done = found.start
+            self.tally.add_in_text(value_of(plain.text, found), where, line)
+
+    def read_cells(self, cells: Sequence[str]) -> list[list[Value]]:
+        """What each cell of a column of running text holds; the table counts it."""
+        return read_together(cells, self.in_cells)
+
+    def in_cells(self, text: str) -> list[tuple[int, Value]]:
+        """Values in cells that stand apart in one text, with their starts in it."""
+        plain = to_plain(text)
+        located = self.analyser.locate(plain, strict=True)
+        return [(plain.span(found.start, found.end)[0], value_of(plain.text, found)) for found in located]
 
     def finish(self) -> Analysis:
         """All findings of the item; the object is used up."""
-        for table in self.tables.values():
-            table.finish()
+        self.tables.finish()
         persons, keys = self.tally.persons()
         level, score = self.tally.grade(persons)
         return Analysis(findings=self.tally.findings(), persons=persons, person_keys=keys, level=level, score=score)
+
+
+def value_of(text: str, found: Located) -> Value:
+    """What was located in a plain text, for the tally."""
+    value = text[found.start : found.end]
+    return Value(
+        entity=found.entity, text=value, normal=normalise(found.entity, value), score=found.score, nature=found.nature
+    )
 
 
 def normalise(entity: str, value: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -26,7 +27,7 @@ class _Analysis(Protocol):
     @property
     def persons(self) -> int: ...
     @property
-    def person_keys(self) -> frozenset[int]: ...
+    def person_keys(self) -> AbstractSet[int]: ...
     @property
     def level(self) -> int: ...
     @property
@@ -63,7 +64,7 @@ class ItemReport:
     size: int = 0
     findings: tuple[Finding, ...] = ()
     persons: int = 0
-    person_keys: frozenset[int] = field(default=frozenset(), repr=False)
+    person_keys: AbstractSet[int] = field(default=frozenset(), repr=False)
     level: int = 1
     score: float = 0.0
 

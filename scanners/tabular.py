@@ -1,161 +1,250 @@
 """Tables: each column is decided once, from a sample, and then its cells are counted without the slow path.
 
-The first rows are held back until the sample is full (or the table ends), so nothing is read twice. Cells of mixed and
-free-text columns take the full path; cells of a decided column that do not look like it are still counted as it, for a
-wrong check digit in a column called 身份证 is an id all the same. Empty cells and placeholders are nothing.
+The first rows are held back until the sample is full (or the table ends), so nothing is read twice. Decided columns
+are counted a batch of rows at a time (`scanners.forms`); cells that are written oddly one by one, with the same
+result. Cells of mixed and free-text columns take the full path; cells of a decided column that do not look like it
+are still counted as it, for a wrong check digit in a column called 身份证 is an id all the same. Empty cells and
+placeholders are nothing. A column that was empty so far, or that comes later, is decided when it holds something.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
+
+from scanners.cell_values import NAMES, NOTHING, judge_cell
+from scanners.cells import ByteGrid, Cells, Grid, TextGrid
 from scanners.columns import Column, decide
-from scanners.detectors import Detector
-from scanners.masking import by_entity
-from scanners.records import Nature, Place, Rows
-from scanners.tally import IDENTIFIERS, Tally, Value
+from scanners.forms import NATURES, NOBODY, PERSONAL, UNKNOWN, judge_column
+from scanners.records import Place, Rows
+from scanners.row_persons import RowPersons
+from scanners.tally import IDENTIFIERS, Batch, Tally, Value
 from scanners.written import to_plain
 
-SAMPLE_ROWS: Final = 200
+SAMPLE_ROWS: Final = 1_000
 SAMPLE_VALUES: Final = 60
-NOTHING: Final = frozenset({"", "null", "none", "nan", "-", "--", "n/a", "无", "暂无", "\\n", "0", "未填写", "未知"})
-CREDENTIALS_ARE_NOBODY: Final = frozenset({"CREDENTIAL", "IP_ADDRESS"})
+REMEMBERED: Final = 20_000  # odd values of a column that are not looked at again
+
+_SETTLED: Final = 8  # decisions that look at all columns again
+_LAYOUTS: Final = 32  # lists of columns of one table that are kept apart
+
+ReadCells = Callable[[Sequence[str]], Sequence[Sequence[Value]]]
+_Seen = dict[bytes, tuple[int, int]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counting:
+    """What every table of an item is counted with.
+
+    `read_cells` is the full path, for cells of running text: what each of them holds. `finds_names` says whether PERSON
+    and ADDRESS are looked for.
+    """
+
+    tally: Tally
+    threshold: float
+    read_cells: ReadCells
+    finds_names: bool
+
+
+class Tables:
+    """The tables of one item. A table may come in several lists of columns, and may widen as it goes."""
+
+    def __init__(self, counting: Counting) -> None:
+        """Begin with none."""
+        self._counting = counting
+        self._known: dict[tuple[str, Place], list[Table]] = {}
+
+    def feed(self, piece: Rows) -> None:
+        """Take some rows of one of them."""
+        layouts = self._known.setdefault((piece.table, piece.place), [])
+        for table in layouts:
+            if table.widen(piece.columns):
+                table.feed(piece)
+                return
+        if len(layouts) >= _LAYOUTS:
+            layouts.pop(0).finish()
+        layouts.append(Table(piece, self._counting))
+        layouts[-1].feed(piece)
+
+    def finish(self) -> None:
+        """Count what is held back."""
+        for layouts in self._known.values():
+            for table in layouts:
+                table.finish()
 
 
 class Table:
     """Counts one table into a tally."""
 
-    def __init__(
-        self,
-        head: Rows,
-        *,
-        tally: Tally,
-        threshold: float,
-        read_cell: Callable[[str, Place], Sequence[Value]],
-        finds_names: bool,
-    ) -> None:
-        """Take the table's name, columns and place from its first rows.
+    def __init__(self, head: Rows, counting: Counting) -> None:
+        """Take the table's name, columns and place from its first rows."""
+        self.table = head.table
+        self.names: tuple[str, ...] = ()
+        self.comments = head.comments
+        self.where = head.place
+        self.counting = counting
+        self.tally = counting.tally
+        self.held: list[tuple[Grid, int]] = []
+        self.held_rows = 0
+        self.decided = False
+        self.columns: list[Column] = []
+        self.settled = 0
+        self.open: set[int] = set()  # columns that held nothing yet
+        self.samples: list[dict[str, None]] = []
+        self.seen: list[_Seen] = []
+        self.widen(head.columns)
 
-        Args:
-            read_cell: the full path, for cells of running text; counts what it finds at a place with a column.
-            finds_names: whether PERSON and ADDRESS are looked for.
-        """
-        self.head = head
-        self.tally = tally
-        self.threshold = threshold
-        self.read_cell = read_cell
-        self.finds_names = finds_names
-        self.held: list[tuple[int, tuple[str, ...]]] = []
-        self.columns: list[Column] | None = None
-        self.places: list[Place] = []
+    def widen(self, names: tuple[str, ...]) -> bool:
+        """Take columns that came later; False if these are another list, and no beginning of this one."""
+        if names == self.names[: len(names)]:
+            return True
+        if names[: len(self.names)] != self.names:
+            return False
+        more = range(len(self.names), len(names))
+        self.names = names
+        self.samples += [{} for _ in more]
+        self.seen += [{} for _ in more]
+        self.open.update(more)
+        self.columns += [Column() for _ in more]
+        return True
 
     def feed(self, piece: Rows) -> None:
         """Take some rows."""
-        for offset, row in enumerate(piece.rows):
-            line = piece.first_line + offset
-            if self.columns is None:
-                self.held.append((line, row))
-                if len(self.held) >= SAMPLE_ROWS:
-                    self.decide()
-            else:
-                self.count(line, row)
+        if not len(piece.rows):
+            return
+        grid: Grid = piece.rows if isinstance(piece.rows, ByteGrid) else TextGrid(piece.rows)
+        if not self.decided:
+            self.held.append((grid, piece.first_line))
+            self.held_rows += len(grid)
+            if self.held_rows >= SAMPLE_ROWS:
+                self.decide()
+        else:
+            self.count(grid, piece.first_line)
 
     def finish(self) -> None:
         """Decide on what there is, if that has not been."""
-        if self.columns is None:
+        if not self.decided:
             self.decide()
 
     def decide(self) -> None:
         """Decide the columns, then count what was held back."""
-        samples: list[list[str]] = []
-        for index in range(len(self.head.columns)):
-            distinct: dict[str, None] = {}
-            for _, row in self.held:
-                value = row[index].strip() if index < len(row) else ""
-                if value.lower() not in NOTHING:
-                    distinct.setdefault(value, None)
-                if len(distinct) >= SAMPLE_VALUES:
-                    break
-            samples.append(list(distinct))
-        self.columns = decide(self.head.table, self.head.columns, self.head.comments, samples)
-        where = self.head.place
-        self.places = [
-            Place(table=self.head.table or where.table, column=name, member=where.member, page=where.page)
-            for name in self.head.columns
-        ]
+        rows = SAMPLE_ROWS
+        for grid, _ in self.held:
+            for index in sorted(self.open):
+                self._sample(index, grid.column(index), rows)
+            rows -= len(grid)
+        self.decided = True
+        self._settle(sorted(self.open))
         held, self.held = self.held, []
-        for line, row in held:
-            self.count(line, row)
+        for grid, line in held:
+            self.count(grid, line)
 
-    def count(self, line: int, row: tuple[str, ...]) -> None:
-        """Count one row, and the person whose it is."""
-        keys: dict[str, int] = {}
-        address = ""
-        for column, place, cell in zip(self.columns or (), self.places, row, strict=False):
-            if not cell or (column.entity is None and not column.mixed):
-                continue
-            if column.mixed:
-                here = replace(place, line=line)
-                if cell.strip().lower() not in NOTHING:
-                    for value in self.read_cell(cell, here):
-                        if value.person:
-                            keys.setdefault(value.entity, self.tally.fingerprints.of(value.entity, value.normal))
-                continue
-            entry = self.judge(column, cell)
-            if entry is None:
-                continue
-            fingerprint = self.tally.add(entry, place, line)
-            if entry.person:
-                keys.setdefault(entry.entity, fingerprint)
-                if entry.entity == "ADDRESS":
-                    address = entry.normal
-        self.count_person(keys, address)
-
-    def judge(self, column: Column, cell: str) -> Value | None:
-        """A cell of a decided column; None for a placeholder, or a name when names are not looked for."""
-        entity = column.entity or ""
-        value = to_plain(cell).text.strip()
-        if value.lower() in NOTHING or column.score < self.threshold:
-            return None
-        if entity in ("PERSON", "ADDRESS"):
-            if not self.finds_names:
-                return None
-            normal = "".join(value.split()).lower()
-            return Value(
-                entity=entity,
-                text=value,
-                normal=normal,
-                score=column.score,
-                nature="masked" if "*" in value else "personal",
-            )
-        detector = by_entity()[entity]
-        if entity == "CN_RESIDENT_ID":
-            value = value.strip("'\"`\t ")
-        return Value(
-            entity=entity, text=value, normal=detector.normalise(value), score=column.score,
-            nature=nature_of(detector, value),
-        )  # fmt: skip
-
-    def count_person(self, keys: dict[str, int], address: str) -> None:
-        """The row's person, by the strongest identifier in it; a name alone or with an address comes last."""
-        for entity in IDENTIFIERS:
-            if entity in keys and entity != "PERSON":
-                self.tally.add_person(keys[entity])
+    def _sample(self, index: int, cells: Cells, most: int) -> None:
+        """Take distinct values of the first `most` cells."""
+        sample = self.samples[index]
+        for row in np.flatnonzero(cells.ends[: max(0, most)] > cells.starts[: max(0, most)]).tolist():
+            if len(sample) >= SAMPLE_VALUES:
                 return
-        if "PERSON" in keys:
-            key = keys["PERSON"]
-            if address:
-                key = self.tally.fingerprints.of("PERSON+ADDRESS", f"{key}\0{address}")
-            self.tally.add_person(key)
+            value = cells.text(row).strip()
+            if value.lower() not in NOTHING:
+                sample.setdefault(value, None)
 
+    def _settle(self, indexes: Sequence[int]) -> None:
+        """Decide some columns in the company of all; when that comes too often, by themselves."""
+        self.settled += 1
+        company = range(len(self.names)) if self.settled <= _SETTLED else indexes
+        decided = decide(
+            self.table,
+            [self.names[index] for index in company],
+            [self.comments[index] if index < len(self.comments) else "" for index in company],
+            [list(self.samples[index]) for index in company],
+        )
+        for index, column in zip(company, decided, strict=True):
+            if index in self.open:
+                self.columns[index] = column
+            if self.samples[index]:
+                self.open.discard(index)
 
-def nature_of(detector: Detector, value: str) -> Nature:
-    """What stands behind a cell of a decided column; 400 and 800 numbers are an organisation's."""
-    if "*" in value:
-        return "masked"
-    if detector.entity in CREDENTIALS_ARE_NOBODY:
-        return "organisation"
-    digits = detector.normalise(value) if detector.entity == "PHONE_NUMBER" else ""
-    return "organisation" if len(digits) == 10 and digits[:3] in ("400", "800") else "personal"
+    def count(self, grid: Grid, first_line: int) -> None:
+        """Count a batch of rows, and the persons whose they are."""
+        cells: dict[int, Cells] = {}
+        for index in sorted(self.open):
+            cells[index] = grid.column(index)
+            self._sample(index, cells[index], SAMPLE_ROWS)
+        if fresh := [index for index in self.open if self.samples[index]]:
+            self._settle(fresh)
+        rows = RowPersons(len(grid))
+        for index, column in enumerate(self.columns):
+            if column.mixed:
+                self._read(index, cells.get(index) or grid.column(index), first_line, rows)
+            elif column.entity and column.score >= self.counting.threshold and self._is_wanted(column.entity):
+                self._judge(index, cells.get(index) or grid.column(index), first_line, rows)
+        keys = rows.keys(self.tally.fingerprints)
+        if len(keys):
+            self.tally.in_rows.add_many(keys)
+
+    def _is_wanted(self, entity: str) -> bool:
+        return self.counting.finds_names or entity not in NAMES
+
+    def _place(self, index: int) -> Place:
+        return Place(
+            table=self.table or self.where.table,
+            column=self.names[index],
+            member=self.where.member,
+            page=self.where.page,
+        )
+
+    def _judge(self, index: int, cells: Cells, first_line: int, rows: RowPersons) -> None:
+        """The cells of a decided column."""
+        column = self.columns[index]
+        entity = column.entity or ""
+        found, codes = judge_column(entity, cells, self.tally.fingerprints)
+        for row in np.flatnonzero(codes == UNKNOWN).tolist():
+            found[row], codes[row] = self._judge_odd(index, cells.raw(row))
+        place = self._place(index)
+        for code in range(len(NATURES)):
+            those = np.flatnonzero(codes == code)
+            if not len(those):
+                continue
+            few = those[: self.tally.wants_samples(entity, place, NATURES[code])]
+            texts = [to_plain(cells.text(row)).text.strip() for row in few.tolist()]
+            batch = Batch(
+                entity=entity, nature=NATURES[code], score=column.score, fingerprints=found[those], texts=texts
+            )
+            self.tally.add_many(batch, place, first_line + int(those[0]), column.subject)
+        rows.add(entity, found, codes == PERSONAL, decided=True)
+
+    def _judge_odd(self, index: int, raw: bytes) -> tuple[int, int]:
+        """Fingerprint and code of a cell that is looked at by itself."""
+        seen = self.seen[index]
+        known = seen.get(raw)
+        if known is None:
+            value = judge_cell(self.columns[index], raw.decode("utf-8", "surrogatepass"))
+            if value is None:
+                known = (0, NOBODY)
+            else:
+                known = (self.tally.fingerprints.of(value.entity, value.normal), NATURES.index(value.nature))
+            if len(seen) >= REMEMBERED:
+                seen.clear()
+            seen[raw] = known
+        return known
+
+    def _read(self, index: int, cells: Cells, first_line: int, rows: RowPersons) -> None:
+        """The cells of a column of running text: each text once, however often it stands there."""
+        subject = self.columns[index].subject
+        texts: dict[bytes, list[int]] = {}
+        for row in np.flatnonzero(cells.ends > cells.starts).tolist():
+            texts.setdefault(cells.raw(row), []).append(row)
+        written = {raw: raw.decode("utf-8", "surrogatepass") for raw in texts}
+        asked = [raw for raw, text in written.items() if text.strip().lower() not in NOTHING]
+        answers = self.counting.read_cells([written[raw] for raw in asked])
+        hits = [(row, values) for raw, values in zip(asked, answers, strict=True) if values for row in texts[raw]]
+        place = self._place(index)
+        for row, values in sorted(hits, key=lambda hit: hit[0]):
+            for value in values:
+                fingerprint = self.tally.add(value, place, first_line + row, subject)
+                if value.person and value.entity in IDENTIFIERS:
+                    rows.add_one(value.entity, row, fingerprint)

@@ -1,16 +1,22 @@
-"""Adding findings up: per entity and place a count, distinct values, the best score, three masked samples."""
+"""Adding findings up: per entity, place and nature a count, distinct values, the best score, three masked samples."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from scanners.distinct import Distinct, Fingerprints
+import numpy as np
+
+from scanners.distinct import Distinct, Fingerprinted
+from scanners.fingerprints import Fingerprints, Numbers
 from scanners.levels import grade
 from scanners.masking import mask_value
-from scanners.records import Finding, Nature, Place
+from scanners.records import Finding, Nature, Place, Subject
 
 SAMPLES: Final = 3
+SAMPLED: Final = 64  # samples come from the first values of a sum: `******` would be looked for to the end
 MOST_KEYS: Final = 2_000_000
 # From the strongest identifier of a person to the weakest; a name alone comes last.
 IDENTIFIERS: Final = (
@@ -34,15 +40,75 @@ class Value:
         return self.nature == "personal"
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Batch:
+    """Values of one entity, place and nature. `texts` are the first of them, as many as samples may come from."""
+
+    entity: str
+    nature: Nature
+    score: float
+    fingerprints: Numbers = field(repr=False)
+    texts: Sequence[str] = field(repr=False)
+
+
 @dataclass(kw_only=True)
 class Sum:
-    """All of one entity at one place."""
+    """All of one entity and nature at one place."""
 
     place: Place
+    subject: Subject
     count: int = 0
     confidence: float = 0.0
     distinct: Distinct = field(default_factory=Distinct)
     samples: list[str] = field(default_factory=list)
+
+    def take(self, entity: str, text: str) -> None:
+        """A masked sample, if one more is wanted."""
+        if len(self.samples) < SAMPLES:
+            masked = mask_value(entity, text)
+            if masked not in self.samples:
+                self.samples.append(masked)
+
+
+class Persons:
+    """Distinct persons: the keys of the first two million, an estimate beyond."""
+
+    def __init__(self) -> None:
+        """Nobody yet."""
+        self.keys = Fingerprinted()
+        self._beyond: Distinct | None = None
+        self._unseen = 0
+
+    def add(self, key: int) -> None:
+        """One person."""
+        if self._beyond is not None:
+            self.add_many(np.array([key], np.uint64))
+            return
+        self.keys.add(key)
+        self._watch(1)
+
+    def add_many(self, keys: Numbers) -> None:
+        """Somebody, for each key."""
+        if self._beyond is not None:
+            self._beyond.add_many(keys[~self.keys.holds(keys)])
+            return
+        self.keys.add_many(keys)
+        self._watch(len(keys))
+
+    def _watch(self, more: int) -> None:
+        """Stop keeping keys when there are too many; looked at once in a while, for a look costs a sort."""
+        self._unseen += more
+        if self._unseen > MOST_KEYS // 4:
+            self._unseen = 0
+            everybody = self.keys.settled()
+            if len(everybody) > MOST_KEYS:
+                self.keys, self._beyond = Fingerprinted(everybody[:MOST_KEYS].copy()), Distinct()
+                self._beyond.add_many(everybody[MOST_KEYS:])
+
+    @property
+    def count(self) -> int:
+        """How many."""
+        return len(self.keys) + (self._beyond.count if self._beyond else 0)
 
 
 class Tally:
@@ -51,61 +117,69 @@ class Tally:
     def __init__(self, fingerprints: Fingerprints) -> None:
         """Count under the key of this run."""
         self.fingerprints = fingerprints
-        self.sums: dict[tuple[str, Place], Sum] = {}
+        self.sums: dict[tuple[str, Place, Nature], Sum] = {}
         self.personal: dict[str, bool] = {}
-        self.in_text: dict[str, set[int]] = {}
-        self.keys: set[int] = set()
-        self.beyond = Distinct()
+        self.in_text: dict[str, Persons] = {}
+        self.in_rows = Persons()
 
-    def add(self, value: Value, place: Place, line: int | None) -> int:
+    def add(self, value: Value, place: Place, line: int | None, subject: Subject = "unknown") -> int:
         """Count one value at `place` (without a line); gives its fingerprint. The first `line` is kept."""
-        known = self.sums.get((value.entity, place))
-        if known is None:
-            known = self.sums[value.entity, place] = Sum(place=replace(place, line=line))
+        known = self._sum(value.entity, value.nature, place, line, subject)
+        if known.count < SAMPLED:
+            known.take(value.entity, value.text)
         known.count += 1
         known.confidence = max(known.confidence, value.score)
         fingerprint = self.fingerprints.of(value.entity, value.normal)
         known.distinct.add(fingerprint)
-        if len(known.samples) < SAMPLES:
-            masked = mask_value(value.entity, value.text)
-            if masked not in known.samples:
-                known.samples.append(masked)
-        self.personal[value.entity] = self.personal.get(value.entity, False) or value.person
         return fingerprint
+
+    def add_many(self, batch: Batch, place: Place, line: int | None, subject: Subject) -> None:
+        """Count many values at once; `line` is that of the first."""
+        known = self._sum(batch.entity, batch.nature, place, line, subject)
+        for text in batch.texts[: max(0, SAMPLED - known.count)]:
+            known.take(batch.entity, text)
+        known.count += len(batch.fingerprints)
+        known.confidence = max(known.confidence, batch.score)
+        known.distinct.add_many(batch.fingerprints)
+
+    def _sum(self, entity: str, nature: Nature, place: Place, line: int | None, subject: Subject) -> Sum:
+        known = self.sums.get((entity, place, nature))
+        if known is None:
+            known = self.sums[entity, place, nature] = Sum(place=replace(place, line=line), subject=subject)
+            self.personal[entity] = self.personal.get(entity, False) or nature == "personal"
+        return known
+
+    def wants_samples(self, entity: str, place: Place, nature: Nature) -> int:
+        """How many texts `add_many` would look at for samples."""
+        known = self.sums.get((entity, place, nature))
+        return SAMPLED if known is None else max(0, SAMPLED - known.count)
 
     def add_in_text(self, value: Value, place: Place, line: int | None) -> None:
         """A value of running text: whose it is cannot be told, so persons are the most of any one identifier."""
         fingerprint = self.add(value, place, line)
         if value.person and value.entity in IDENTIFIERS:
-            keys = self.in_text.setdefault(value.entity, set())
-            if len(keys) < MOST_KEYS:
-                keys.add(fingerprint)
+            self.in_text.setdefault(value.entity, Persons()).add(fingerprint)
 
-    def add_person(self, key: int) -> None:
-        """Somebody, by the fingerprint of the strongest identifier of a row."""
-        if len(self.keys) < MOST_KEYS:
-            self.keys.add(key)
-        else:
-            self.beyond.add(key)
-
-    def persons(self) -> tuple[int, frozenset[int]]:
-        """How many, and their keys."""
-        best: set[int] = set()
+    def persons(self) -> tuple[int, AbstractSet[int]]:
+        """How many, and the keys of at most two million of those in rows and as many in text."""
+        best = Persons()
         for entity in IDENTIFIERS:
-            keys = self.in_text.get(entity, set())
-            if len(keys) > len(best):
-                best = keys
-        everybody = frozenset(self.keys | best)
-        return len(everybody) + self.beyond.count, everybody
+            named = self.in_text.get(entity, best)
+            if named.count > best.count:
+                best = named
+        everybody = Fingerprinted(self.in_rows.keys.settled())
+        everybody.add_many(best.keys.settled())
+        beyond = sum(persons.count - len(persons.keys) for persons in (self.in_rows, best))
+        return len(everybody) + beyond, everybody
 
     def findings(self) -> tuple[Finding, ...]:
         """All sums, by place and entity."""
         found = [
             Finding(
                 entity=entity, count=known.count, distinct=known.distinct.count, confidence=round(known.confidence, 3),
-                place=known.place, samples=tuple(known.samples),
+                place=known.place, samples=tuple(known.samples), nature=nature, subject=known.subject,
             )
-            for (entity, _), known in self.sums.items()
+            for (entity, _, nature), known in self.sums.items()
         ]  # fmt: skip
         return tuple(sorted(found, key=lambda f: (f.place.table or "", f.place.page or 0, -f.count, f.entity)))
 

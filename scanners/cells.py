@@ -1,0 +1,197 @@
+"""Cells of tables as places in one buffer of bytes, so that a column of ten thousand of them is worked on at once.
+
+A Python object a cell costs more than all that is done with its bytes: cells stay (start, end) in UTF-8 until one of
+them is odd enough to be looked at by itself. Lone surrogates are kept as `surrogatepass` writes them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final, Protocol, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scanners.fingerprints import HEADER, Bytes
+
+LONGEST: Final = 126  # bytes of a cell that is worked on as part of a column
+_TAIL: Final = 128
+_GAP: Final = b"\0"
+
+Places = NDArray[np.int64]
+
+
+class Buffer:
+    """Bytes with room at both ends, so that a window may begin before a cell and end behind it."""
+
+    __slots__ = ("array", "size")
+
+    def __init__(self, data: bytes) -> None:
+        """Copy `data`."""
+        self.array: Bytes = np.frombuffer(bytes(HEADER) + data + bytes(_TAIL), np.uint8)
+        self.size = len(data)
+
+    @property
+    def content(self) -> Bytes:
+        """What was given."""
+        return self.array[HEADER : HEADER + self.size]
+
+    def windows(self, starts: Places, width: int) -> Bytes:
+        """A row of `width` bytes a cell, 128 at most; the cell stands from byte `HEADER` on."""
+        count = len(self.array) - width + 1
+        view: NDArray[np.void] = np.ndarray((count,), f"V{width}", self.array, strides=(1,))
+        return view[starts].view(np.uint8).reshape(-1, width)
+
+    def text(self, start: int, end: int) -> str:
+        """A piece of it."""
+        return self.array[HEADER + start : HEADER + end].tobytes().decode("utf-8", "surrogatepass")
+
+
+class Cells:
+    """One column: cell n is `[starts[n], ends[n])` of the buffer."""
+
+    __slots__ = ("buffer", "ends", "starts")
+
+    def __init__(self, buffer: Buffer, starts: Places, ends: Places) -> None:
+        """Take the places as they are."""
+        self.buffer = buffer
+        self.starts = starts
+        self.ends = ends
+
+    @classmethod
+    def of(cls, texts: Sequence[str]) -> Cells:
+        """Cells that were text already."""
+        joined = "\0".join(texts).encode("utf-8", "surrogatepass")
+        if joined.count(_GAP) == len(texts) - 1:
+            buffer = Buffer(joined)
+            ends = np.append(np.flatnonzero(buffer.content == 0), len(joined))
+            return cls(buffer, np.append(0, ends[:-1] + 1), ends)
+        encoded = [text.encode("utf-8", "surrogatepass") for text in texts]
+        ends = np.cumsum(np.fromiter(map(len, encoded), np.int64, len(encoded)))
+        return cls(Buffer(b"".join(encoded)), np.append(0, ends[:-1]).astype(np.int64), ends)
+
+    def __len__(self) -> int:
+        """How many."""
+        return len(self.starts)
+
+    def text(self, row: int) -> str:
+        """One of them."""
+        return self.buffer.text(int(self.starts[row]), int(self.ends[row]))
+
+    def raw(self, row: int) -> bytes:
+        """One of them, in UTF-8."""
+        return self.buffer.array[HEADER + self.starts[row] : HEADER + self.ends[row]].tobytes()
+
+    def trimmed(self) -> Cells:
+        """Without spaces and tabs at the ends."""
+        starts, ends = self.starts.copy(), self.ends.copy()
+        data = self.buffer.array
+        for _ in range(LONGEST):
+            blank = _blank(data[starts + HEADER]) & (starts < ends)
+            if not blank.any():
+                break
+            starts += blank
+        for _ in range(LONGEST):
+            blank = _blank(data[ends + (HEADER - 1)]) & (starts < ends)
+            if not blank.any():
+                break
+            ends -= blank
+        return Cells(self.buffer, starts, ends)
+
+
+def _blank(letters: Bytes) -> NDArray[np.bool_]:
+    blank: NDArray[np.bool_] = (letters == 0x20) | (letters == 0x09)
+    return blank
+
+
+class Grid(Protocol):
+    """Rows that can give a whole column."""
+
+    def __len__(self) -> int:
+        """Rows."""
+        ...
+
+    def column(self, index: int) -> Cells:
+        """All cells of a column; those that a row is too short for are empty."""
+        ...
+
+
+class TextGrid:
+    """A grid over rows of text."""
+
+    def __init__(self, rows: Sequence[tuple[str, ...]]) -> None:
+        """All of them of one width."""
+        self._rows = len(rows)
+        self._columns = list(zip(*rows, strict=True))
+
+    def __len__(self) -> int:
+        """Rows."""
+        return self._rows
+
+    def column(self, index: int) -> Cells:
+        """See `Grid`."""
+        if index >= len(self._columns):
+            nowhere = np.zeros(self._rows, np.int64)
+            return Cells(Buffer(b""), nowhere, nowhere)
+        return Cells.of(self._columns[index])
+
+
+class ByteGrid(Sequence[tuple[str, ...]]):
+    """Rows that lie in a buffer, of one width or ragged; also what `Rows.rows` wants: tuples of text, made when read.
+
+    Args:
+        buffer: what the cells lie in.
+        starts, ends: of all cells, row by row.
+        widths: cells of each row.
+        width: of the table; shorter rows are filled with empty cells, longer ones cut.
+    """
+
+    def __init__(self, buffer: Buffer, starts: Places, ends: Places, widths: Places, width: int) -> None:
+        """Take the places as they are."""
+        self.buffer = buffer
+        self.width = width
+        self._starts = starts
+        self._ends = ends
+        self._widths = widths
+        self._firsts = np.cumsum(widths) - widths
+        self._even = bool((widths >= width).all())
+
+    def widened(self, width: int) -> ByteGrid:
+        """The same rows in a wider table."""
+        return ByteGrid(self.buffer, self._starts, self._ends, self._widths, width)
+
+    def __len__(self) -> int:
+        """Rows."""
+        return len(self._widths)
+
+    def column(self, index: int) -> Cells:
+        """See `Grid`."""
+        places = self._firsts + index
+        if self._even and index < self.width:
+            return Cells(self.buffer, self._starts[places], self._ends[places])
+        short = self._widths <= index
+        places[short] = 0
+        starts, ends = self._starts[places], self._ends[places]
+        starts[short] = ends[short] = 0
+        return Cells(self.buffer, starts, ends)
+
+    @overload
+    def __getitem__(self, index: int) -> tuple[str, ...]: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[tuple[str, ...], ...]: ...
+    def __getitem__(self, index: int | slice) -> tuple[str, ...] | tuple[tuple[str, ...], ...]:
+        """Rows as text."""
+        if isinstance(index, slice):
+            return tuple(self._row(row) for row in range(*index.indices(len(self))))
+        return self._row(index)
+
+    def __iter__(self) -> Iterator[tuple[str, ...]]:
+        """Rows as text."""
+        return map(self._row, range(len(self)))
+
+    def _row(self, row: int) -> tuple[str, ...]:
+        first, count = int(self._firsts[row]), min(int(self._widths[row]), self.width)
+        places = zip(
+            self._starts[first : first + count].tolist(), self._ends[first : first + count].tolist(), strict=True
+        )
+        return (*(self.buffer.text(start, end) for start, end in places), *("",) * (self.width - count))

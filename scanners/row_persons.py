@@ -1,0 +1,55 @@
+"""Whose a row is: the strongest identifier in it stands for the person, in all rows of a batch at once."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scanners.fingerprints import Fingerprints, Numbers
+from scanners.tally import IDENTIFIERS
+
+
+class RowPersons:
+    """Whose each row of a batch is: by the strongest identifier in it; a name alone or with an address comes last."""
+
+    def __init__(self, count: int) -> None:
+        """A batch of so many rows."""
+        self._count = count
+        self._keys: dict[str, Numbers] = {}
+        self._known: dict[str, NDArray[np.bool_]] = {}
+
+    def _of(self, entity: str) -> tuple[Numbers, NDArray[np.bool_]]:
+        if entity not in self._keys:
+            self._keys[entity] = np.zeros(self._count, np.uint64)
+            self._known[entity] = np.zeros(self._count, np.bool_)
+        return self._keys[entity], self._known[entity]
+
+    def add(self, entity: str, found: Numbers, personal: NDArray[np.bool_], *, decided: bool) -> None:
+        """Values of a column; of two columns of one entity the first counts, of addresses the last."""
+        if entity not in IDENTIFIERS and not (decided and entity == "ADDRESS"):
+            return
+        keys, known = self._of(entity)
+        new = personal if entity == "ADDRESS" else personal & ~known
+        keys[new] = found[new]
+        known |= new
+
+    def add_one(self, entity: str, row: int, fingerprint: int) -> None:
+        """A value of running text."""
+        keys, known = self._of(entity)
+        if not known[row]:
+            keys[row], known[row] = fingerprint, True
+
+    def keys(self, fingerprints: Fingerprints) -> Numbers:
+        """A key a row that is somebody's."""
+        keys = np.zeros(self._count, np.uint64)
+        done = np.zeros(self._count, np.bool_)
+        for entity in IDENTIFIERS:
+            if entity not in self._keys:
+                continue
+            new = self._known[entity] & ~done
+            keys[new] = self._keys[entity][new]
+            if entity == "PERSON" and "ADDRESS" in self._keys:
+                both = np.flatnonzero(new & self._known["ADDRESS"])
+                keys[both] = fingerprints.of_pairs("PERSON+ADDRESS", keys[both], self._keys["ADDRESS"][both])
+            done |= new
+        return keys[done]

@@ -1,0 +1,211 @@
+"""Columns at once give what cells one by one give, however oddly cells are written."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from config.schema import DetectSettings
+from scanners.cell_values import judge_cell
+from scanners.cells import ByteGrid, Cells, Grid, TextGrid
+from scanners.columns import Column
+from scanners.detectors import DETECTORS
+from scanners.engine import Analyser
+from scanners.fingerprints import LONGEST, Fingerprints
+from scanners.forms import NATURES, NOBODY, UNKNOWN, form_of, judge_column
+from scanners.records import Finding, Place, Rows
+from scanners.tabular import Counting, Tables
+from scanners.tally import IDENTIFIERS, Tally, Value
+
+KEY = b"run"
+ENTITIES = ("PERSON", "ADDRESS", *(detector.entity for detector in DETECTORS))
+ODD = (
+    "", " ", "\t", "无", "NULL", "n/a", "--", "0", "\\N", "未知", "*", "a\0b", "\ud800x", "１３８００００１１１１",
+    "　无　", "x" * 127, "测" * 43, "a\u200bb", "Ａbc", "·", "\x85", "\u2003a", "\ufeff13800001111", "İ", "null ",
+    "x" * 2000,
+)  # fmt: skip
+PLAIN = {
+    "PERSON": ("张测试", "李测", "欧阳测试", "John Smith", "张 测试", "李*四", "买买提·测试", "O'Neil", "王样例 "),
+    "ADDRESS": ("上海市浦东新区测试路12号", "样例街3号 5栋", "12 Test Street", "（后门）测试路1号", "测试路*号",
+                "测试" * 20),
+    "PHONE_NUMBER": (
+        "13800001111", "138 0000 1111", "138-0000-1111", "+8613800001111", "86-13800001111", "008613800001111",
+        "021-61234567", "(021)61234567", "0571-8765432-1", "01061234567", "4008001234", "400-800-1234", "8001234567",
+        "138****1111", "+86 138****1111", "13800001111转1234", "13800001111,1234", "13800001111-1234", "61234567",
+        "13800001111ext2", "8610123456789", "861061234567", "13800001111/13900002222", "1380000111", "12345", "86",
+        "***", "+1 212 555 0100", "12800001111", "86 12345678901", "0086-10-61234567", "00123456789", "\t13800001111",
+    ),
+    "EMAIL_ADDRESS": ("ceshi@qq.com", "CeShi@QQ.com", "ce shi@qq.com", "c***@qq.com", "测试@example.com",
+                      "ceshi@qq.com "),
+    "CN_RESIDENT_ID": ("110101199003071234", "11010119900307123x", "'110101199003071234", "110101********1234",
+                       "１１0101"),
+    "CN_LICENSE_PLATE": ("京A12345", "沪a·12345", "京A·12345", "京 A12345", "粤B*2345"),
+    "DATE_OF_BIRTH": ("1990-01-01", "1990/1/1", "1990年1月1日", "19900101", "1990-01-01 00:00:00"),
+    "CREDENTIAL": ("abc12345", "PassWord", "a*c", "密码", "e10adc3949ba59abbe56e057f20f883e"),
+}  # fmt: skip
+
+
+def values_of(entity: str, random_: random.Random, count: int) -> list[str]:
+    plain = PLAIN.get(entity, ("6222021234567890123", "622202 1234567890123", "E12345678", "10.0.0.1", "::1", "g12a"))
+    made = []
+    for _ in range(count):
+        kind = random_.random()
+        value = random_.choice(plain) if kind < 0.8 else random_.choice(ODD)
+        if kind < 0.1:
+            place = random_.randrange(len(value) + 1)
+            value = value[:place] + random_.choice("0aZ*-. \t\0，＊１\u200b·()") + value[place:]
+        made.append(value)
+    return made
+
+
+@pytest.mark.parametrize("entity", ENTITIES)
+def test_a_column_at_once_is_its_cells_one_by_one(entity: str) -> None:
+    random_, fingerprints = random.Random(entity), Fingerprints(KEY)
+    values = values_of(entity, random_, 4_000)
+    found, codes = judge_column(entity, Cells.of(values), fingerprints)
+    judged = 0
+    for value, fingerprint, code in zip(values, found.tolist(), codes.tolist(), strict=True):
+        if code == UNKNOWN:
+            continue
+        alone = judge_cell(Column(entity=entity, score=0.9), value)
+        expected = (
+            (NOBODY, 0) if alone is None else (NATURES.index(alone.nature), fingerprints.of(entity, alone.normal))
+        )
+        assert (code, fingerprint) == expected, repr(value)
+        judged += 1
+    assert judged > len(values) / 3 or form_of(entity) is None
+
+
+def count_slowly(columns: Sequence[Column], names: Sequence[str], rows: Sequence[Sequence[str]]) -> Tally:
+    """One row after the other, by the definition."""
+    tally = Tally(Fingerprints(KEY))
+    for line, row in enumerate(rows, 1):
+        keys: dict[str, int] = {}
+        address = None
+        for column, name, cell in zip(columns, names, row, strict=True):
+            value = judge_cell(column, cell) if column.entity else None
+            if value is None:
+                continue
+            fingerprint = tally.add(value, Place(table="t", column=name), line, column.subject)
+            if value.person:
+                keys.setdefault(value.entity, fingerprint)
+                address = fingerprint if value.entity == "ADDRESS" else address
+        strongest = next((entity for entity in IDENTIFIERS if entity in keys), None)
+        if strongest == "PERSON" and address is not None:
+            pair = np.array([[keys["PERSON"]], [address]], np.uint64)
+            tally.in_rows.add(int(tally.fingerprints.of_pairs("PERSON+ADDRESS", pair[0], pair[1])[0]))
+        elif strongest:
+            tally.in_rows.add(keys[strongest])
+    return tally
+
+
+def ordered(findings: Sequence[Finding]) -> list[Finding]:
+    return sorted(findings, key=lambda f: (str(f.place), f.entity, f.nature))
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_table_at_once_is_its_rows_one_by_one(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    random_ = random.Random(seed)
+    entities = [*random_.sample(ENTITIES, 4), random_.choice(ENTITIES)]
+    columns = [Column(entity=entity, score=0.8, subject="customer") for entity in entities] + [Column()]
+    names = tuple(f"c{index}" for index in range(len(columns)))
+    kept = random_.random()
+    data = [[v if random_.random() < kept else "" for v in values_of(entity, random_, 2_500)] for entity in entities]
+    rows = tuple(zip(*data, ["13800001111"] * 2_500, strict=True))
+
+    def decide(table: str, given: Sequence[str], *_: object) -> list[Column]:
+        return columns[: len(given)]
+
+    def no_text(cells: Sequence[str]) -> list[list[Value]]:
+        raise AssertionError(cells)
+
+    monkeypatch.setattr("scanners.tabular.decide", decide)
+    tally = Tally(Fingerprints(KEY))
+    tables = Tables(Counting(tally=tally, threshold=0.5, read_cells=no_text, finds_names=True))
+    for start in range(0, len(rows), 700):
+        tables.feed(Rows(table="t", columns=names, rows=rows[start : start + 700], first_line=start + 1))
+    tables.finish()
+    slow = count_slowly(columns, names, rows)
+    assert ordered(tally.findings()) == ordered(slow.findings())
+    assert tally.persons()[0] == slow.persons()[0]
+    assert tally.persons()[1] == slow.persons()[1]
+
+
+def test_fingerprints_of_an_array_are_those_of_each_value() -> None:
+    random_, fingerprints = random.Random(3), Fingerprints(KEY)
+    values = [random_.randbytes(n) for n in (0, 1, 13, 14, 15, 30, 31, 46, 62, 63, 126, 500, LONGEST)]
+    blocks = np.zeros((len(values), LONGEST + 2), np.uint8)
+    for row, value in enumerate(values):
+        blocks[row, 2 : 2 + len(value)] = list(value)
+    many = fingerprints.of_blocks("EMAIL_ADDRESS", blocks, np.array([len(value) for value in values]))
+    assert many.tolist() == [fingerprints.of_bytes("EMAIL_ADDRESS", value) for value in values]
+
+
+def test_fingerprints_differ_by_value_length_entity_and_run() -> None:
+    one, other = Fingerprints(KEY), Fingerprints(b"another run")
+    values = ["", "\0", "\0\0", "a" * 13, "a" * 14, "a" * 14 + "\0", "a" * LONGEST, "a" * (LONGEST + 1), "b" * 5000]
+    made = {f.of(entity, value) for f in (one, other) for entity in ("PERSON", "ADDRESS") for value in values}
+    assert len(made) == 2 * 2 * len(values)
+
+
+def test_running_text_is_read_together_as_it_is_cell_by_cell() -> None:
+    random_ = random.Random(11)
+    parts = (
+        "张测试", "收货人：李测试", "13800001111", "电话", "生日", "1990-01-01", "订单号", "2024051700001111", "放门口",
+        "转1234", "地址：上海市测试路12号", "\n", "\u200b", "a@example.com", "138****1111",
+        "密码:", "abc123", "，", " ",
+    )  # fmt: skip
+    cells = ["".join(random_.choices(parts, k=random_.randint(0, 5))) for _ in range(400)]
+    for names in (False, True):
+        item = Analyser(DetectSettings(), names=names, run_key=KEY).begin("t", "table")
+        together = item.read_cells(cells)
+        alone = [item.read_cells([cell])[0] for cell in cells]
+        assert together == alone
+        assert sum(map(len, alone)) > 100
+
+
+def test_columns_that_fill_later_or_come_later_are_decided_then() -> None:
+    item = Analyser(DetectSettings(), names=False, run_key=KEY).begin("member", "table")
+    for start in range(0, 4_000, 500):
+        rows = tuple((str(n), f"138{n:08d}" if n >= 3_000 else "") for n in range(start, start + 500))
+        item.feed(Rows(table="member", columns=("id", "mobile"), rows=rows, first_line=start + 1))
+    wider = tuple(("1", "", f"ceshi{n}@example.com") for n in range(10))
+    item.feed(Rows(table="member", columns=("id", "mobile", "email"), rows=wider, first_line=4_001))
+    item.feed(Rows(table="member", columns=("id", "mobile"), rows=(("1", "13900001111"),), first_line=4_011))
+    found = {f.entity: (f.count, f.place.line) for f in item.finish().findings}
+    assert found == {"PHONE_NUMBER": (1_001, 3_001), "EMAIL_ADDRESS": (10, 4_001)}
+
+
+def test_whose_data_it_is_stands_in_the_findings() -> None:
+    item = Analyser(DetectSettings(), names=False, run_key=KEY).begin("member", "table")
+    numbers = ("13800001111", "13900002222", "138****3333", "4008001234")
+    item.feed(Rows(table="member", columns=("手机号",), rows=tuple((n,) for n in numbers)))
+    found = item.finish()
+    natures = {f.nature: (f.count, f.subject) for f in found.findings}
+    assert natures == {"personal": (2, "customer"), "masked": (1, "customer"), "organisation": (1, "customer")}
+    assert found.persons == 2
+
+
+def grid_of(rows: Sequence[tuple[str, ...]]) -> ByteGrid:
+    cells = Cells.of([cell for row in rows for cell in row])
+    widths = np.array([len(row) for row in rows])
+    return ByteGrid(cells.buffer, cells.starts, cells.ends, widths, int(widths.max()))
+
+
+@pytest.mark.parametrize("grid", [grid_of, TextGrid])
+def test_a_grid_gives_its_columns(grid: type[Grid]) -> None:
+    rows = [("1", "测试", ""), ("2", "", "\ud800"), ("3", "x", "y")]
+    made = grid(rows)  # type: ignore[call-arg]
+    for index in range(5):
+        cells = made.column(index)
+        assert [cells.text(row) for row in range(3)] == [row[index] if index < 3 else "" for row in rows]
+
+
+def test_ragged_rows_are_filled_up() -> None:
+    made = grid_of([("1",), ("2", "a", "b"), ("3", "c")])
+    assert list(made) == [("1", "", ""), ("2", "a", "b"), ("3", "c", "")] == [*made[:]]
+    assert made.widened(4)[1] == ("2", "a", "b", "")
+    assert [made.column(2).text(row) for row in range(3)] == ["", "b", ""]
