@@ -16,6 +16,7 @@ ItemKind = Literal[
     "text", "csv", "json", "sql_dump", "sqlite", "spreadsheet", "document", "pdf", "archive", "mail", "image",
     "binary", "table", "sealed", "other",
 ]  # fmt: skip
+LevelPack = Literal["gbt-35273", "gbt-45574", "gbt-43697", "jrt-0197"]
 Response = Literal["alert", "stop", "declare"]
 Role = Literal[
     "security_lead", "security_deputy", "security_member", "response_lead", "legal", "tech_support",
@@ -85,6 +86,10 @@ class DetectSettings(Section):
     threshold: float = Field(0.5, ge=0, le=1, description="Score from which a span is accepted.")
     countries: tuple[str, ...] = Field(
         (), description="ISO 3166 codes whose national recognizers of Presidio are switched on (slow)."
+    )
+    levels: LevelPack = Field(
+        "gbt-35273",
+        description="Standard that levels and scores follow: gbt-35273, gbt-45574, gbt-43697 or jrt-0197.",
     )
 
 
