@@ -160,6 +160,12 @@ class ByteGrid(Sequence[tuple[str, ...]]):
         """The same rows in a wider table."""
         return ByteGrid(self.buffer, self._starts, self._ends, self._widths, width)
 
+    def beyond(self, width: int) -> Iterator[list[str]]:
+        """Cells behind the first `width` of each row that has more."""
+        for row in np.flatnonzero(self._widths > width).tolist():
+            first, last = int(self._firsts[row]) + width, int(self._firsts[row] + self._widths[row])
+            yield [self.buffer.text(int(self._starts[at]), int(self._ends[at])) for at in range(first, last)]
+
     def __len__(self) -> int:
         """Rows."""
         return len(self._widths)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -59,13 +60,15 @@ class Chunk:
 class Rows:
     """Some rows of one table, all of the same width as `columns`; cells are text, '' for NULL.
 
+    `rows` may be a `scanners.cells.ByteGrid`, which makes its tuples when they are asked for.
+
     `first_line` is the row (or line) number of the first of them, from 1. `comments` are the columns' comments
     where a schema gives them, else empty.
     """
 
     table: str
     columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...] = field(repr=False)
+    rows: Sequence[tuple[str, ...]] = field(repr=False)
     first_line: int = 1
     comments: tuple[str, ...] = ()
     place: Place = Place()

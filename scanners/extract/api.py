@@ -17,7 +17,8 @@ from config.schema import ItemKind
 from scanners.records import Chunk, Reason, Rows
 
 HEAD: Final = 65_536
-BATCH_ROWS: Final = 500
+BATCH_ROWS: Final = 4_000
+BATCH_CHARACTERS: Final = 1 << 20
 CHUNK_CHARACTERS: Final = 32_768
 SPOOL_LIMIT: Final = 256 << 20
 

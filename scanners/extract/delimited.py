@@ -1,25 +1,32 @@
 """CSV and TSV: the delimiter by counting, the header by looking, quoted line ends kept together (RFC 4180).
 
-Nothing guarantees a header, one width or closed quotes in such a file: rows may widen the table, and a field that
-swallows more than a mebibyte (a stray quote) is given as text instead, so that nothing in it is lost.
+Nothing guarantees a header, one width or closed quotes in such a file: rows may widen the table, and a field of
+more than 64 KiB (a stray quote swallows what follows) and a line of more than four million characters are given as text
+instead, so that nothing in them is lost.
 """
 
 from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
+from itertools import chain
 from typing import Final
 
+import numpy as np
+
 from config.schema import ItemKind
+from scanners.cells import Buffer, ByteGrid
 from scanners.extract.api import Notes, Piece, Source
 from scanners.extract.charset import detect
-from scanners.extract.tables import table
-from scanners.extract.text import chunks, read_text
+from scanners.extract.tables import TITLE_ROWS, Loose, Row, table
+from scanners.extract.text import read_text
 
 _DELIMITERS: Final = (",", "\t", ";", "|", "\x01")
 _NAMES: Final = frozenset({"csv", "tsv", "tab"})
 _PLAIN: Final = frozenset({"txt", "dat", "bak", "del", "out", ""})
-_FIELD: Final = 1 << 20
+_FIELD: Final = 1 << 16  # bytes of a cell
+_LINE: Final = 4 << 20  # characters of a line
+_HEAD_LINES: Final = 3 * TITLE_ROWS
 
 
 def find_delimiter(sample: str, *, strict: bool) -> str | None:
@@ -64,61 +71,126 @@ class DelimitedExtractor:
     def extract(self, source: Source, notes: Notes) -> Iterator[Piece]:
         """Rows; what is no row as text."""
         delimiter = find_delimiter(_sample(source) or "", strict=False) or ","
-        blocks = read_text(source.stream(), notes)
-        records = _Records(blocks, delimiter)
-        for piece in table("", records.numbered()):
-            yield piece
-            for line, text in records.take_strays():
-                yield from chunks([text], first_line=line)
-        for line, text in records.take_strays():
-            yield from chunks([text], first_line=line)
+        yield from table("", _Records(read_text(source.stream(), notes), delimiter).numbered())
 
 
 class _Records:
-    """Rows of text, with the number of the line each starts on; aside, what could not be cut."""
+    """Rows of text, with the number of the line each starts on.
+
+    Blocks without a quote are cut as bytes, all at once; the first rows and all others by the csv module.
+    """
 
     def __init__(self, blocks: Iterator[str], delimiter: str) -> None:
-        self._lines = self._split(blocks)
+        self._texts = _whole_lines(blocks)
         self._delimiter = delimiter
-        self._line = 0
-        self._pending: list[str] = []
-        self._strays: list[tuple[int, str]] = []
+        self._lines: list[str] = []
+        self._at = 0  # of the next line in `_lines`
+        self._line = 0  # lines read so far
+        self._pending: list[str] = []  # lines of the row that is being read
         csv.field_size_limit(_FIELD)
 
-    def _split(self, blocks: Iterator[str]) -> Iterator[str]:
-        rest = ""
-        for block in blocks:
-            lines = (rest + block).replace("\r\n", "\n").replace("\r", "\n").split("\n")
-            rest = lines.pop()
-            for line in lines:
-                yield self._note(line.replace("\0", "") + "\n")
-        if rest:
-            yield self._note(rest.replace("\0", ""))
-
-    def _note(self, line: str) -> str:
-        self._line += 1
-        self._pending.append(line)
-        return line
-
-    def numbered(self) -> Iterator[tuple[int, list[str]]]:
+    def numbered(self) -> Iterator[tuple[int, Row]]:
         """Rows with their line."""
+        reader = csv.reader(self._feed(), delimiter=self._delimiter)
         while True:
+            if self._at >= len(self._lines):
+                text = next(self._texts, None)
+                if text is None:
+                    return
+                if len(text) > _LINE and "\n" not in text[:-1]:
+                    yield self._line + 1, Loose(text=text)
+                    self._line += text.endswith("\n")
+                    continue
+                grid = cut(text, self._delimiter) if self._line else None
+                if grid is not None:
+                    if len(grid):
+                        yield self._line + 1, grid
+                    self._line += text.count("\n")
+                    continue
+                self._take(text)
             try:
-                for row in csv.reader(self._lines, delimiter=self._delimiter):
-                    start = self._line - len(self._pending) + 1
-                    self._pending.clear()
-                    if row:
-                        yield start, row
+                row = next(reader)
             except csv.Error:
-                self._strays.append((self._line - len(self._pending) + 1, "".join(self._pending)))
-                self._pending.clear()
-            else:
+                yield self._line - len(self._pending) + 1, Loose(text="".join(self._pending))
+                reader = csv.reader(self._feed(), delimiter=self._delimiter)
+            except StopIteration:
                 return
+            else:
+                if row:
+                    yield self._line - len(self._pending) + 1, row
+            self._pending.clear()
 
-    def take_strays(self) -> list[tuple[int, str]]:
-        """Text that was no row, with its line."""
-        strays, self._strays = self._strays, []
-        return strays
+    def _take(self, text: str) -> None:
+        """Have the lines of a text next; of the first one only some, where a header may be."""
+        lines = text.split("\n")
+        last = lines.pop()
+        self._lines, self._at = [line + "\n" for line in lines], 0
+        if last:
+            self._lines.append(last)
+        if not self._line and len(self._lines) > _HEAD_LINES:
+            rest = "".join(self._lines[_HEAD_LINES:])
+            del self._lines[_HEAD_LINES:]
+            self._texts = chain([rest], self._texts)
+
+    def _feed(self) -> Iterator[str]:
+        """Lines for the csv module, which asks for more in the midst of a row."""
+        while True:
+            if self._at >= len(self._lines):
+                text = next(self._texts, None)
+                if text is None:
+                    return
+                self._take(text)
+            line = self._lines[self._at]
+            self._at += 1
+            self._line += 1
+            self._pending.append(line)
+            yield line
+
+
+def _whole_lines(blocks: Iterator[str]) -> Iterator[str]:
+    """Texts that end at line ends; a line of more than `_LINE` characters comes in pieces, by itself."""
+    rest: list[str] = []
+    waiting = 0
+    for block in blocks:
+        end = block.rfind("\n") + 1
+        if end:
+            yield _tidy("".join([*rest, block[:end]]))
+            rest, waiting = [], 0
+        rest.append(block[end:])
+        waiting += len(block) - end
+        if waiting > _LINE:
+            yield _tidy("".join(rest))
+            rest, waiting = [], 0
+    if waiting:
+        yield _tidy("".join(rest))
+
+
+def _tidy(text: str) -> str:
+    return text.replace("\0", "").replace("\r\n", "\n").replace("\r", "\n")
+
+
+def cut(text: str, delimiter: str) -> ByteGrid | None:
+    """Whole lines as a grid, empty ones left out; None if the csv module must have a look."""
+    if '"' in text:
+        return None
+    if not text.endswith("\n"):
+        text += "\n"
+    buffer = Buffer(text.encode("utf-8", "surrogatepass"))
+    content = buffer.content
+    breaks = content == 0x0A
+    ends = np.flatnonzero(breaks | (content == ord(delimiter)))
+    starts = np.empty_like(ends)
+    starts[0] = 0
+    starts[1:] = ends[:-1] + 1
+    if int((ends - starts).max()) > _FIELD:
+        return None
+    lasts = np.flatnonzero(breaks[ends])
+    widths = np.diff(lasts, prepend=-1)
+    empty = (widths == 1) & (starts[lasts] == ends[lasts])
+    if empty.any():
+        kept = np.repeat(~empty, widths)
+        starts, ends, widths = starts[kept], ends[kept], widths[~empty]
+    return ByteGrid(buffer, starts, ends, widths, int(widths.max(initial=0)))
 
 
 def _sample(source: Source) -> str | None:

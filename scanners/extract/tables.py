@@ -4,15 +4,28 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
 from typing import Final
 
-from scanners.extract.api import BATCH_ROWS
+from scanners.cells import ByteGrid
+from scanners.extract.api import BATCH_CHARACTERS, BATCH_ROWS
+from scanners.extract.text import chunks
 from scanners.records import Chunk, Place, Rows
 
 _DATA: Final = re.compile(r"[@\d]{5,}|^\s*[-+]?\d[\d.,:/ -]*\s*$|\S+@\S+\.\S+")
-_TITLE_ROWS: Final = 10
+TITLE_ROWS: Final = 10
 _MAX_COLUMNS: Final = 4096
-_BATCH_CHARACTERS: Final = 262_144
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loose:
+    """What stood between rows and could not be cut into cells."""
+
+    text: str = field(repr=False)
+
+
+Row = Sequence[str] | ByteGrid | Loose
 
 
 def looks_like_header(cells: Sequence[str]) -> bool:
@@ -30,23 +43,28 @@ def number_columns(names: Sequence[str], width: int) -> tuple[str, ...]:
 def find_header(first: Sequence[Sequence[str]]) -> int | None:
     """Index of the header among the first rows, titles above it passed over; None if there is none."""
     width = max((sum(1 for cell in row if cell.strip()) for row in first), default=0)
-    for index, row in enumerate(first[:_TITLE_ROWS]):
+    for index, row in enumerate(first[:TITLE_ROWS]):
         filled = sum(1 for cell in row if cell.strip())
         if filled >= max(1, (width + 1) // 2) and (filled > 1 or width == 1):
             return index if looks_like_header(row) and len(first) > index + 1 else None
     return None
 
 
-def table(name: str, numbered: Iterable[tuple[int, Sequence[str]]]) -> Iterator[Rows | Chunk]:
+def table(name: str, numbered: Iterable[tuple[int, Row]]) -> Iterator[Rows | Chunk]:
     """Rows with their numbers as batches; the header is found, titles above it come as text.
 
-    Rows longer than the first ones widen the table from there on.
+    Rows longer than the first ones widen the table from there on; what is beyond 4,096 columns comes as text. So does a
+    `Loose` piece. A `ByteGrid` is a batch already; the rows that a header may be among must come one by one.
     """
     iterator = iter(numbered)
     first: list[tuple[int, Sequence[str]]] = []
-    for pair in iterator:
-        first.append(pair)
-        if len(first) > 2 * _TITLE_ROWS:
+    waiting: list[tuple[int, Row]] = []
+    for line, row in iterator:
+        if isinstance(row, Loose | ByteGrid):
+            waiting.append((line, row))
+        else:
+            first.append((line, row))
+        if waiting or len(first) > 2 * TITLE_ROWS:
             break
     header = find_header([row for _, row in first])
     names: Sequence[str] = ()
@@ -55,37 +73,68 @@ def table(name: str, numbered: Iterable[tuple[int, Sequence[str]]]) -> Iterator[
             text = "\t".join(cell for cell in row if cell)
             if text:
                 yield Chunk(text=text, place=Place(table=name, line=line))
-        names = first[header][1]
+        names = first[header][1][:_MAX_COLUMNS]
         first = first[header + 1 :]
-    batch: list[Sequence[str]] = []
-    start = 1
-    characters = 0
-    width = len(names)
-    for line, row in _both(first, iterator):
-        if not batch:
-            start = line
-        batch.append(row[:_MAX_COLUMNS])
-        width = max(width, min(len(row), _MAX_COLUMNS))
-        characters += sum(map(len, row))
-        if len(batch) >= BATCH_ROWS or characters > _BATCH_CHARACTERS:
-            yield _rows(name, names, width, batch, start)
-            batch, characters = [], 0
-    if batch or names:
-        yield _rows(name, names, width, batch, start)
+    batches = _Batches(name, names)
+    for line, row in chain(first, waiting, iterator):
+        yield from batches.take(line, row)
+    yield from batches.flush(last=True)
 
 
-def _both(
-    first: Sequence[tuple[int, Sequence[str]]], rest: Iterator[tuple[int, Sequence[str]]]
-) -> Iterator[tuple[int, Sequence[str]]]:
-    yield from first
-    yield from rest
+class _Batches:
+    """Rows on their way into pieces."""
+
+    def __init__(self, name: str, names: Sequence[str]) -> None:
+        self._name = name
+        self._names = names
+        self._width = len(names)
+        self._rows: list[Sequence[str]] = []
+        self._start = 1
+        self._characters = 0
+        self._some = False
+
+    def take(self, line: int, row: Row) -> Iterator[Rows | Chunk]:
+        """One row more, or a batch of them."""
+        if isinstance(row, Loose):
+            yield from self.flush()
+            yield from chunks([row.text], first_line=line)
+        elif isinstance(row, ByteGrid):
+            yield from self.flush()
+            self._width = max(self._width, min(row.width, _MAX_COLUMNS))
+            yield self._piece(row.widened(self._width), line)
+            if row.width > _MAX_COLUMNS:
+                beyond = "\n".join(map("\t".join, row.beyond(_MAX_COLUMNS)))
+                yield from chunks([beyond], first_line=line)
+        else:
+            if not self._rows:
+                self._start = line
+            self._rows.append(row[:_MAX_COLUMNS])
+            self._width = max(self._width, min(len(row), _MAX_COLUMNS))
+            self._characters += sum(map(len, row))
+            if len(self._rows) >= BATCH_ROWS or self._characters > BATCH_CHARACTERS:
+                yield from self.flush()
+            if len(row) > _MAX_COLUMNS:
+                yield from chunks(["\t".join(row[_MAX_COLUMNS:])], first_line=line)
+
+    def flush(self, *, last: bool = False) -> Iterator[Rows]:
+        """What waits; at the end a piece without rows, if there was a header and no more."""
+        width = self._width
+        if self._rows or (last and self._names and not self._some):
+            rows = tuple(tuple(row) if len(row) == width else fill(row, width) for row in self._rows)
+            yield self._piece(rows, self._start)
+        self._rows, self._characters = [], 0
+
+    def _piece(self, rows: Sequence[tuple[str, ...]], start: int) -> Rows:
+        self._some = True
+        return Rows(
+            table=self._name,
+            columns=number_columns(self._names, self._width),
+            rows=rows,
+            first_line=start,
+            place=Place(table=self._name or None),
+        )
 
 
-def _rows(name: str, names: Sequence[str], width: int, batch: Sequence[Sequence[str]], start: int) -> Rows:
-    return Rows(
-        table=name,
-        columns=number_columns(names, width),
-        rows=tuple((*row, *("",) * (width - len(row))) for row in batch),
-        first_line=start,
-        place=Place(table=name or None),
-    )
+def fill(row: Sequence[str], width: int) -> tuple[str, ...]:
+    """A row with empty cells behind it."""
+    return (*row, *("",) * (width - len(row)))

@@ -16,8 +16,9 @@ from scanners.extract.api import CHUNK_CHARACTERS, Notes, Piece, Refused, Source
 from scanners.extract.charset import detect
 from scanners.records import Chunk, Place
 
-_BLOCK: Final = 1 << 18
+_BLOCK: Final = 1 << 20
 _MAX_LINE: Final = 1 << 20  # characters; a longer line is cut, at a space if there is one
+_NEAR: Final = 4096
 _WIDE: Final = ("utf-16", "utf-32")
 
 
@@ -81,13 +82,31 @@ def read_text(stream: BinaryIO, notes: Notes) -> Iterator[str]:
         if cut == 0 and len(data) < _MAX_LINE:
             rest = data
         else:
-            cut = cut or len(data)
+            cut = cut or _cut_long(data, notes.encoding or "utf-8")
             rest = data[cut:]
             yield _by_lines(data[:cut], notes)
     if rest:
         yield _by_lines(rest, notes)
     notes.encoding = notes.encoding or "ascii"
     blocks.check()
+
+
+def _cut_long(data: bytes, name: str) -> int:
+    """Where to cut a line that is too long: between characters, and between words if that is near.
+
+    Bytes below 0x30 are whole characters in UTF-8, GB18030 and Big5.
+    """
+    low = len(data) - _NEAR
+    cut = max(data.rfind(mark, low) for mark in (b" ", b",", b"\t", b"!", b'"', b"&"))
+    if cut > 0:
+        return cut + 1
+    for end in range(len(data), len(data) - 4, -1):
+        try:
+            data[:end].decode(name)
+        except UnicodeDecodeError:
+            continue
+        return end
+    return len(data)
 
 
 def _is_plain(block: bytes) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import sqlite3
 
@@ -11,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openpyxl.comments import Comment
 
-from scanners.extract.api import Budget, Notes, Source
+from scanners.extract.api import BATCH_ROWS, Budget, Notes, Source
+from scanners.extract.delimited import cut
 from scanners.extract.sql_dump import SqlDumpExtractor
 from scanners.extract.sql_values import MYSQL, STANDARD, cut_tuple
 from scanners.extract.wal import apply_log, say_rollback_mode
@@ -127,7 +129,7 @@ def test_a_statement_longer_than_any_buffer_gives_every_row(read):
     seen = read("big.sql", b"INSERT INTO `t` (`id`,`tel`) VALUES " + rows.encode() + b";\n").of("t")
     assert len(seen.rows) == 60_000
     assert seen.rows[-1] == ("59999", "13000059999")
-    assert seen.tables[1].first_line == 501
+    assert seen.tables[1].first_line == BATCH_ROWS + 1
 
 
 @given(st.lists(st.text(alphabet="a'\\,()\";\n测", max_size=8), min_size=1, max_size=4), st.booleans())
@@ -232,3 +234,47 @@ def test_a_torn_frame_of_a_log_ends_it_and_the_transactions_before_count(tmp_pat
     copy = sqlite3.connect(tmp_path / "copy.db")
     assert copy.execute("SELECT a FROM t").fetchall() == [(1,)]
     copy.close()
+
+
+@given(
+    st.lists(st.lists(st.text(st.sampled_from("ab1测\x85\u2028 \t;'é\U0001f600"), max_size=5), min_size=1, max_size=6)),
+    st.sampled_from(["\n", "\r\n", "\r"]),
+    st.booleans(),
+)
+def test_lines_cut_at_once_are_those_of_the_csv_module(rows: list[list[str]], end: str, closed: bool) -> None:
+    text = end.join(",".join(row) for row in rows) + (end if closed else "")
+    tidy = text.replace("\r\n", "\n").replace("\r", "\n")
+    grid = cut(tidy, ",") if tidy else None
+    expected = [row for row in csv.reader(io.StringIO(tidy, newline="\n")) if row]
+    width = max(map(len, expected), default=0)
+    assert [list(row) for row in grid or ()] == [row + [""] * (width - len(row)) for row in expected]
+
+
+def test_a_long_csv_is_read_the_same_in_one_piece_or_many(read):
+    lines = ["编号,姓名,备注"] + [f"{n},张测试,第{n}行" if n % 7 else f'{n},"李, 测试","两\n行"' for n in range(30_000)]
+    lines[20_000] += ",多出来的"
+    lines.insert(10_000, "")
+    seen = read("a.csv", "\r\n".join(lines).encode("gb18030")).analyses[0]
+    assert len(seen.rows) == 30_000
+    assert seen.rows[0][:3] == ("0", "李, 测试", "两\n行")
+    assert [row[0] for row in seen.rows] == [str(n) for n in range(30_000)]
+    assert {row[3] for row in seen.rows if len(row) > 3} == {"", "多出来的"}
+
+
+def test_a_million_columns_and_a_line_without_end_lose_nothing(read):
+    wide = ",".join(str(10_000_000 + n) for n in range(1_000_000))
+    seen = read("a.csv", b"a,b\n" * 40 + wide.encode() + b"\n").analyses[0]
+    numbers = seen.text + "\n".join(cell for row in seen.rows[-1:] for cell in row)
+    assert all(str(10_000_000 + n) in numbers for n in (0, 4_095, 4_096, 999_999))
+    endless = "电话13800001111，" * 600_000
+    seen = read("a.csv", b"a,b\n" * 40 + endless.encode()).analyses[0]
+    assert seen.text.count("13800001111") + str(seen.rows).count("13800001111") >= 600_000 - 10
+    assert seen.text.count("电话") >= 599_990
+
+
+def test_a_quote_that_is_never_closed_loses_nothing(read):
+    lines = [f"{n},138{n:08d}" for n in range(30_000)]
+    lines[5_000] = '5000,"13800005000'
+    seen = read("a.csv", ("编号,电话\n" + "\n".join(lines)).encode()).analyses[0]
+    everything = seen.text + "\n".join(",".join(row) for row in seen.rows)
+    assert all(f"138{n:08d}" in everything for n in range(0, 30_000, 7))
