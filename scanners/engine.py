@@ -6,7 +6,7 @@ is linear in the text; windows and repeats are bounded. Offsets are characters o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -14,19 +14,22 @@ from typing import TYPE_CHECKING
 from config.schema import DetectSettings, ItemKind
 from scanners.cell_texts import read_together
 from scanners.columns import decide
-from scanners.detectors import DETECTORS, Detector
+from scanners.detectors import DETECTORS
 from scanners.fingerprints import Fingerprints
 from scanners.levels import load_levels
 from scanners.masking import by_entity, mask_value
-from scanners.prefilter import NamePlaces, number_places
-from scanners.records import Chunk, Finding, Nature, Place, Rows, Span
+from scanners.prefilter import NamePlaces
+from scanners.records import Chunk, Finding, Place, Rows, Span
+from scanners.search import Search
+from scanners.spots import Located, Spots, settle
 from scanners.tabular import Counting, Tables
 from scanners.tally import Tally, Value
-from scanners.written import Plain, to_plain
+from scanners.units import Units, read_units
 
 if TYPE_CHECKING:
     from scanners.names import NameFinder
     from scanners.presidio import NationalRecognizers
+
 
 @dataclass(frozen=True, kw_only=True)
 class Analysis:
@@ -41,33 +44,6 @@ class Analysis:
     person_keys: AbstractSet[int] = field(default=frozenset(), repr=False, compare=False)
     level: int = 1
     score: float = 0.0
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Located:
-    """An entity in plain text."""
-
-    entity: str
-    start: int
-    end: int
-    score: float
-    nature: Nature = "personal"
-
-
-def settle(found: Iterable[Located]) -> list[Located]:
-    """Sorted by start; of one entity's overlapping candidates the best stays. One sweep after the sort."""
-    kept: list[Located] = []
-    last: dict[str, int] = {}
-    for place in sorted(found, key=lambda p: (p.start, -p.end)):
-        index = last.get(place.entity)
-        if index is not None and place.start < kept[index].end:
-            rival = kept[index]
-            if (place.score, place.end - place.start) > (rival.score, rival.end - rival.start):
-                kept[index] = place
-            continue
-        last[place.entity] = len(kept)
-        kept.append(place)
-    return sorted(kept, key=lambda p: (p.start, p.end, p.entity))
 
 
 class Analyser:
@@ -92,12 +68,14 @@ class Analyser:
             self.finder = NameFinder()
         self.places = NamePlaces()
         self.national: NationalRecognizers | None = None
+        national: set[str] = set()
         if settings.countries:
             from scanners.presidio import NationalRecognizers
 
             self.national = NationalRecognizers(settings.countries)
-        self.numeric: Sequence[Detector] = [d for d in DETECTORS if d.looks_at == "numbers"]
-        self.textual: Sequence[Detector] = [d for d in DETECTORS if d.looks_at == "text"]
+            national = self.national.entities
+        self.entities = sorted({d.entity for d in DETECTORS} | {"PERSON", "ADDRESS"} | national)
+        self.search = Search(DETECTORS, self.entities, self.threshold)
 
     def warm_up(self) -> None:
         """Read every pack and the model now: a sandboxed worker may not open files later.
@@ -113,11 +91,11 @@ class Analyser:
 
     def detect(self, text: str) -> list[Span]:
         """Accepted spans of a text, sorted by start; offsets in characters of `text`."""
-        plain = to_plain(text)
+        units = read_units(text)
         spans = []
-        for found in self.locate(plain):
-            start, end = plain.span(found.start, found.end)
-            masked = mask_value(found.entity, plain.text[found.start : found.end])
+        for found in self.locate(units):
+            start, end = units.span(found.start, found.end)
+            masked = mask_value(found.entity, units.text[found.start : found.end])
             spans.append(Span(entity=found.entity, start=start, end=end, score=round(found.score, 3), masked=masked))
         return spans
 
@@ -125,29 +103,19 @@ class Analyser:
         """Start on an item called `name` (its path for people: a hint, never a finding)."""
         return ItemAnalysis(self, name=name, kind=kind)
 
-    def locate(self, plain: Plain, *, strict: bool = False) -> list[Located]:
-        """What is accepted in a plain text, by start; `strict` with names, as in cells of tables."""
-        text = plain.text
-        found = [place for place in self.candidates(text) if place.score >= self.threshold]
-        if self.finder is not None and not text.isascii():
-            found += self.named(text, sorted((p.start, p.end) for p in found), strict=strict)
-        return settle(found)
-
-    def candidates(self, text: str) -> Iterable[Located]:
-        """All detectors' candidates, of any score."""
-        for low, high, digits in number_places(text):
-            for detector in self.numeric:
-                if digits < detector.fewest:
-                    continue
-                for c in detector.find(text, low, high):
-                    yield Located(entity=detector.entity, start=c.start, end=c.end, score=c.score, nature=c.nature)
-        for detector in self.textual:
-            if not detector.hint or detector.hint in text:
-                for c in detector.find(text, 0, len(text)):
-                    yield Located(entity=detector.entity, start=c.start, end=c.end, score=c.score, nature=c.nature)
+    def locate(self, units: Units, *, strict: bool = False) -> Spots:
+        """What is accepted in a chunk, by start; `strict` with names, as in cells of tables."""
+        spots = self.search.find(units)
+        others: list[Located] = []
         if self.national:
-            for entity, start, end, score in self.national.find(text):
-                yield Located(entity=entity, start=start, end=end, score=score)
+            results = self.national.find(units.text)
+            others += [Located(*result) for result in results if result[3] >= self.threshold]
+        if self.finder is not None and not units.given.isascii():
+            bounds = [(spot.start, spot.end) for spot in (*spots, *others)]
+            others += self.named(units.text, sorted(bounds), strict=strict)
+        if others:
+            spots = spots.join(Spots.of(self.entities, others))
+        return settle(spots)
 
     def named(self, text: str, findings: Sequence[tuple[int, int]], *, strict: bool) -> list[Located]:
         """Names and addresses, in the pieces where they can be."""
@@ -158,9 +126,7 @@ class Analyser:
         answers = self.finder.find([text[low:high] for low, high in pieces])
         for (low, _), names in zip(pieces, answers, strict=True):
             found += [
-                Located(entity=n.entity, start=low + n.start, end=low + n.end, score=n.score)
-                for n in names
-                if n.score >= self.threshold
+                Located(n.entity, low + n.start, low + n.end, n.score) for n in names if n.score >= self.threshold
             ]
         return found
 
@@ -191,13 +157,13 @@ class ItemAnalysis:
 
     def read_text(self, text: str, place: Place) -> None:
         """Count what is in a running text at `place`."""
-        plain = to_plain(text)
+        units = read_units(text)
         line, done = place.line or 1, 0
         where = replace(place, line=None)
-        for found in self.analyser.locate(plain):
-            line += plain.text.count("\n", done, found.start)
+        for found in self.analyser.locate(units):
+            line += units.text.count("\n", done, found.start)
             done = found.start
-            self.tally.add_in_text(value_of(plain.text, found), where, line)
+            self.tally.add_in_text(value_of(units.text, found), where, line)
 
     def read_cells(self, cells: Sequence[str]) -> list[list[Value]]:
         """What each cell of a column of running text holds; the table counts it."""
@@ -205,9 +171,9 @@ class ItemAnalysis:
 
     def in_cells(self, text: str) -> list[tuple[int, Value]]:
         """Values in cells that stand apart in one text, with their starts in it."""
-        plain = to_plain(text)
-        located = self.analyser.locate(plain, strict=True)
-        return [(plain.span(found.start, found.end)[0], value_of(plain.text, found)) for found in located]
+        units = read_units(text)
+        located = self.analyser.locate(units, strict=True)
+        return [(units.span(found.start, found.end)[0], value_of(units.text, found)) for found in located]
 
     def finish(self) -> Analysis:
         """All findings of the item; the object is used up."""

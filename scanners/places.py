@@ -1,9 +1,8 @@
 """Where numbers stand that may be somebody's: all runs of digits of a chunk judged at once, on arrays.
 
 A *place* is one or more runs of digits (stars count as digits) with up to three joints between them, with seven digits
-at least. What can be no value of anybody is left out here: times and dates, dotted small numbers, and plain numbers
-that no detector accepts without a word when no word is near. What is left goes to the detectors. The rules here only
-ever leave out; the oracle test shows that they leave out nothing that a detector would have accepted.
+at least. Times and dates, dotted small numbers and columns of them are left out here: they can be no value of anybody.
+The rules here only ever leave out; the oracle test shows that they leave out nothing that a detector would have taken.
 """
 
 from __future__ import annotations
@@ -14,7 +13,6 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from scanners.detectors.cn_resident_id import OLDEST
 from scanners.units import DIGIT, JOINT, LETTER, LINE_END, STAR, Codes, Flags, Positions, Units
 from scanners.words import Hits
 
@@ -24,8 +22,9 @@ GAP: Final = 3
 BEFORE: Final = 40  # how far before a number a word may stand that speaks for it, and how far behind
 AFTER: Final = 12
 EXTENSION: Final = 6  # digits
+HASH: Final = 20  # hexadecimal digits that make one, and so many of them letters
+HASH_LETTERS: Final = 3
 GROUP: Final = 5  # four hexadecimal digits and a colon
-POWERS: Final = 10 ** np.arange(5, -1, -1)
 
 
 def table_of(characters: str) -> Truths:
@@ -36,8 +35,9 @@ def table_of(characters: str) -> Truths:
 
 
 LEADING: Final = table_of(":/.-")  # between digits: a time, a date, a fraction
+HEXADECIMAL: Final = table_of("0123456789abcdef")
 TRAILING: Final = table_of(".-")
-OPENING: Final = table_of("=^#转分ex@")  # what may open a second part behind a number
+OPENING: Final = table_of("=^#转分")  # what may open a second part behind a number
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,8 +53,8 @@ class Places:
         """How many."""
         return len(self.starts)
 
-    def only(self, chosen: Truths) -> Places:
-        """Some of them."""
+    def only(self, chosen: Positions) -> Places:
+        """Some of them, by number."""
         return Places(
             starts=self.starts[chosen], ends=self.ends[chosen], digits=self.digits[chosen], clean=self.clean[chosen]
         )
@@ -77,22 +77,23 @@ def at(values: Codes | Flags, where: Positions) -> Positions:
 
 
 class Runs:
-    """All runs of digits and stars of a chunk."""
+    """All runs of digits of a chunk, with what stands for masked ones: stars, and `x` beside another."""
 
     def __init__(self, units: Units) -> None:
         """Find them."""
-        self.starts, self.ends = find_runs((units.flags & (DIGIT | STAR)) != 0)
+        digits = (units.flags & (DIGIT | STAR)) != 0
+        crosses = units.codes == ord("x")
+        pairs = np.flatnonzero(crosses[1:] & crosses[:-1])
+        digits[pairs] = digits[pairs + 1] = True
+        self.marks = np.flatnonzero((units.flags & STAR) != 0)
+        if len(pairs):
+            self.marks = np.unique(np.concatenate((self.marks, pairs)))
+        self.starts, self.ends = find_runs(digits)
         self.lengths = self.ends - self.starts
 
 
-def number_places(units: Units, runs: Runs, spoken_for: Hits) -> Places:
-    """The places of a chunk that a detector must see.
-
-    Args:
-        units: the chunk.
-        runs: its runs of digits.
-        spoken_for: the words that speak for any number.
-    """
+def number_places(units: Units, runs: Runs) -> Places:
+    """The places of a chunk whose `runs` of digits are given."""
     starts, ends, lengths = runs.starts, runs.ends, runs.lengths
     if not len(starts):
         return Places(starts=starts, ends=ends, digits=starts, clean=starts.astype(bool))
@@ -102,14 +103,19 @@ def number_places(units: Units, runs: Runs, spoken_for: Hits) -> Places:
     heads, tails, digits = heads[enough], tails[enough], digits[enough]
     first, last = starts[heads], ends[tails - 1]
     single = tails - heads == 1
-    marked = holds(np.flatnonzero((units.flags & STAR) != 0), first, last) | holds(
-        np.flatnonzero(units.codes == ord("+")), first - 2, last
-    )
+    crossed = single & ends_in_cross(units, first, last)
+    last, digits = last + crossed, digits + crossed
+    marked = holds(runs.marks, first, last) | holds(np.flatnonzero(units.codes == ord("+")), first - 2, last)
     clean = single & ~marked & ~touched(units, first, last, follower(starts, ends, tails))
-    kept = marked | (single & ~clean)
-    kept |= ~single & ~small_parts(lengths, heads, tails) & ~is_stamp(lengths, heads, tails)
-    kept[clean] = plausible(units, first[clean], last[clean], spoken_for)
-    return Places(starts=first, ends=last, digits=digits, clean=clean).only(kept)
+    kept = single & (clean | ~in_hash(units, first, last))
+    kept |= marked | ~(single | small_parts(lengths, heads, tails) | is_stamp(lengths, heads, tails))
+    return Places(starts=first, ends=last, digits=digits, clean=clean).only(np.flatnonzero(kept))
+
+
+def ends_in_cross(units: Units, first: Positions, last: Positions) -> Truths:
+    """Runs of seventeen digits behind which an `X` stands, the check character of an id, and no more."""
+    beyond = (at(units.flags, last + 1) & (LETTER | DIGIT | STAR)) == 0
+    return np.asarray((last - first == 17) & (at(units.codes, last) == ord("x")) & beyond)
 
 
 def clusters(units: Units, starts: Positions, ends: Positions) -> tuple[Positions, Positions]:
@@ -148,10 +154,25 @@ def touched(units: Units, first: Positions, last: Positions, following: tuple[Po
     odd |= ((behind[1] & DIGIT) != 0) & TRAILING[at(codes, last)]
     for step in range(GAP):
         odd |= OPENING[at(codes, last + step)]
+    odd |= (at(codes, last) == ord(" ")) & (at(codes, last + 1) == ord("e"))  # ` ext. 801`
     start, length = following
     gap = start - last
     line_end = (behind[0] | np.where(gap > 1, behind[1], 0) | np.where(gap > 2, behind[2], 0)) & LINE_END
     return np.asarray(odd | ((gap <= GAP) & (length <= EXTENSION) & (line_end == 0)))
+
+
+def in_hash(units: Units, first: Positions, last: Positions) -> Truths:
+    """Runs amid the hexadecimal digits of something longer, three of them letters: an IBAN of Andorra has two."""
+    found = np.zeros(len(first), dtype=bool)
+    beside = np.flatnonzero(((at(units.flags, first - 1) | at(units.flags, last)) & LETTER) != 0)
+    steps = np.arange(HASH)
+    before = np.logical_and.accumulate(HEXADECIMAL[at(units.codes, first[beside, None] - 1 - steps)], axis=1)
+    behind = np.logical_and.accumulate(HEXADECIMAL[at(units.codes, last[beside, None] + steps)], axis=1)
+    letters = before & ((at(units.flags, first[beside, None] - 1 - steps) & LETTER) != 0)
+    also = behind & ((at(units.flags, last[beside, None] + steps) & LETTER) != 0)
+    length = last[beside] - first[beside] + before.sum(axis=1) + behind.sum(axis=1)
+    found[beside] = (length >= HASH) & (letters.sum(axis=1) + also.sum(axis=1) >= HASH_LETTERS)
+    return found
 
 
 def small_parts(lengths: Positions, heads: Positions, tails: Positions) -> Truths:
@@ -160,7 +181,7 @@ def small_parts(lengths: Positions, heads: Positions, tails: Positions) -> Truth
     A number written digit by digit is none of them.
     """
     longest = cluster_longest(lengths, heads, tails)
-    return (longest <= GAP) & ~((longest == 1) & (tails - heads >= 11))
+    return np.asarray((longest <= GAP) & ~((longest == 1) & (tails - heads >= 11)))
 
 
 def cluster_longest(lengths: Positions, heads: Positions, tails: Positions) -> Positions:
@@ -180,29 +201,7 @@ def is_stamp(lengths: Positions, heads: Positions, tails: Positions) -> Truths:
     padded = np.concatenate((lengths, np.zeros(3, dtype=np.int64)))
     one, two, three, four = (padded[heads + i] for i in range(4))
     dated = (two == 2) & (((one == 4) & (three == 2)) | ((one == 2) & ((three == 4) | (three == 2))))
-    return dated & ((count == 3) | ((count == 4) & (four == 2)))
-
-
-def plausible(units: Units, first: Positions, last: Positions, spoken_for: Hits) -> Truths:
-    """Clean runs that may be something: by a word near them, or by what their digits say."""
-    lengths = last - first
-    lead = leading_digits(units, first)
-    kept = near_word(spoken_for, first, last)
-    kept |= (lengths == 11) & (((lead >= 130_000) & (lead < 200_000)) | (lead < 100_000))
-    kept |= (lengths == 10) & ((lead // 1000 == 400) | (lead // 1000 == 800))
-    kept |= (lengths == 12) & (lead < 100_000)
-    kept |= (lengths >= 13) & (lengths <= 15) & ((lead // 1000 == 861) | (lead < 10_000))
-    long = (lengths >= 13) & (lengths <= 19) & (lead >= 200_000)
-    if np.any(long):
-        passes = np.zeros(len(first), dtype=bool)
-        passes[long] = passes_luhn(units, first[long], last[long])
-        kept |= passes
-    ids = (lengths == 17) | (lengths == 18)
-    if np.any(ids):
-        born = np.zeros(len(first), dtype=bool)
-        born[ids] = has_birthday(units, first[ids])
-        kept |= born
-    return kept
+    return np.asarray(dated & ((count == 3) | ((count == 4) & (four == 2))))
 
 
 def near_word(words: Hits, first: Positions, last: Positions) -> Truths:
@@ -210,7 +209,7 @@ def near_word(words: Hits, first: Positions, last: Positions) -> Truths:
     if not len(words.starts):
         return np.zeros(len(first), dtype=bool)
     index = np.searchsorted(words.starts, first - BEFORE)
-    return np.append(words.starts, np.iinfo(np.int64).max)[index] < last + AFTER
+    return np.asarray(np.append(words.starts, np.iinfo(np.int64).max)[index] < last + AFTER)
 
 
 def digits_at(units: Units, where: Positions) -> Positions:
@@ -218,26 +217,10 @@ def digits_at(units: Units, where: Positions) -> Positions:
     return units.codes[np.minimum(where, len(units) - 1)].astype(np.int64) - ord("0")
 
 
-def leading_digits(units: Units, first: Positions) -> Positions:
-    """The first six digits as a number."""
-    number: Positions = digits_at(units, first[:, None] + np.arange(6)) @ POWERS
+def power_sum(digits: Positions) -> Positions:
+    """Rows of digits as numbers."""
+    number: Positions = digits @ 10 ** np.arange(digits.shape[1] - 1, -1, -1)
     return number
-
-
-def passes_luhn(units: Units, first: Positions, last: Positions) -> Truths:
-    """ISO/IEC 7812-1 annex B, for runs of up to 19 digits."""
-    back = np.arange(19)
-    where = last[:, None] - 1 - back
-    values = np.where(where >= first[:, None], digits_at(units, np.maximum(where, 0)), 0)
-    values[:, 1::2] = values[:, 1::2] * 2 - 9 * (values[:, 1::2] > 4)
-    return np.asarray(values.sum(axis=1) % 10 == 0)
-
-
-def has_birthday(units: Units, first: Positions) -> Truths:
-    """A year, month and day, roughly, at the seventh digit."""
-    values = digits_at(units, first[:, None] + np.arange(6, 14))
-    year, month, day = values[:, :4] @ POWERS[2:], values[:, 4:6] @ POWERS[4:], values[:, 6:] @ POWERS[4:]
-    return (year >= OLDEST) & (year < 2100) & (month >= 1) & (month <= 12) & (day >= 1) & (day <= 31)
 
 
 def dotted_places(units: Units, runs: Runs) -> list[tuple[int, int]]:

@@ -104,6 +104,7 @@ class NationalRecognizers:
             for cls in classes:
                 recognizer = cls()
                 self.recognizers.append((recognizer, Context(recognizer.context or recognizer.supported_entities)))
+        self.entities = {entity for recognizer, _ in self.recognizers for entity in recognizer.supported_entities}
 
     def find(self, text: str) -> Iterator[tuple[str, int, int, float]]:
         """Entity, start, end and score of each result in plain text."""

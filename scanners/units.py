@@ -28,7 +28,7 @@ HIDDEN: Final = 64
 ODD: Final = 128  # has another plain form
 
 BEYOND: Final = 0xFFFF
-JOINTS: Final = " -.()+/xX"
+JOINTS: Final = " \t|-.()+/xX"
 FOLDED: Final = {0x130: "i", 0x131: "i", 0x17F: "s", 0x212A: "k"}  # what Python's IGNORECASE takes for ASCII letters
 
 Codes = NDArray[np.uint8] | NDArray[np.uint16]

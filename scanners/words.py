@@ -7,6 +7,7 @@ characters are given as the bytes of `Units.codes`; a match that begins at an od
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import chain
 from typing import Final
 
 import numpy as np
@@ -72,11 +73,12 @@ class Automaton:
 
     def find(self, units: Units) -> Hits:
         """See `WordIndex.find`."""
-        found = self.search.find_matches_as_indexes(units.codes.view(np.uint8), overlapping=True)
+        found = self.search.find_matches_as_indexes(units.codes.data.cast("B"), overlapping=True)
         if not found:
             nothing = np.empty(0, dtype=np.int64)
             return Hits(nothing, nothing, nothing.astype(np.uint64))
-        which, starts, ends = np.array(found, dtype=np.int64).T
+        # Not np.array(found), which takes twice as long.
+        which, starts, ends = np.fromiter(chain.from_iterable(found), np.int64, 3 * len(found)).reshape(-1, 3).T
         if self.width == 2:
             even = (starts & 1) == 0
             which, starts, ends = which[even], starts[even] >> 1, ends[even] >> 1
@@ -91,4 +93,4 @@ def stand_alone(units: Units, starts: Positions, ends: Positions) -> NDArray[np.
     before, first, last, after = (flags[i] & (LETTER | UPPER) for i in (starts - 1, starts, ends - 1, ends))
     tied_before = ((before & LETTER) != 0) & ((first & LETTER) != 0) & ~((before == LETTER) & (first > LETTER))
     tied_after = ((after & LETTER) != 0) & ((last & LETTER) != 0) & ~((last == LETTER) & (after > LETTER))
-    return ~(tied_before | tied_after)
+    return np.asarray(~(tied_before | tied_after))

@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 
 from config.schema import DetectSettings
 from scanners.distinct import EXACT, Distinct
-from scanners.engine import Analyser, Analysis, Located, settle
+from scanners.engine import Analyser, Analysis
 from scanners.fingerprints import Fingerprints
 from scanners.levels import grade
 from scanners.records import Chunk, Place, Rows
+from scanners.spots import Located, Spots, settle
 from scanners.tally import Value
 
 KEY = b"a key of this run"
@@ -47,9 +48,14 @@ def test_of_overlapping_candidates_of_one_entity_the_best_stays() -> None:
     def at(start: int, end: int, score: float, entity: str = "A") -> Located:
         return Located(entity=entity, start=start, end=end, score=score)
 
-    assert settle([at(0, 9, 0.5), at(3, 12, 0.8), at(20, 25, 0.5)]) == [at(3, 12, 0.8), at(20, 25, 0.5)]
-    assert settle([at(0, 9, 0.5), at(0, 4, 0.5)]) == [at(0, 9, 0.5)]
-    assert settle([at(0, 9, 0.5), at(3, 12, 0.8, "B")]) == [at(0, 9, 0.5), at(3, 12, 0.8, "B")]
+    def settled(*found: Located) -> list[Located]:
+        return list(settle(Spots.of(["A", "B"], found)))
+
+    assert settled(at(20, 25, 0.5), at(0, 9, 0.5), at(3, 12, 0.8)) == [at(3, 12, 0.8), at(20, 25, 0.5)]
+    assert settled(at(0, 4, 0.5), at(0, 9, 0.5)) == [at(0, 9, 0.5)]
+    assert settled(at(3, 12, 0.8, "B"), at(0, 9, 0.5)) == [at(0, 9, 0.5), at(3, 12, 0.8, "B")]
+    assert settled(at(3, 12, 0.5), at(0, 9, 0.5)) == [at(0, 9, 0.5)]
+    assert settled() == []
 
 
 PLANTED = st.sampled_from(["13800001111", "110101199003074610", "4111111111111111", "ceshi@qq.com", "京A12345"])
