@@ -27,25 +27,40 @@ ENEMIES: Final = (
 )  # fmt: skip
 
 
-def compile_words(words: Iterable[str], *, overlapping: bool = False) -> re.Pattern[str]:
+def compile_words(words: Iterable[str]) -> re.Pattern[str]:
     """One pattern for all words; longest first, so that `order_sn` is no `order`.
 
-    The set of first characters in front spares trying sixty words at every position. An `overlapping` one matches
-    nothing but the place where a word begins, with the word as its group 1: no word hides behind another.
+    The set of first characters in front spares trying sixty words at every position.
     """
-    latin = sorted((w for w in words if w.isascii()), key=len, reverse=True)
-    other = sorted((w for w in words if not w.isascii()), key=len, reverse=True)
-    parts = []
-    if latin:
-        joined = "|".join(re.escape(word).replace(r"\ ", r"[ _\-]?") for word in latin)
-        parts.append(f"{LATIN_BEFORE}(?i:{joined}){LATIN_AFTER}")
-    parts += [re.escape(word) for word in other]
-    firsts = {word[0] for word in other} | {c for word in latin for c in (word[0].lower(), word[0].upper())}
-    first, alternatives = re.escape("".join(sorted(firsts))), "|".join(parts)
-    return re.compile(f"(?=[{first}])" + (f"(?=({alternatives}))" if overlapping else f"(?:{alternatives})"))
+    first, alternatives = alternate(words, longest_first=True)
+    return re.compile(f"{first}(?:{alternatives})")
 
 
-ENEMY_PATTERN: Final = compile_words(ENEMIES, overlapping=True)
+def compile_starts(words: Iterable[str], *, longest_first: bool) -> re.Pattern[str]:
+    """A pattern of the places where words begin, with the longest or the shortest that stands there as its group 1.
+
+    It consumes nothing, so that no word hides behind another.
+    """
+    first, alternatives = alternate(words, longest_first=longest_first)
+    return re.compile(f"{first}(?=({alternatives}))")
+
+
+def alternate(words: Iterable[str], *, longest_first: bool) -> tuple[str, str]:
+    """What a word may begin with, and all of them."""
+    ordered = sorted(words, key=len, reverse=longest_first)
+    latin = [re.escape(word).replace(r"\ ", r"[ _\-]?") for word in ordered if word.isascii()]
+    other = [word for word in ordered if not word.isascii()]
+    parts = [f"{LATIN_BEFORE}(?i:{'|'.join(latin)}){LATIN_AFTER}"] * bool(latin) + [re.escape(word) for word in other]
+    firsts = {word[0] for word in other} | {c for word in ordered if word.isascii() for c in folded(word[0])}
+    return f"(?=[{re.escape(''.join(sorted(firsts)))}])", "|".join(parts)
+
+
+def folded(letter: str) -> str:
+    """A letter in both cases."""
+    return letter.lower() + letter.upper()
+
+
+ENEMY_STARTS: Final = compile_starts(ENEMIES, longest_first=True)
 
 
 def line_before(text: str, start: int, width: int) -> int:
@@ -72,17 +87,18 @@ class Context:
         """Take the words that speak for an entity, in any language."""
         self.words = tuple(words)
         self.pattern = compile_words(self.words)
-        self.everywhere = compile_words(self.words, overlapping=True)
+        self.longest = compile_starts(self.words, longest_first=True)
+        self.shortest = compile_starts(self.words, longest_first=False)
 
     def weigh(self, text: str, start: int, end: int) -> int:
         """Look around `[start, end)` of `text`."""
         low = line_before(text, start, BEFORE)
-        friend = max((found.end(1) for found in self.everywhere.finditer(text, low, start)), default=-1)
+        friend = max((found.end(1) for found in self.longest.finditer(text, low, start)), default=-1)
         near = max(low, start - NEAR_ENEMY)
-        enemy = max((found.end(1) for found in ENEMY_PATTERN.finditer(text, near, start)), default=-1)
+        enemy = max((found.end(1) for found in ENEMY_STARTS.finditer(text, near, start)), default=-1)
         if friend >= 0 or enemy >= 0:
             return 1 if friend >= enemy else -1
         high = line_after(text, end, AFTER)
         # One character more is shown, so that the cut makes no whole word of the first letters of a longer one.
-        found = self.everywhere.finditer(text, end, min(len(text), high + 1))
+        found = self.shortest.finditer(text, end, min(len(text), high + 1))
         return 1 if any(word.end(1) <= high for word in found) else 0

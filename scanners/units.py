@@ -29,7 +29,6 @@ ODD: Final = 128  # has another plain form
 
 BEYOND: Final = 0xFFFF
 JOINTS: Final = " \t|-.()+/xX"
-FOLDED: Final = {0x130: "i", 0x131: "i", 0x17F: "s", 0x212A: "k"}  # what Python's IGNORECASE takes for ASCII letters
 
 Codes = NDArray[np.uint8] | NDArray[np.uint16]
 Flags = NDArray[np.uint8]
@@ -44,8 +43,6 @@ def make_tables() -> tuple[NDArray[np.uint16], NDArray[np.uint16], Flags]:
     lower = plain.copy()
     capital = (plain >= ord("A")) & (plain <= ord("Z"))
     lower[capital] += 32
-    for code, letter in FOLDED.items():
-        lower[code] = ord(letter)
     flags = np.zeros(0x10000, dtype=np.uint8)
     flags[(plain >= ord("0")) & (plain <= ord("9"))] |= DIGIT
     flags[plain == ord("*")] |= STAR

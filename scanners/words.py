@@ -38,8 +38,8 @@ class Hits:
 class WordIndex:
     """Finds words, each with a mask of up to 64 bits. Latin ones in any case.
 
-    `whole` words that begin or end with a Latin letter must stand alone there or at a camelCase joint, as in
-    `scanners.context`; `parts` are found anywhere.
+    `whole` ones of ASCII must stand alone or at a camelCase joint, as in `scanners.context`; `parts` are found
+    anywhere.
     """
 
     def __init__(self, *, whole: Mapping[str, int], parts: Mapping[str, int]) -> None:
@@ -50,9 +50,10 @@ class WordIndex:
                 for joint in JOINED if is_whole and " " in word else (" ",):
                     key = (word.lower().replace(" ", joint), is_whole)
                     known[key] = known.get(key, 0) | bits
-        narrow = [key for key in known if key[0].isascii()]
-        self.narrow = Automaton([(word.encode("ascii"), whole_, known[word, whole_]) for word, whole_ in narrow], 1)
-        self.wide = Automaton([(w.encode("utf-16-le"), whole_, bits) for (w, whole_), bits in known.items()], 2)
+        latin = [(word, is_whole, bits) for (word, is_whole), bits in known.items() if word.isascii()]
+        other = [(word, False, bits) for (word, _), bits in known.items() if not word.isascii()]
+        self.narrow = Automaton(latin, "ascii")
+        self.wide = Automaton(latin + other, "utf-16-le")
 
     def find(self, units: Units) -> Hits:
         """All words of a chunk, also those within or across others, by start."""
@@ -62,13 +63,15 @@ class WordIndex:
 class Automaton:
     """The words of one width of characters."""
 
-    def __init__(self, words: list[tuple[bytes, bool, int]], width: int) -> None:
-        """Take (bytes, whole, bits) of each word and the bytes a character."""
-        self.width = width
+    def __init__(self, words: list[tuple[str, bool, int]], encoding: str) -> None:
+        """Take (word, whole, bits) of each and how characters are written."""
+        self.width = len("a".encode(encoding))
         self.whole = np.array([whole for _, whole, _ in words], dtype=bool)
         self.masks = np.array([bits for _, _, bits in words], dtype=np.uint64)
         self.search = BytesAhoCorasick(
-            [word for word, _, _ in words], matchkind=MatchKind.Standard, implementation=Implementation.DFA
+            [word.encode(encoding) for word, _, _ in words],
+            matchkind=MatchKind.Standard,
+            implementation=Implementation.DFA,
         )
 
     def find(self, units: Units) -> Hits:
@@ -91,6 +94,6 @@ def stand_alone(units: Units, starts: Positions, ends: Positions) -> NDArray[np.
     """Whether each `[start, end)` is no part of a longer Latin word; `orderNo` is two."""
     flags = np.concatenate((units.flags, np.zeros(1, dtype=np.uint8)))  # the last is what stands beside the text
     before, first, last, after = (flags[i] & (LETTER | UPPER) for i in (starts - 1, starts, ends - 1, ends))
-    tied_before = ((before & LETTER) != 0) & ((first & LETTER) != 0) & ~((before == LETTER) & (first > LETTER))
-    tied_after = ((after & LETTER) != 0) & ((last & LETTER) != 0) & ~((last == LETTER) & (after > LETTER))
+    tied_before = ((before & LETTER) != 0) & ~((before == LETTER) & (first > LETTER))
+    tied_after = ((after & LETTER) != 0) & ~((last == LETTER) & (after > LETTER))
     return np.asarray(~(tied_before | tied_after))
