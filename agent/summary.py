@@ -77,14 +77,14 @@ def _worst(places: tuple[PlaceView, ...], text: Text, words: Words) -> Iterator[
             style=LEVEL_STYLES[place.level],
         )
         about = Styled(words.subject(place.subject, words.kind(place.kind)), style="bold")
-        about.append(f" · {words.amount(place.persons, place.values)}", style=LEVEL_STYLES[place.level])
+        about.append(f" · {words.holds(place)}", style=LEVEL_STYLES[place.level])
         about.append(f" · {words.entities(place.entities)}", style="")
         table.add_row(str(number), line)
         table.add_row("", about)
         for part in place.parts if len(place.parts) > 1 else ():
             label = words.subject(part.subject)
             name = f"{label} ({part.name})" if label else part.name
-            table.add_row("", Styled(f"- {name}: {words.amount(part.persons, part.values)}", style="dim"))
+            table.add_row("", Styled(f"- {name}: {words.holds(part)}", style="dim"))
     yield table
 
 

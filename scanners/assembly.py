@@ -46,6 +46,8 @@ def _item(found: Found, message: ItemMessage, suffix: str, keys: frozenset[int])
         size=found.identity.size if not suffix and found.identity else message.size,
         level=message.level,
         score=message.score,
+        about=message.about,
+        records=message.records,
         persons=message.persons,
         findings=tuple(finding.record() for finding in message.findings),
         identity=None if suffix else found.identity,

@@ -8,12 +8,14 @@ killed from outside.
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from config.schema import ItemKind
+from scanners.exports import recognise, with_platform
 from scanners.extract.api import Extractor, Member, Notes, Refused, Source, TableRows
 from scanners.records import Chunk, Finding, Reason, Rows, Status
 from scanners.wire import MAX_ITEMS
@@ -62,6 +64,8 @@ class ItemReport:
     reason: Reason = ""
     encoding: str | None = None
     size: int = 0
+    about: str = ""
+    records: int = 0
     findings: tuple[Finding, ...] = ()
     persons: int = 0
     person_keys: AbstractSet[int] = field(default=frozenset(), repr=False)
@@ -185,6 +189,7 @@ class _OneItem:
         self._notes = Notes(opened=reader._opened)
         self._tables: dict[str, tuple[int, _ItemAnalysis]] = {}
         self._some = False  # something was read
+        self._rows: dict[int, Counter[str]] = {}  # by analysis: rows of tables, by what they are
 
     def run(self, depth: int) -> Reason:
         """Read it, and report it and its tables; why it was not read whole, or ''."""
@@ -245,6 +250,9 @@ class _OneItem:
         return self._tables[name][1]
 
     def _feed(self, analysis: _ItemAnalysis, piece: Chunk | Rows) -> None:
+        if isinstance(piece, Rows):
+            about = with_platform(recognise(piece.columns), (piece.table, self._source.name))
+            self._rows.setdefault(id(analysis), Counter())[about] += len(piece.rows)
         try:
             analysis.feed(piece)
         except MemoryError:
@@ -259,6 +267,8 @@ class _OneItem:
                 result = analysis.finish()
             except Exception as error:  # noqa: BLE001  a defect in a detector costs its findings, not the run
                 failure = reason_for(_DetectorError() if not isinstance(error, MemoryError) else error)
+        rows = self._rows.get(id(analysis), Counter())
+        about = max((known for known in rows if known), key=lambda known: rows[known], default="")
         some = self._some or bool(part)
         status: Status = "read" if not failure else "partial" if some and result is not None else "unread"
         report = ItemReport(
@@ -269,6 +279,8 @@ class _OneItem:
             reason=failure,
             encoding=self._notes.encoding,
             size=0 if part else max(self._source.size, 0),
+            about=about,
+            records=rows[about] if about else 0,
             findings=result.findings if result else (),
             persons=result.persons if result else 0,
             person_keys=result.person_keys if result else frozenset(),

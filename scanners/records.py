@@ -107,6 +107,7 @@ class Finding:
 class Item:
     """One thing that was listed: a file, an archive member, a table. `path` is raw bytes as the system has it.
 
+    `about` says what its table is (an id of `scanners.exports`, or ''), `records` how many rows such tables have.
     `persons` estimates how many distinct persons are in it. `person_keys` tell them apart within this run only
     (8-byte keyed fingerprints under a key that is never stored) and are never written anywhere.
     """
@@ -119,6 +120,8 @@ class Item:
     size: int = 0
     level: int = 1
     score: float = 0.0
+    about: str = ""
+    records: int = 0
     persons: int = 0
     findings: tuple[Finding, ...] = ()
     identity: FileIdentity | None = None

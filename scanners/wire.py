@@ -106,6 +106,8 @@ class ItemMessage(_Message):
     size: _Count
     level: Annotated[int, Field(ge=1, le=4)]
     score: Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
+    about: Annotated[str, Field(pattern=r"\A[a-z_]{0,32}\z")] = ""
+    records: _Count = 0
     persons: _Count
     findings: tuple[FindingMessage, ...] = Field(max_length=10_000)
 

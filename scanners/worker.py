@@ -79,6 +79,8 @@ def frame(report: ItemReport) -> bytes:
         size=report.size,
         level=report.level,
         score=report.score,
+        about=report.about,
+        records=report.records,
         persons=report.persons,
         findings=tuple(
             FindingMessage(

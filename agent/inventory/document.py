@@ -36,6 +36,8 @@ def item_document(item: Item, container: bytes | None, persons: int, mask: Mask 
         "reason": item.reason,
         "level": item.level,
         "score": round(item.score, 1),
+        "about": item.about,
+        "records": item.records,
         "persons": persons,
         "findings": [finding_document(finding, mask) for finding in item.findings],
     }
@@ -52,6 +54,8 @@ def stored_document(item: StoredItem, mask: Mask | None = None) -> dict[str, Any
         "reason": item.reason,
         "level": item.level,
         "score": round(item.score, 1),
+        "about": item.about,
+        "records": item.records,
         "persons": item.persons,
         "state": item.state,
         "findings": [finding_document(finding, mask) for finding in item.findings],

@@ -40,7 +40,15 @@ def create_first(connection: Connection) -> None:
     Base.metadata.create_all(connection)
 
 
-MIGRATIONS: Final[tuple[Callable[[Connection], None], ...]] = (create_first,)
+def add_about(connection: Connection) -> None:
+    """Version 2: what a table is, and how many rows it has. A database made by this program has both already."""
+    known = {row[1] for row in connection.exec_driver_sql("PRAGMA table_info(items)")}
+    for column, kind in (("about", "VARCHAR NOT NULL DEFAULT ''"), ("records", "BIGINT NOT NULL DEFAULT 0")):
+        if column not in known:
+            connection.exec_driver_sql(f"ALTER TABLE items ADD COLUMN {column} {kind}")
+
+
+MIGRATIONS: Final[tuple[Callable[[Connection], None], ...]] = (create_first, add_about)
 """Step n brings version n to n + 1. Never change a step that was released; add one."""
 
 

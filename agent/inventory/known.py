@@ -46,5 +46,6 @@ def as_item(stored: StoredItem) -> Item:
     """A stored item as a scan would list it, without samples and keys."""
     return Item(
         path=stored.path, kind=stored.kind, status=stored.status, reason=stored.reason, encoding=stored.encoding,
-        size=stored.size, level=stored.level, score=stored.score, persons=stored.persons, findings=stored.findings,
+        size=stored.size, level=stored.level, score=stored.score, about=stored.about, records=stored.records,
+        persons=stored.persons, findings=stored.findings,
     )  # fmt: skip

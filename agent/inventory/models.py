@@ -68,6 +68,8 @@ class ItemRow(Base):
     mode: Mapped[int]
     level: Mapped[int]
     score: Mapped[float]
+    about: Mapped[str]
+    records: Mapped[int] = mapped_column(BigInteger)
     persons: Mapped[int]
     state: Mapped[str] = mapped_column(index=True)
     sealed_path: Mapped[bytes | None] = mapped_column(LargeBinary, index=True)

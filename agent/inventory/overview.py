@@ -15,26 +15,9 @@ from typing import Any, Final
 
 from agent.console import printable
 from agent.inventory.paths import file_of, unescape
+from agent.inventory.subjects import records_of, subject_of_item, unit_of
 from config.text import Text, load_packs
-
-SUBJECTS: Final[tuple[tuple[str, re.Pattern[str]], ...]] = tuple(
-    (subject, re.compile(pattern, re.IGNORECASE))
-    for subject, pattern in (
-        ("staff", "员工|职员|工资|考勤|staff|employee|payroll|clerk|(^|_)admins?(_|$)|sys_user"),
-        ("suppliers", "供应商|供货|supplier|vendor"),
-        ("reservations", "预订|预约|订座|订位|reserv|booking|appoint"),
-        ("cards", "储值|充值|余额|recharge|balance|stored.?value"),
-        ("members", "会员|member|vip|fans|粉丝"),
-        ("addresses", "收货|地址|address_?book|delivery|shipping"),
-        ("invoices", "发票|小票|收据|receipt|invoice"),
-        ("orders", "订单|外卖|order|trade|takeaway|takeout"),
-        ("customers", "顾客|客户|客人|customer|client|consumer|buyer"),
-        ("contacts", "通讯录|联系人|contact"),
-        ("accounts", "用户|账号|(^|_)users?(_|$)|account"),
-        ("logs", r"日志|\.log(\.|$)|(^|_)logs?(_|$)"),
-    )
-)
-"""What a table, sheet or file is about, by its name; the first that fits."""
+from scanners.levels import PACKS, load_levels, own_grade
 
 SHOWN_PARTS: Final = 3
 
@@ -45,6 +28,7 @@ class Part:
 
     name: str
     subject: str
+    records: int
     persons: int
     values: int
 
@@ -59,6 +43,7 @@ class PlaceView:
     subject: str
     level: int
     score: float
+    records: int
     persons: int
     values: int
     entities: tuple[str, ...]
@@ -86,6 +71,15 @@ class UnreadView:
 
 
 @dataclass(frozen=True, kw_only=True)
+class StandardView:
+    """What one standard calls the gravest of it: `names` by language. `verified`: its clauses were read here."""
+
+    title: str
+    names: Mapping[str, str]
+    verified: bool
+
+
+@dataclass(frozen=True, kw_only=True)
 class Overview:
     """Everything that the summary and the page show."""
 
@@ -98,6 +92,7 @@ class Overview:
     unread: tuple[UnreadView, ...]
     not_read: int
     roots: tuple[str, ...]
+    standards: tuple[StandardView, ...]
 
     @property
     def sensitive(self) -> int:
@@ -134,7 +129,23 @@ def overview(document: Mapping[str, Any], mask: Callable[[str], str]) -> Overvie
         unread=unread,
         not_read=sum(group.count for group in unread),
         roots=tuple(mask(printable(root)) for root in document["roots"]),
+        standards=tuple(_standards(document)),
     )
+
+
+def _standards(document: Mapping[str, Any]) -> Iterable[StandardView]:
+    """Each item by itself, as the standards weigh what lies together; the highest of all."""
+    for name in PACKS:
+        pack = load_levels(name)
+        order = list(pack.names)
+        grades = [
+            own_grade({finding["entity"] for finding in item["findings"]}, item["persons"], name)
+            for item in document["items"]
+            if item["findings"]
+        ]
+        if grades:
+            highest = max(grades, key=order.index)
+            yield StandardView(title=pack.title, names=pack.names[highest], verified=pack.verified)
 
 
 def _place(
@@ -144,13 +155,15 @@ def _place(
     everything = items if top is None else [top, *items]
     fullest = max(items, key=lambda item: (item["persons"], _values([item])))
     shown = mask(printable(real))
+    subject = subject_of_item(fullest, (*_names(fullest), real.rsplit("/", 1)[-1]))
     return PlaceView(
         path=shown,
         is_plain=shown == real,
         kind=(top or items[0])["kind"],
-        subject=_subject(fullest, real),
+        subject=subject,
         level=max(item["level"] for item in everything),
         score=max(item["score"] for item in everything),
+        records=records_of(fullest, subject),
         persons=max(item["persons"] for item in everything),
         values=_values(items),
         entities=tuple(entity for entity, _count in _entities(items).most_common()),
@@ -171,21 +184,20 @@ def _parts(items: list[Mapping[str, Any]], mask: Callable[[str], str]) -> tuple[
             if name:
                 alone = item["persons"] if len(tables) == 1 else max(finding["distinct"] for finding in findings)
                 shown = mask(printable(unescape(name.encode("utf-8", "replace")).decode("utf-8", "replace")))
-                values = sum(finding["count"] for finding in findings)
-                parts[name] = Part(name=shown, subject=subject_of(name), persons=alone, values=values)
+                part = {**item, "findings": findings} if len(tables) == 1 else {"findings": findings}
+                subject = subject_of_item(part, (table, name))
+                parts[name] = Part(
+                    name=shown, subject=subject, records=records_of(part, subject), persons=alone,
+                    values=sum(finding["count"] for finding in findings),
+                )  # fmt: skip
     ordered = sorted(parts.values(), key=lambda part: (-part.persons, -part.values, part.name))
     return tuple(ordered[:SHOWN_PARTS])
 
 
-def _subject(item: Mapping[str, Any], path: str) -> str:
-    names = [finding["place"]["table"] or "" for finding in item["findings"]]
-    names += re.split(r"[!#]", item["path"])[1:]
-    return next((subject for name in (*names, path.rsplit("/", 1)[-1]) if (subject := subject_of(name))), "")
-
-
-def subject_of(name: str) -> str:
-    """What a table, sheet or file of this name is about: a key of the texts `scan.place_…`, or ''."""
-    return next((subject for subject, pattern in SUBJECTS if pattern.search(name)), "")
+def _names(item: Mapping[str, Any]) -> list[str]:
+    """Of its tables, then of the members and tables in its path, the innermost first."""
+    tables = dict.fromkeys(finding["place"]["table"] or "" for finding in item["findings"])
+    return [*tables, *reversed(re.split(r"[!#]", item["path"])[1:])]
 
 
 def _levels(places: Iterable[PlaceView]) -> Iterable[LevelView]:
@@ -253,6 +265,17 @@ class Words:
     def subject(self, subject: str, otherwise: str = "") -> str:
         """What a table is about."""
         return self.text(f"scan.place_{subject}") if subject else otherwise
+
+    def holds(self, view: PlaceView | Part) -> str:
+        """How much of it, in what one counts there: 1,204 单, 986 人."""
+        unit = unit_of(view.subject)
+        if unit == "guests" and view.persons:
+            return self.text("scan.count_guests", count=f"{view.persons:,}")
+        if not view.records:
+            return self.amount(view.persons, view.values)
+        counted = self.text(f"scan.count_{unit}", count=f"{view.records:,}")
+        people = [self.amount(view.persons, 0)] if view.persons else []
+        return self.text("scan.joiner").join([counted, *people])
 
     def amount(self, persons: int, values: int) -> str:
         """How many people, or values where nobody can be told apart."""

@@ -139,8 +139,9 @@ class Recording:
                 "size": item.identity.size if item.identity else item.size,
                 "mtime_ns": identity.mtime_ns if identity else 0,
                 "uid": identity.uid if identity else 0, "mode": identity.mode if identity else 0,
-                "level": item.level, "score": item.score, "persons": item.persons, "state": "plain",
-                "sealed_path": None, "recipe": self._recipe, "first_run": self.run, "last_run": self.run,
+                "level": item.level, "score": item.score, "about": item.about, "records": item.records,
+                "persons": item.persons, "state": "plain", "sealed_path": None, "recipe": self._recipe,
+                "first_run": self.run, "last_run": self.run,
             }, item  # fmt: skip
 
     def _mark_gone(self, session: Session) -> None:

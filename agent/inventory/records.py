@@ -36,6 +36,8 @@ class StoredItem:
     mode: int
     level: int
     score: float
+    about: str
+    records: int
     persons: int
     state: State
     sealed_path: bytes | None

@@ -18,9 +18,10 @@ def to_item(row: ItemRow, findings: Iterable[FindingRow]) -> StoredItem:
     return StoredItem(
         id=row.id, path=row.path, container=row.container, key=row.key, kind=cast("ItemKind", row.kind),
         status=cast("Status", row.status), reason=cast("Reason", row.reason), encoding=row.encoding, size=row.size,
-        mtime_ns=row.mtime_ns, uid=row.uid, mode=row.mode, level=row.level, score=row.score, persons=row.persons,
-        state=cast("State", row.state), sealed_path=row.sealed_path, recipe=row.recipe, first_run=row.first_run,
-        last_run=row.last_run, findings=tuple(to_finding(finding) for finding in findings),
+        mtime_ns=row.mtime_ns, uid=row.uid, mode=row.mode, level=row.level, score=row.score, about=row.about,
+        records=row.records, persons=row.persons, state=cast("State", row.state), sealed_path=row.sealed_path,
+        recipe=row.recipe, first_run=row.first_run, last_run=row.last_run,
+        findings=tuple(to_finding(finding) for finding in findings),
     )  # fmt: skip
 
 

@@ -8,11 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.inventory.document import item_document
-from agent.inventory.overview import SUBJECTS
 from agent.inventory.paths import escape, file_of, shown_path, unescape
 from agent.inventory.records import State
+from agent.inventory.subjects import SUBJECTS, unit_of
 from config.schema import ItemKind
 from config.text import load_packs
+from scanners.exports import abouts
 from scanners.records import Finding, Item, Reason, Status
 
 REPORT = (Path(__file__).parents[2] / "docs" / "scan-report.md").read_text(encoding="utf-8")
@@ -45,7 +46,9 @@ def test_every_kind_reason_level_state_and_subject_has_words():
         assert {f"scan.reason_{reason}", f"scan.advice_{reason}"} <= set(packs)
     assert {f"scan.kind_{kind}" for kind in get_args(ItemKind)} <= set(packs)
     assert {f"scan.level_{level}" for level in (1, 2, 3, 4)} <= set(packs)
-    assert {f"scan.place_{subject}" for subject, _pattern in SUBJECTS} <= set(packs)
+    subjects = {subject for subject, _pattern in SUBJECTS} | abouts()
+    assert {f"scan.place_{subject}" for subject in subjects} <= set(packs)
+    assert {f"scan.count_{unit_of(subject)}" for subject in subjects} - {"scan.count_people"} <= set(packs)
     assert {f"inventory.state_{state}" for state in get_args(State)} <= set(packs)
 
 

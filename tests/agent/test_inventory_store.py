@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -465,6 +466,23 @@ def test_a_migration_that_fails_leaves_the_version_it_found(tmp_path):
     assert connection.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS),)
     assert not connection.execute("SELECT 1 FROM sqlite_master WHERE name='half'").fetchall()
     connection.close()
+
+
+def test_an_inventory_of_the_first_version_gets_the_columns_that_came_later(tmp_path):
+    path = tmp_path / "inventory.db"
+    Inventory(path).close()
+    old = sqlite3.connect(path)
+    old.execute("ALTER TABLE items DROP COLUMN about")
+    old.execute("ALTER TABLE items DROP COLUMN records")
+    old.execute("PRAGMA user_version=1")
+    old.commit()
+    old.close()
+    inventory = Inventory(path)
+    item = file_item("/srv/orders.xlsx", findings=[PHONES])
+    inventory.record_run([replace(item, about="meituan_orders", records=1204)], roots=[b"/srv"], at=NOW)
+    (stored,) = inventory.items()
+    assert (stored.about, stored.records) == ("meituan_orders", 1204)
+    inventory.close()
 
 
 def test_a_full_disk_is_told_by_the_databases_name_and_nothing_of_what_was_written(inventory):

@@ -9,8 +9,9 @@ from html.parser import HTMLParser
 
 import pytest
 
-from agent.inventory.overview import overview, subject_of
+from agent.inventory.overview import Words, overview
 from agent.inventory.page import check_target, render_page, write_page
+from agent.inventory.subjects import subject_of
 from config.errors import ClocheError, RefusedError
 from config.text import Text
 from scanners.masking import mask_text
@@ -239,10 +240,50 @@ def test_places_are_files_and_the_worst_comes_first():
 
 @pytest.mark.parametrize(
     ("name", "subject"),
-    [("会员名单", "members"), ("t_order", "orders"), ("sys_user", "staff"), ("预订.xlsx", "reservations"), ("x", "")],
-)
+    [
+        ("会员名单", "members"), ("t_order", "orders"), ("sys_user", "staff"), ("预订.xlsx", "reservations"),
+        ("会员订单", "orders"), ("member_order", "orders"), ("user_address", "addresses"), ("员工花名册", "staff"),
+        ("border", ""), ("供应商联系表.xlsx", "suppliers"), ("微信账单.csv", "wechat_bill"), ("x", ""),
+    ],
+)  # fmt: skip
 def test_tables_are_called_what_people_call_them(name, subject):
     assert subject_of(name) == subject
+
+
+def place_of(path, *, column="手机", table=None, whose="unknown", **facts):
+    finding = {
+        "entity": "PHONE_NUMBER", "count": 1204, "distinct": 986, "confidence": 1.0, "samples": [], "subject": whose,
+        "place": {"table": table, "column": column, "member": None, "page": None, "line": 2},
+    }  # fmt: skip
+    facts = {"findings": [finding], "persons": 986} | facts
+    (place,) = overview(made_up(item(path, **facts)), mask_text).places
+    words = Words(Text("zh-CN"))
+    return f"{words.subject(place.subject)}，{words.holds(place)}"
+
+
+@pytest.mark.parametrize(
+    ("path", "facts", "shown"),
+    [
+        ("/srv/a.xlsx", {"about": "douyin_orders", "records": 1250}, "抖音订单导出，1,250 单、986 人"),
+        ("/srv/美团订单导出.xlsx", {"about": "orders", "records": 1300}, "美团订单导出，1,300 单、986 人"),
+        ("/srv/美团外卖.csv", {}, "美团订单导出，1,204 单、986 人"),
+        ("/srv/导出.csv", {"about": "members", "records": 23418, "persons": 23418}, "会员名单，23,418 人"),
+        ("/srv/导出.csv", {"table": "员工花名册"}, "员工花名册，986 人"),
+        ("/srv/预订.xlsx", {}, "预订名单，986 位"),
+        ("/srv/发票.xlsx", {"about": "invoices", "records": 80, "persons": 0}, "发票抬头和收据，80 条"),
+        ("/srv/x.csv", {"whose": "staff"}, "员工花名册，986 人"),
+        ("/srv/微信.csv", {"about": "wechat_bill", "records": 7, "persons": 0}, "微信支付账单，7 条"),
+    ],
+)
+def test_what_is_in_a_place_is_told_in_the_store_s_words_and_counted_as_people_count_it(path, facts, shown):
+    assert place_of(path, **facts) == shown
+
+
+def test_the_page_says_what_each_standard_calls_it_and_that_nobody_checked_the_clauses():
+    html = render_page(document := made_up(item("/srv/a.csv")), overview(document, mask_text), Text("zh-CN"))
+    assert "GB/T 45574-2025" in html
+    assert "JR/T 0197-2020" in html
+    assert html.count("条文尚未核对") == 4
 
 
 def test_the_page_is_private_and_replaces_a_regular_file_only(tmp_path):
