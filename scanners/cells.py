@@ -7,6 +7,7 @@ them is odd enough to be looked at by itself. Lone surrogates are kept as `surro
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from copy import copy
 from typing import Final, Protocol, overload
 
 import numpy as np
@@ -24,11 +25,12 @@ Places = NDArray[np.int64]
 class Buffer:
     """Bytes with room at both ends, so that a window may begin before a cell and end behind it."""
 
-    __slots__ = ("array", "size")
+    __slots__ = ("_data", "array", "size")
 
     def __init__(self, data: bytes) -> None:
         """Copy `data`."""
-        self.array: Bytes = np.frombuffer(bytes(HEADER) + data + bytes(_TAIL), np.uint8)
+        self._data = bytes(HEADER) + data + bytes(_TAIL)
+        self.array: Bytes = np.frombuffer(self._data, np.uint8)
         self.size = len(data)
 
     @property
@@ -42,9 +44,13 @@ class Buffer:
         view: NDArray[np.void] = np.ndarray((count,), f"V{width}", self.array, strides=(1,))
         return view[starts].view(np.uint8).reshape(-1, width)
 
-    def text(self, start: int, end: int) -> str:
+    def raw(self, start: int, end: int) -> bytes:
         """A piece of it."""
-        return self.array[HEADER + start : HEADER + end].tobytes().decode("utf-8", "surrogatepass")
+        return self._data[HEADER + start : HEADER + end]
+
+    def text(self, start: int, end: int) -> str:
+        """A piece of it as text."""
+        return self._data[HEADER + start : HEADER + end].decode("utf-8", "surrogatepass")
 
 
 class Cells:
@@ -80,7 +86,7 @@ class Cells:
 
     def raw(self, row: int) -> bytes:
         """One of them, in UTF-8."""
-        return self.buffer.array[HEADER + self.starts[row] : HEADER + self.ends[row]].tobytes()
+        return self.buffer.raw(int(self.starts[row]), int(self.ends[row]))
 
     def trimmed(self) -> Cells:
         """Without spaces and tabs at the ends."""
@@ -142,23 +148,44 @@ class ByteGrid(Sequence[tuple[str, ...]]):
     Args:
         buffer: what the cells lie in.
         starts, ends: of all cells, row by row.
-        widths: cells of each row.
-        width: of the table; shorter rows are filled with empty cells, longer ones cut.
+        widths: cells of each row. The table is as wide as the widest: shorter rows are filled with empty cells.
     """
 
-    def __init__(self, buffer: Buffer, starts: Places, ends: Places, widths: Places, width: int) -> None:
+    def __init__(self, buffer: Buffer, starts: Places, ends: Places, widths: Places) -> None:
         """Take the places as they are."""
         self.buffer = buffer
-        self.width = width
         self._starts = starts
         self._ends = ends
-        self._widths = widths
         self._firsts = np.cumsum(widths) - widths
+        self._fit(widths, int(widths.max(initial=0)))
+
+    def _fit(self, widths: Places, width: int) -> None:
+        self._widths = widths
+        self.width = width
         self._even = bool((widths >= width).all())
 
     def widened(self, width: int) -> ByteGrid:
-        """The same rows in a wider table."""
-        return ByteGrid(self.buffer, self._starts, self._ends, self._widths, width)
+        """The same rows in a table of that width; what is beyond it is left out."""
+        made = copy(self)
+        made._fit(self._widths, width)
+        return made
+
+    def replaced(self, rows: Places, cells: Sequence[Sequence[str]]) -> ByteGrid:
+        """The same grid, with other cells in some rows."""
+        flat = Cells.of([cell for row in cells for cell in row])
+        behind, start = len(self._starts), self.buffer.size
+        made = ByteGrid(
+            Buffer(self.buffer.raw(0, start) + flat.buffer.raw(0, flat.buffer.size)),
+            np.concatenate([self._starts, flat.starts + start]),
+            np.concatenate([self._ends, flat.ends + start]),
+            self._widths,
+        )
+        counts = np.fromiter(map(len, cells), np.int64, len(cells))
+        widths = self._widths.copy()
+        widths[rows] = counts
+        made._firsts[rows] = behind + np.cumsum(counts) - counts
+        made._fit(widths, int(widths.max(initial=0)))
+        return made
 
     def beyond(self, width: int) -> Iterator[list[str]]:
         """Cells behind the first `width` of each row that has more."""

@@ -190,7 +190,7 @@ def cut(text: str, delimiter: str) -> ByteGrid | None:
     if empty.any():
         kept = np.repeat(~empty, widths)
         starts, ends, widths = starts[kept], ends[kept], widths[~empty]
-    return ByteGrid(buffer, starts, ends, widths, int(widths.max(initial=0)))
+    return ByteGrid(buffer, starts, ends, widths)
 
 
 def _sample(source: Source) -> str | None:

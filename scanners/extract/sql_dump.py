@@ -9,12 +9,14 @@ itself, and so is a statement that does not parse.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from config.schema import ItemKind
-from scanners.extract.api import BATCH_ROWS, Notes, Piece, Source, TableRows
+from scanners.cells import ByteGrid
+from scanners.extract.api import BATCH_CHARACTERS, BATCH_ROWS, Notes, Piece, Source, TableRows
 from scanners.extract.charset import detect
+from scanners.extract.sql_tuples import cut_copy, cut_tuples
 from scanners.extract.sql_values import (
     MYSQL,
     QUALIFIED,
@@ -26,7 +28,7 @@ from scanners.extract.sql_values import (
     unquote_name,
     unquote_text,
 )
-from scanners.extract.tables import number_columns
+from scanners.extract.tables import fill, number_columns
 from scanners.extract.text import chunks, read_text
 from scanners.records import Place, Rows
 
@@ -61,7 +63,8 @@ _TOKEN: Final = {
 _AFTER: Final = re.compile(r"\s*(,?)\s*")
 _COPY_ESCAPE: Final = re.compile(r"\\(.)")
 _COPY_LETTERS: Final = {"n": "\n", "t": "\t", "r": "\r", "b": "", "f": "", "v": ""}
-_BATCH: Final = 262_144  # characters
+_LEAST, _MOST = 1 << 13, 1 << 20
+_ALONE: Final = 64
 
 
 def guess_dialect(head: str) -> Dialect:
@@ -111,12 +114,21 @@ class _Batch:
         if not self.rows:
             return
         width = max(len(self.columns), *map(len, self.rows))
-        columns = number_columns(self.columns, width)
-        first = self.counts.get(self.table.name, 0) + 1
-        self.counts[self.table.name] = first + len(self.rows) - 1
-        yield TableRows(rows=_rows_of(self.table, columns, self.rows, first))
+        yield self._piece([tuple(row) if len(row) == width else fill(row, width) for row in self.rows], width)
         self.rows = []
         self.characters = 0
+
+    def _piece(self, rows: Sequence[tuple[str, ...]], width: int) -> Piece:
+        columns = number_columns(self.columns, width)
+        first = self.counts.get(self.table.name, 0) + 1
+        self.counts[self.table.name] = first + len(rows) - 1
+        return TableRows(rows=_rows_of(self.table, columns, rows, first))
+
+    def add_many(self, grid: ByteGrid) -> Iterator[Piece]:
+        """A piece of its own."""
+        yield from self.flush()
+        width = max(len(self.columns), grid.width)
+        yield self._piece(grid.widened(width), width)
 
     def switch(self, table: Table, columns: tuple[str, ...]) -> Iterator[Piece]:
         """Go on with another table, or another list of columns."""
@@ -128,16 +140,15 @@ class _Batch:
         """One row more."""
         self.rows.append(row)
         self.characters += sum(map(len, row))
-        if len(self.rows) >= BATCH_ROWS or self.characters > _BATCH:
+        if len(self.rows) >= BATCH_ROWS or self.characters > BATCH_CHARACTERS:
             yield from self.flush()
 
 
-def _rows_of(table: Table, columns: tuple[str, ...], rows: list[list[str]], first: int) -> Rows:
-    width = len(columns)
+def _rows_of(table: Table, columns: tuple[str, ...], rows: Sequence[tuple[str, ...]], first: int) -> Rows:
     return Rows(
         table=table.name,
         columns=columns,
-        rows=tuple(tuple(row) if len(row) == width else (*row, *("",) * (width - len(row))) for row in rows),
+        rows=rows,
         first_line=first,
         comments=tuple(table.comments.get(name, "") for name in columns) if table.comments else (),
         place=Place(table=table.name),
@@ -154,6 +165,8 @@ class _Dump:
         self._at = 0
         self._line = 1
         self._ended = False
+        self._view = _MOST // 4  # characters that are cut at once
+        self._alone = 0  # tuples that are cut one by one before that is tried again
         self._tables: dict[str, Table] = {}
         self._batch = _Batch()
 
@@ -250,6 +263,13 @@ class _Dump:
         self._advance(match.end())
         wanted = 1 << 17
         while True:
+            if self._alone:
+                self._alone -= 1
+            elif (many := self._cut_many(match.group())) is not None:
+                yield from self._batch.add_many(many)
+                if not self._go_on():
+                    return
+                continue
             cut = cut_tuple(self._text, self._at, self._dialect)
             if cut.end == -1 and wanted < _ROW:
                 wanted *= 2
@@ -262,12 +282,39 @@ class _Dump:
             wanted = 1 << 17
             yield from self._batch.add(cut.cells)
             self._advance(cut.end)
-            self._ahead(4096)
-            after = _AFTER.match(self._text, self._at)
-            if after is None or not after.group(1):
+            if not self._go_on():
                 return
-            self._advance(after.end())
-            self._ahead(4096)
+
+    def _go_on(self) -> bool:
+        """Over the comma to the next tuple, if there is one."""
+        self._ahead(4096)
+        after = _AFTER.match(self._text, self._at)
+        if after is None or not after.group(1):
+            return False
+        self._advance(after.end())
+        self._ahead(4096)
+        return True
+
+    def _cut_many(self, start: str) -> ByteGrid | None:
+        """As many tuples as can be cut at once; where that fails, a smaller view is tried some tuples later."""
+        self._ahead(self._view)
+        cut = cut_tuples(self._text[self._at : self._at + self._view], self._dialect, start)
+        if cut is None:
+            self._view = max(self._view // 4, _LEAST)
+            self._alone = _ALONE
+            return None
+        whole = 2 * cut.length > self._view
+        self._view = min(2 * self._view, _MOST) if whole else max(self._view // 2, _LEAST)
+        self._advance(self._at + cut.length)
+        return cut.rows
+
+    def _lines_end(self) -> int:
+        """Behind the last whole line that is here, or before the one that ends the data."""
+        self._ahead(_MOST)
+        if self._text.startswith("\\.", self._at):
+            return self._at
+        end = self._text.rfind("\n", self._at, self._at + _MOST) + 1
+        return (self._text.find("\n\\.", self._at, end + 2) + 1) or end
 
     def _copy(self, match: re.Match[str]) -> Iterator[Piece]:
         name = unquote_name(match.group("table"))
@@ -277,6 +324,9 @@ class _Dump:
         yield from self._batch.switch(table, columns)
         self._advance(match.end())
         while True:
+            end = self._lines_end()
+            if end > self._at:
+                yield from self._batch.add_many(cut_copy(self._advance(end), _copy_cell))
             end = self._text.find("\n", self._at)
             if end < 0:
                 have = len(self._text) - self._at

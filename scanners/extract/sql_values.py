@@ -61,6 +61,8 @@ def unquote_name(name: str) -> str:
 
 def unquote_text(literal: str, dialect: Dialect) -> str:
     """The value of a string literal, prefix included."""
+    if literal[0] == "'" and "\\" not in literal:
+        return literal[1:-1].replace("''", "'")
     start = min((at for at in (literal.find("'"), literal.find('"')) if at >= 0), default=0)
     prefix, quote = literal[:start].lower(), literal[start : start + 1]
     body = literal[start + 1 : -1]

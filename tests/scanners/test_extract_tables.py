@@ -12,10 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openpyxl.comments import Comment
 
-from scanners.extract.api import BATCH_ROWS, Budget, Notes, Source
+from scanners.extract.api import Budget, Notes, Source
 from scanners.extract.delimited import cut
-from scanners.extract.sql_dump import SqlDumpExtractor
-from scanners.extract.sql_values import MYSQL, STANDARD, cut_tuple
+from scanners.extract.sql_dump import SqlDumpExtractor, _copy_cell
+from scanners.extract.sql_tuples import cut_copy, cut_tuples
+from scanners.extract.sql_values import MYSQL, STANDARD, Dialect, cut_tuple
 from scanners.extract.wal import apply_log, say_rollback_mode
 
 
@@ -129,7 +130,7 @@ def test_a_statement_longer_than_any_buffer_gives_every_row(read):
     seen = read("big.sql", b"INSERT INTO `t` (`id`,`tel`) VALUES " + rows.encode() + b";\n").of("t")
     assert len(seen.rows) == 60_000
     assert seen.rows[-1] == ("59999", "13000059999")
-    assert seen.tables[1].first_line == BATCH_ROWS + 1
+    assert seen.tables[1].first_line == len(seen.tables[0].rows) + 1
 
 
 @given(st.lists(st.text(alphabet="a'\\,()\";\n测", max_size=8), min_size=1, max_size=4), st.booleans())
@@ -278,3 +279,78 @@ def test_a_quote_that_is_never_closed_loses_nothing(read):
     seen = read("a.csv", ("编号,电话\n" + "\n".join(lines)).encode()).analyses[0]
     everything = seen.text + "\n".join(",".join(row) for row in seen.rows)
     assert all(f"138{n:08d}" in everything for n in range(0, 30_000, 7))
+
+
+LITERALS = (
+    "'张测试'", "''", "'it''s'", "'a\\\\'", "'b\\'c'", "NULL", "null", "12", "-1.5", "'a,(b);--c'", "'/* x */'",
+    "N'测'", "CAST('x' AS CHAR)", "'`\"#'", "DEFAULT", "''''", "'多\n行'", "1e5", "'x''),(''y'", "'\\\\\\'z'",
+    "(1)", "' '", "'NULL'", "0x1F", "TRUE",
+)  # fmt: skip
+
+
+def cut_one_by_one(text: str, dialect: Dialect) -> list[list[str]]:
+    rows, at = [], 0
+    while (alone := cut_tuple(text, at, dialect)).end > 0:
+        rows.append(alone.cells)
+        at = alone.end + 1
+    return rows
+
+
+@given(
+    st.lists(st.lists(st.sampled_from(LITERALS), min_size=1, max_size=4), min_size=1, max_size=8),
+    st.sampled_from([", ", ",", " ,\n"]),
+    st.booleans(),
+)
+def test_tuples_cut_at_once_are_those_cut_one_by_one(rows: list[list[str]], comma: str, backslash: bool) -> None:
+    dialect = MYSQL if backslash else STANDARD
+    if not backslash:
+        rows = [[cell for cell in row if "\\" not in cell] or ["1"] for row in rows]
+    start = "INSERT INTO `会员` VALUES "
+    text = ",".join("(" + comma.join(row) + ")" for row in rows)
+    expected = cut_one_by_one(text, dialect)
+    assert len(expected) == len(rows)
+    found = cut_tuples(text + ";\n-- it's\n", dialect, start)
+    assert found is not None
+    assert found.length == len(text)
+    assert [list(row) for row in found.rows] == [row + [""] * (found.rows.width - len(row)) for row in expected]
+    single = (";\n" + start).join("(" + comma.join(row) + ")" for row in rows)
+    again = cut_tuples(single + ";\n", dialect, start)
+    assert again is not None
+    assert again.length == len(single)
+    assert list(again.rows) == list(found.rows)
+
+
+def test_a_value_that_holds_a_statement_is_a_value() -> None:
+    start = "INSERT INTO t VALUES "
+    text = f"(1,'x');\n{start}(2,'a);\n{start}(3,b');\n"
+    found = cut_tuples(text, STANDARD, start)
+    assert found is not None
+    assert list(found.rows) == [("1", "x")]
+
+
+@pytest.mark.parametrize("text", ["(1,2", "1,2)", "(1,\"a'\"),(2,'x')", "(/* ' */1)", "((1)"])
+def test_tuples_that_cannot_be_cut_at_once_are_left(text: str) -> None:
+    assert cut_tuples(text, MYSQL, "INSERT INTO t VALUES ") is None
+
+
+COPIED = ("\\N", "", "张", "a\\tb", "\\\\N", "x\\N", "'\"", "\\\\.")
+
+
+@given(st.lists(st.lists(st.sampled_from(COPIED), min_size=2, max_size=3), min_size=1))
+def test_copied_lines_cut_at_once_are_those_cut_one_by_one(rows: list[list[str]]) -> None:
+    grid = cut_copy("".join("\t".join(row) + "\n" for row in rows), _copy_cell)
+    expected = [[_copy_cell(cell) for cell in row] for row in rows]
+    assert [list(row) for row in grid] == [row + [""] * (grid.width - len(row)) for row in expected]
+
+
+@pytest.mark.parametrize("rows", [1, 7, 3000])
+def test_a_long_dump_gives_every_row_in_order(read, rows: int) -> None:
+    quote = {0: "''", 1: "\\'"}
+    values = [f"({n},'138{n:08d}','第{n}行{quote.get(n % 97, '')}')" for n in range(12_000)]
+    start = "INSERT INTO `t` VALUES "
+    statements = [start + ",".join(values[low : low + rows]) + ";\n" for low in range(0, len(values), rows)]
+    head = "-- MySQL dump\nCREATE TABLE `t` (`id` int, `tel` text, `r` text);\n"
+    seen = read("a.sql", (head + "".join(statements)).encode()).of("t")
+    assert seen.rows == [(str(n), f"138{n:08d}", f"第{n}行" + ("'" if n % 97 < 2 else "")) for n in range(12_000)]
+    lines = [piece.first_line for piece in seen.tables]
+    assert lines == [1 + sum(len(piece.rows) for piece in seen.tables[:index]) for index in range(len(lines))]

@@ -192,7 +192,7 @@ def test_whose_data_it_is_stands_in_the_findings() -> None:
 def grid_of(rows: Sequence[tuple[str, ...]]) -> ByteGrid:
     cells = Cells.of([cell for row in rows for cell in row])
     widths = np.array([len(row) for row in rows])
-    return ByteGrid(cells.buffer, cells.starts, cells.ends, widths, int(widths.max()))
+    return ByteGrid(cells.buffer, cells.starts, cells.ends, widths)
 
 
 @pytest.mark.parametrize("grid", [grid_of, TextGrid])
@@ -208,4 +208,8 @@ def test_ragged_rows_are_filled_up() -> None:
     made = grid_of([("1",), ("2", "a", "b"), ("3", "c")])
     assert list(made) == [("1", "", ""), ("2", "a", "b"), ("3", "c", "")] == [*made[:]]
     assert made.widened(4)[1] == ("2", "a", "b", "")
+    assert list(made.widened(1)) == [("1",), ("2",), ("3",)]
+    other = made.replaced(np.array([0, 2]), [["测", "", "", "试"], []])
+    assert list(other) == [("测", "", "", "试"), ("2", "a", "b", ""), ("", "", "", "")]
+    assert [other.column(0).text(row) for row in range(3)] == ["测", "2", ""]
     assert [made.column(2).text(row) for row in range(3)] == ["", "b", ""]
