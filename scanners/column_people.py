@@ -89,6 +89,8 @@ def is_person(
         return 0.65 if seen.surely >= 0.6 or seen.chinese >= 0.8 else 0.0
     if grade == "name":
         return name_score(seen, context, company)
+    if grade == "unknown" and company and context.rows != "things" and seen.count >= 3 and seen.chinese >= 0.8:
+        return 0.65
     most = 0.85 if grade == "thing" or context.rows == "things" else 0.7
     return 0.6 if seen.surely >= most and seen.count >= (4 if grade == "thing" else 3) else 0.0
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Final
 
 from scanners.column_bare import bare_numbers, latin_names
@@ -18,7 +19,7 @@ from scanners.column_people import is_person
 from scanners.column_tables import TableContext
 from scanners.column_texts import is_address, is_mixed
 from scanners.column_values import HASH, are_a_counter, are_diverse, is_dummy, share, tidy
-from scanners.column_words import OTHER, PROSE
+from scanners.column_words import OTHER, PROSE, load_columns
 from scanners.detectors import DETECTORS, Detector
 from scanners.records import Subject
 from scanners.written import to_plain
@@ -29,6 +30,7 @@ CARD_NUMBER: Final = re.compile(r"(?:62[0-9]{14,17}|[45][0-9]{15})")
 ID_NUMBER: Final = re.compile(r"[1-9][0-9]{16}[0-9Xx]|[1-9][0-9]{14}|[1-9][0-9*]{4,16}[0-9*Xx]{1,3}")
 # Share of values that must agree, by how surely a name says it.
 NEEDED: Final = {"sure": 0.3, "maybe": 0.5, "inside": 0.6}
+FORMLESS: Final = 0.75  # an account or a foreign number may be anything: a column of mobiles called 微信 holds mobiles
 # Entities whose values are unmistakable by themselves, with the shape's score and the fewest values that takes.
 BY_VALUES: Final = {
     "EMAIL_ADDRESS": (0.5, 1), "CN_RESIDENT_ID": (0.85, 1), "CREDIT_CARD": (0.7, 3), "CARD_TRACK_DATA": (0.5, 1),
@@ -46,7 +48,13 @@ class Column:
     subject: Subject = "unknown"
 
 
-def decide(table: str, names: Sequence[str], comments: Sequence[str], samples: Sequence[Sequence[str]]) -> list[Column]:
+def decide(
+    table: str,
+    names: Sequence[str],
+    comments: Sequence[str],
+    samples: Sequence[Sequence[str]],
+    detectors: Sequence[Detector] = DETECTORS,
+) -> list[Column]:
     """One decision a column.
 
     Args:
@@ -54,12 +62,13 @@ def decide(table: str, names: Sequence[str], comments: Sequence[str], samples: S
         names: the columns' names; those of a table without a header say nothing.
         comments: the columns' comments where a schema gives them; may be shorter than `names`.
         samples: distinct non-empty values of each column, of which the first 60 count.
+        detectors: those of the settings may stand among them.
     """
     told = [read_name(name) for name in names]
     said = [read_comment(comments[i]) if i < len(comments) else Reading() for i in range(len(names))]
     values = [[tidy(to_plain(v[:2000]).text) for v in sample[:MOST_VALUES]] for sample in samples]
     context = TableContext(table, told, said)
-    decided = [judge(*column) for column in zip(told, said, values, strict=True)]
+    decided = [judge(*column, context, detectors) for column in zip(told, said, values, strict=True)]
     known = frozenset(column.entity for column in decided if column.entity)
     for index, column in enumerate(decided):
         score = is_person(told[index], said[index], values[index], context, known) if column.entity is None else 0.0
@@ -78,16 +87,20 @@ def decide(table: str, names: Sequence[str], comments: Sequence[str], samples: S
     ]
 
 
-def judge(name: Reading, comment: Reading, values: Sequence[str]) -> Column:
+def judge(
+    name: Reading, comment: Reading, values: Sequence[str], context: TableContext, detectors: Sequence[Detector]
+) -> Column:
     """One column by itself, people's names aside."""
     best = Column()
-    strengths = said_by_name(name, comment)
-    for detector in DETECTORS:
+    strengths = said_by_name(name, comment, detectors)
+    for detector in detectors:
         grade = strengths.get(detector.entity, "")
         score = named_score(detector, grade, values) if grade else 0.0
         score = score or valued_score(detector, name, comment, values)
         if score > best.score:
             best = Column(entity=detector.entity, score=score)
+    if best.entity == "LOCATION_COORDINATES" and context.rows == "things":
+        return Column()  # where a city or a shop lies
     if best.entity:
         return best
     if is_address(strengths.get("ADDRESS", ""), name, comment, values):
@@ -95,7 +108,7 @@ def judge(name: Reading, comment: Reading, values: Sequence[str]) -> Column:
     return Column(mixed=is_mixed(name, comment, values))
 
 
-def said_by_name(name: Reading, comment: Reading) -> dict[str, str]:
+def said_by_name(name: Reading, comment: Reading, detectors: Sequence[Detector]) -> dict[str, str]:
     """Entity → grade. A comment or a name that says something else weakens the other."""
     grades: dict[str, str] = {}
     for reading, other in ((comment, name), (name, comment)):
@@ -107,11 +120,18 @@ def said_by_name(name: Reading, comment: Reading) -> dict[str, str]:
         known = grades.get(reading.meaning)
         if known is None or NEEDED[grade] < NEEDED[known]:
             grades[reading.meaning] = grade
-    for detector in DETECTORS:  # entities that the pack of names does not know have their own short list
-        spelled = {"_".join(name.words), "_".join(comment.words)}
-        if spelled & set(detector.columns):
+    spelled = ["_" + "_".join(reading.words) for reading in (name, comment)]
+    for detector in detectors:  # entities that the pack of names does not know have their own short list
+        endings = tuple(f"_{word}" if word.isascii() else word for word in detector.columns)
+        if detector.entity not in known_entities() and any(one.endswith(endings) for one in spelled):
             grades.setdefault(detector.entity, "sure")
     return grades
+
+
+@cache
+def known_entities() -> frozenset[str]:
+    """Entities whose columns the pack of names knows."""
+    return frozenset(load_columns()["meanings"])
 
 
 def named_score(detector: Detector, grade: str, values: Sequence[str]) -> float:
@@ -120,7 +140,8 @@ def named_score(detector: Detector, grade: str, values: Sequence[str]) -> float:
         return 0.6
     support = share(values, lambda v: fits(detector, v, grade))
     if support >= NEEDED[grade]:
-        return min(0.95, 0.5 + 0.45 * support)
+        most = 0.95 if detector.entity in known_entities() else FORMLESS
+        return min(most, 0.5 + 0.45 * support)
     few_dummies = grade == "sure" and len(values) <= 5 and share(values, is_dummy) == 1
     return 0.5 if few_dummies else 0.0
 
@@ -137,7 +158,7 @@ def fits(detector: Detector, value: str, grade: str) -> bool:
         return shape >= 0.3 or CARD_NUMBER.fullmatch(value) is not None
     if entity == "CN_RESIDENT_ID":
         return shape >= 0.25 or (grade == "sure" and ID_NUMBER.fullmatch(value) is not None)
-    return shape >= (0.25 if grade == "sure" else 0.35)
+    return shape >= (0.2 if grade == "sure" else 0.35)
 
 
 def valued_score(detector: Detector, name: Reading, comment: Reading, values: Sequence[str]) -> float:
