@@ -15,7 +15,7 @@ from typing import Final, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from scanners.cell_values import CREDENTIALS_ARE_NOBODY, NAMES, NOTHING
+from scanners.cell_values import CREDENTIALS_ARE_NOBODY, NOTHING
 from scanners.cells import Buffer, Cells, Places
 from scanners.detectors import Detector
 from scanners.fingerprints import HEADER, Bytes, Fingerprints, Numbers
@@ -34,6 +34,7 @@ _UPPER: Final = np.frombuffer(bytes(range(256)).upper(), np.uint8)
 _PRINTABLE: Final = bytes(range(0x20, 0x7F))
 _DIGITS: Final = b"0123456789"
 _SMALL: Final = b"abcdefghijklmnopqrstuvwxyz"
+_LARGE: Final = _SMALL.upper()
 # Lead bytes of U+4000–9FFF and all continuation bytes: characters that have no other written form.
 _CHINESE: Final = bytes([*range(0x80, 0xC0), *range(0xE4, 0xEA)])
 _PLACEHOLDERS: Final = np.frombuffer(
@@ -46,29 +47,27 @@ Codes = NDArray[np.int8]
 
 @dataclass(frozen=True, kw_only=True)
 class Form:
-    """How cells of one entity are written plainly."""
+    """How cells of one entity are written plainly.
+
+    `plain` judges cells as they are written, `check` in their normal form: it may change them, and their codes.
+    """
 
     roles: Bytes
     change: Bytes
     check: Callable[[Bytes, Places, Codes], None] | None = None
+    plain: Callable[[Bytes, Places], NDArray[np.bool_]] | None = None
 
 
 @cache
 def form_of(entity: str) -> Form | None:
     """The form of an entity; None if only its detector knows."""
-    if entity in NAMES:
-        return Form(roles=_roles(kept=_PRINTABLE + _CHINESE, changed=_SMALL.upper(), dropped=b" "), change=_LOWER)
-    if entity == "CREDENTIAL":
-        return Form(roles=_roles(kept=_PRINTABLE + _CHINESE), change=_LOWER)
-    if entity in ("EMAIL_ADDRESS", "IP_ADDRESS"):
-        return Form(roles=_roles(kept=_PRINTABLE + _CHINESE, changed=_SMALL.upper()), change=_LOWER)
-    if entity == "PHONE_NUMBER":
-        return Form(roles=_roles(kept=_DIGITS, dropped=b" -.()+/"), change=_LOWER, check=_check_phones)
+    if entity in _FORMS:
+        return _FORMS[entity]
     detector = by_entity().get(entity)
     if detector is None or type(detector).normalise is not Detector.normalise:
         return None
-    other = bytes(set(_PRINTABLE) - set(_DIGITS + _SMALL + _SMALL.upper()))
-    roles = _roles(kept=_DIGITS + _SMALL.upper(), changed=_SMALL, dropped=other + _CHINESE)
+    other = bytes(set(_PRINTABLE) - set(_DIGITS + _SMALL + _LARGE))
+    roles = _roles(kept=_DIGITS + _LARGE, changed=_SMALL, dropped=other + _CHINESE)
     roles[ord("*")] |= _DROPPED
     return Form(roles=roles, change=_UPPER)
 
@@ -128,6 +127,8 @@ class _Group:
         self.codes = np.full(len(any_of), nature, np.int8)
         self.codes[any_of & _STAR != 0] = MASKED
         self.codes[any_of & _ODD != 0] = UNKNOWN
+        if self.form.plain is not None:
+            self.codes[~self.form.plain(self.blocks, self.lengths)] = UNKNOWN
         self._drop_placeholders()
         if (any_of & _DROPPED).any():
             self._squeeze(np.flatnonzero((any_of & _DROPPED != 0) & (self.codes >= 0)))
@@ -178,3 +179,36 @@ def _check_phones(blocks: Bytes, lengths: Places, codes: Codes) -> None:
     masked = (codes == MASKED) & (lengths >= 5)
     codes[service & (codes == PERSONAL)] = ORGANISATION
     codes[judged & ~(mobile | landline | service | masked)] = UNKNOWN
+
+
+def _plain_dates(blocks: Bytes, lengths: Places) -> NDArray[np.bool_]:
+    """`19900101`, `1990-01-01` and `1990-01-01 00:00:00`."""
+
+    letters = blocks[:, HEADER:]
+    between = (letters != 0) & ((letters < 0x30) | (letters > 0x39))
+    count = between.sum(axis=1)
+
+    def parted(*places: int) -> NDArray[np.bool_]:
+        if letters.shape[1] <= places[-1]:
+            return np.zeros(len(blocks), np.bool_)
+        there: NDArray[np.bool_] = between[:, list(places)].all(axis=1)
+        return there & (count == len(places))
+
+    bare = (lengths == 8) & (count == 0)
+    day = (lengths == 10) & parted(4, 7)
+    moment = (lengths == 19) & parted(4, 7, 10, 13, 16)
+    return bare | day | moment
+
+
+_WORDS: Final = Form(roles=_roles(kept=_PRINTABLE + _CHINESE, changed=_LARGE, dropped=b" "), change=_LOWER)
+_FORMS: Final[dict[str, Form]] = {
+    "PERSON": _WORDS,
+    "ADDRESS": _WORDS,
+    "CREDENTIAL": Form(roles=_roles(kept=_PRINTABLE + _CHINESE), change=_LOWER),
+    "EMAIL_ADDRESS": Form(roles=_roles(kept=_DIGITS + _SMALL + b"@._%+-", changed=_LARGE), change=_LOWER),
+    "IP_ADDRESS": Form(roles=_roles(kept=_DIGITS + _SMALL + b".:", changed=_LARGE), change=_LOWER),
+    "WECHAT_ID": Form(roles=_roles(kept=_DIGITS + _SMALL + b"_-", changed=_LARGE), change=_LOWER),
+    "CN_LICENSE_PLATE": Form(roles=_roles(kept=_DIGITS + _LARGE + _CHINESE, changed=_SMALL), change=_UPPER),
+    "PHONE_NUMBER": Form(roles=_roles(kept=_DIGITS, dropped=b" -.()+/"), change=_LOWER, check=_check_phones),
+    "DATE_OF_BIRTH": Form(roles=_roles(kept=_DIGITS, dropped=b"-/.: "), change=_LOWER, plain=_plain_dates),
+}
