@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from typing import Any, Final
@@ -21,7 +21,7 @@ NUMBERED: Final = (
     "[ ,]?)"
 )
 PLATE_BEGINS: Final = re.compile("[京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼][A-Z][·]?[0-9A-Z]{5}")
-REACHED: Final = re.compile(r"1[3-9][0-9][ \-]?[0-9]{4}|@|[0-9]{15}")
+REACHED: Final = re.compile(r"1[3-9][0-9][ \-]?[0-9]{4}|@|[0-9]{15}|(?<![A-Za-z0-9])[A-Z][0-9]{8}(?![0-9])")
 RULED_ADDRESS: Final = re.compile(
     "(?:[\u4e00-\u9fff]{2,3}(?:省|自治区))?(?:[\u4e00-\u9fff]{2,4}[市州])?(?:[\u4e00-\u9fff]{1,5}[区县旗市])?(?:[\u4e00-\u9fff]{1,5}(?:街道|[镇乡]))?"
     "[\u4e00-\u9fff]{1,6}(?:路|街|大道|道|巷|弄|胡同|村|小区)" + NUMBERED + "{1,6}(?:[0-9]{2,4}室?)?"
@@ -36,6 +36,10 @@ class Named:
     start: int
     end: int
     score: float
+
+    def shift(self, by: int) -> Named:
+        """The same, in a text that begins `by` characters earlier."""
+        return replace(self, start=self.start + by, end=self.end + by)
 
 
 def split_characters(text: str) -> str:
@@ -62,10 +66,13 @@ class NameRules:
         pack = load_pack()
         self.surnames = frozenset(split_characters(pack["surnames"]))
         self.compounds = frozenset(pack["compound_surnames"])
-        self.veto = frozenset(pack["veto"])
+        self.history = frozenset(pack["history"])
+        self.veto = frozenset(pack["veto"]) | self.history
         self.not_names = frozenset(pack["not_names"])
         self.veto_after = re.compile(any_of(pack["veto_after"]))
         surname = f"(?:{any_of(pack['compound_surnames'])}|[{split_characters(pack['surnames'])}])"
+        self.surname = surname
+        self.followers = re.compile(any_of(pack["followers"]))
         ends = f"(?={any_of(pack['followers'])}|[^\u4e00-\u9fff]|$)"
         self.titled = re.compile(
             f"{surname}(?:{any_of(pack['titles'][:12])}|(?:{any_of(pack['titles'][12:])})(?!{CJK}))"
@@ -76,6 +83,7 @@ class NameRules:
             f"(?<!{CJK})({surname}{CJK}{{1,2}})(?<![的了在是])"
             f"[ ,/:|\\t;(\"']{{0,2}}(?=(?:1[3-9][0-9]|\\+86|[0-9]{{6}}))"
         )
+        self.labelled = re.compile(f"(?:{any_of(pack['labels'])})[是为: \"'/=(]{{0,3}}({surname}{CJK}{{1,2}}?){ends}")
         self.then = re.compile(f"[0-9Xx][ ,/:|;]{{0,2}}({surname}{CJK}{{1,2}}?)(?=的|[ ,/:|;]|$)")
         self.alone = re.compile(f"(?<!{CJK})({surname}{CJK}{{1,2}})(?<![的了在是])(?!{CJK})")
         self.card_of = re.compile(
@@ -84,31 +92,50 @@ class NameRules:
 
     def has_surname(self, name: str) -> bool:
         """The name begins with a Chinese surname and is as long as such names are."""
-        return (name[:2] in self.compounds and 3 <= len(name) <= 4) or (
+        long_enough = (name[:2] in self.compounds and 3 <= len(name) <= 4) or (
             name[:1] in self.surnames and 2 <= len(name) <= 3
         )
+        return long_enough and all("\u4e00" <= character <= "\u9fff" for character in name)
+
+    def joined(self, name: str) -> int:
+        """1 if the name only begins behind its first character: `和李测` is `李测` and a word before it."""
+        return int(len(name) == 3 and name[0] == "和" and name[1] in self.surnames)
 
     def vetoed(self, line: str, start: int, end: int) -> bool:
         """A brand, a dish, a place: by itself or by what follows."""
         name = line[start:end]
-        if name in self.not_names or name[:2] in self.not_names or PLATE_BEGINS.match(line, end - 1):
+        if name in self.not_names or name[:2] in self.not_names:
+            return True
+        if PLATE_BEGINS.match(line, start) or PLATE_BEGINS.match(line, end - 1):
             return True
         longer = (name, line[start : end + 1], line[start : end + 2])
         return any(word in self.veto for word in longer) or bool(self.veto_after.match(line, end))
 
-    def find(self, line: str) -> Iterator[Named]:
-        """Names by rules alone."""
+    def sure(self, line: str) -> Iterator[Named]:
+        """Names that need no model: behind a label, or just before a number that belongs to a person."""
+        for pattern in (self.labelled, self.beside):
+            for found in pattern.finditer(line):
+                start, end = found.span(1)
+                start += self.joined(line[start:end])
+                if not self.vetoed(line, start, end) and self.has_surname(line[start:end]):
+                    yield Named(entity="PERSON", start=start, end=end, score=0.85)
+
+    def find(self, line: str, *, reached: bool | None = None) -> Iterator[Named]:
+        """Names by rules alone, for a line of a store's data; `reached` says that a number of a person stands there."""
         for pattern, score in ((self.cued, 0.85), (self.beside, 0.85), (self.then, 0.55), (self.card_of, 0.6)):
             for found in pattern.finditer(line):
                 start, end = found.span(1)
-                if end - start == 3 and line[start] == "和" and line[start + 1] in self.surnames:
-                    start += 1
+                start += self.joined(line[start:end])
                 if not self.vetoed(line, start, end) and self.has_surname(line[start:end]):
                     yield Named(entity="PERSON", start=start, end=end, score=score)
-        if REACHED.search(line):
+        if REACHED.search(line) if reached is None else reached:
             for found in self.alone.finditer(line):
                 if not self.vetoed(line, *found.span(1)):
                     yield Named(entity="PERSON", start=found.start(), end=found.end(), score=0.5)
+        yield from self.find_apart(line)
+
+    def find_apart(self, line: str) -> Iterator[Named]:
+        """Names that are written as only names are: with a title, or with a star in them."""
         for found in self.titled.finditer(line):
             if not self.vetoed(line, *found.span()):
                 yield Named(entity="PERSON", start=found.start(), end=found.end(), score=0.55)

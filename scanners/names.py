@@ -1,138 +1,129 @@
-"""Names of people and addresses in running text: a tagger and rules together, each checking the other.
+"""Names of people and addresses in running text: rules answer what they are sure of, two networks and evidence the rest.
 
-The tagger (`scanners.tagger`) proposes; surnames, cue words, titles and vetoes (`scanners.name_rules`) judge, and
-add what it misses (`阎磊138…`, `张先生`, `李*四`). It reads about 30 thousand characters a second a core, so
-the engine asks for lines where names can be, and answers for lines seen before come from a bounded memory. Names in
-Latin letters are found by the names of columns alone.
+A line goes through three doors. Rules find the names behind a label or before a number, and the addresses whose both
+ends are beyond doubt. What is left is folded: digits become zeros and the names already found one and the same made-up
+name, so that the lines of one template are one line. Only a folded line that was not seen lately is read by the tagger
+(`scanners.tagger`, about 30 thousand characters a second); `scanners.name_evidence` then weighs what it proposes.
+Names in Latin letters are found by the names of columns, and in running text only where the tagger knows them.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from scanners.name_rules import NUMBERED, RULED_ADDRESS, Named, NameRules, settle
-from scanners.tagger import Tagger, Word, find_weights
+from scanners.address_rules import AddressRules
+from scanners.name_evidence import PROPOSED, Evidence
+from scanners.name_places import split_pieces
+from scanners.name_rules import REACHED, Named, NameRules, settle
+from scanners.sentence_addresses import find_addresses
+
+if TYPE_CHECKING:
+    from scanners.tagger import Tagged, Tagger
 
 REMEMBERED: Final = 20_000
-LONGEST: Final = 256
-TAIL: Final = re.compile(NUMBERED + "*(?:[0-9]{2,4}(?![0-9])室?)?")
-STREET: Final = re.compile(
-    "路|街|大道|道|巷|弄|胡同|村|小区|大厦|广场|花园|园|苑|公寓|大楼|栋|幢|室|单元|镇|乡|城|中心|府|里"
-)
-HOUSE: Final = re.compile(NUMBERED + "|[0-9]{1,5}(?:号|-[0-9])")
-LEADS: Final = re.compile("^(?:居住地|所在地|地址|住址|住在|地|址|在|到)(?=[\u4e00-\u9fff]{2})")
-DISTRICT: Final = re.compile("省|市|区|县|镇|乡|州|旗")
+READABLE: Final = re.compile("[\u4e00-\u9fff]{2}|[A-Za-z]{3}")
+ZEROS: Final = str.maketrans("123456789", "000000000")
+STAND_IN: Final = {2: "李明", 3: "李小明", 4: "欧阳小明"}
+MASK: Final = "\ufffc"  # stands for a character of an address that the rules have found: no word of any text
+BEST: Final = 0.84  # just below the rules that are sure
 
 
 class NameFinder:
-    """Finds PERSON and ADDRESS in lines of plain text. The model is loaded at the first line."""
+    """Finds PERSON and ADDRESS in lines of plain text. The model is loaded at the first line that needs it."""
 
     def __init__(self) -> None:
         """Compile the rules."""
         self.rules = NameRules()
+        self.evidence = Evidence(self.rules)
+        self.address_rules = AddressRules()
         self.tagger: Tagger | None = None
-        self.seen: OrderedDict[str, tuple[Named, ...]] = OrderedDict()
+        self.seen: OrderedDict[tuple[str, bool], tuple[Named, ...]] = OrderedDict()
 
     def find(self, lines: Sequence[str]) -> list[tuple[Named, ...]]:
-        """What is in each line, sorted by start; no two of one entity overlap.
-
-        Raises:
-            ClocheError: the weights are not installed.
-        """
-        new = list(dict.fromkeys(line for line in lines if line not in self.seen))
-        if new:
-            if self.tagger is None:
-                self.tagger = Tagger(find_weights())
-            pieces = [(line, low) for line in new for low in range(0, len(line), LONGEST)]
-            tagged = self.tagger.tag([line[low : low + LONGEST] for line, low in pieces])
-            words: dict[str, list[Word]] = {line: [] for line in new}
-            for (line, low), found in zip(pieces, tagged, strict=True):
-                words[line] += [Word(start=w.start + low, end=w.end + low, tag=w.tag) for w in found]
-            for line in new:
-                self.seen[line] = tuple(self.judge(line, words[line]))
-        answers = [self.seen[line] for line in lines]
+        """What is in each line, sorted by start; no two of one entity overlap, and no person stands in an address."""
+        pieces = [(index, low, high) for index, line in enumerate(lines) for low, high in split_pieces(line)]
+        texts = [lines[index][low:high] for index, low, high in pieces]
+        sure = [self.be_sure(text) for text in texts]
+        keys = [fold(text, known) for text, known in zip(texts, sure, strict=True)]
+        new = [key for key in dict.fromkeys(keys) if key not in self.seen]
+        for key, tagged in zip(new, self.tag([folded for folded, _ in new]), strict=True):
+            self.seen[key] = tuple(self.judge(key[0], tagged, reached=key[1]))
+        answers: list[tuple[Named, ...]] = [()] * len(lines)
+        for (index, low, _), known, key in zip(pieces, sure, keys, strict=True):
+            self.seen.move_to_end(key)
+            found = merge(known, self.seen[key])
+            answers[index] += tuple(named.shift(low) for named in found) if low else found
         while len(self.seen) > REMEMBERED:
             self.seen.popitem(last=False)
         return answers
 
-    def judge(self, line: str, words: Sequence[Word]) -> list[Named]:
-        """Addresses first; then people who are no part of one."""
-        addresses = settle(list(self.addresses(line, words)))
-        people = [*self.people(line, words), *self.rules.find(line)]
+    def be_sure(self, line: str) -> list[Named]:
+        """What the rules are sure of."""
+        if self.address_rules.is_delivery_line(line):
+            return [Named(entity="ADDRESS", start=0, end=len(line.rstrip()), score=0.8)]
+        found = [
+            Named(entity="ADDRESS", start=start, end=end, score=0.85)
+            for start, end in self.address_rules.certain(line)
+        ]
+        return settle([*self.rules.sure(line), *found])
+
+    def tag(self, lines: Sequence[str]) -> list[Tagged]:
+        """What the tagger says of each line; of those without two letters of a kind it is not asked."""
+        from scanners.tagger import Tagged, Tagger  # numpy and the weights: 40 MB that a line without names spares
+
+        readable = [index for index, line in enumerate(lines) if READABLE.search(line)]
+        results = [Tagged()] * len(lines)
+        if readable:
+            if self.tagger is None:
+                self.tagger = Tagger()
+            for index, tagged in zip(readable, self.tagger.tag([lines[i] for i in readable]), strict=True):
+                results[index] = tagged
+        return results
+
+    def judge(self, line: str, tagged: Tagged, *, reached: bool) -> list[Named]:
+        """Addresses first; then people who are no part of one. `reached`: a number of a person stands in the line."""
+        addresses = settle(list(find_addresses(line, tagged.words)))
+        people = [*self.people(line, tagged, reached=reached), *self.ruled(line, reached=reached)]
         clear = settle([p for p in people if not any(a.start < p.end and p.start < a.end for a in addresses)])
         return sorted([*addresses, *clear], key=lambda named: named.start)
 
-    def people(self, line: str, words: Sequence[Word]) -> Iterator[Named]:
-        """The tagger's people, judged."""
-        for word in words:
-            if word.tag not in ("PER", "nr"):
-                continue
-            text = line[word.start : word.end]
-            inner = re.search("[\u4e00-\u9fff·]{1,12}", text)
-            if not inner:
-                continue
-            start, name = word.start + inner.start(), inner.group()
-            end = start + len(name)
-            if self.rules.vetoed(line, start, end) or len(name) < 2:
-                continue
-            if self.rules.has_surname(name):
-                yield Named(entity="PERSON", start=start, end=end, score=0.8)
-            elif len(name) <= 8:
-                yield Named(entity="PERSON", start=start, end=end, score=0.55 if "·" in name or len(name) > 3 else 0.45)
+    def people(self, line: str, tagged: Tagged, *, reached: bool) -> Iterator[Named]:
+        """Places with more evidence for a person than against."""
+        proposed = [(w.start, w.end) for w in tagged.people if tagged.likely(w.start, w.end) >= PROPOSED]
+        for start, end in self.evidence.candidates(line, proposed):
+            odds = self.evidence.weigh(line, start, end, tagged.likely(start, end), reached=reached)
+            if odds >= 0:
+                yield Named(entity="PERSON", start=start, end=end, score=min(BEST, 1 / (1 + math.exp(-odds))))
 
-    def addresses(self, line: str, words: Sequence[Word]) -> Iterator[Named]:
-        """Runs of places with a street, a building or a house in them."""
-        index = 0
-        while index < len(words):
-            if words[index].tag not in ("LOC", "ns"):
-                index += 1
-                continue
-            start, end = words[index].start, words[index].end
-            index += 1
-            while index < len(words) and joins(line, end, words, index):
-                end = words[index].end
-                index += 1
-            tail = TAIL.match(line, end)
-            end = max(end, tail.end() if tail else end)
-            while index < len(words) and words[index].start < end:
-                index += 1
-            text = line[start:end].rstrip(" ,;:.-、")
-            bare = LEADS.sub("", text.lstrip(" ,;:.-、()"))
-            start += len(text) - len(bare)
-            text = bare
-            score = judge_address(text)
-            if score:
-                yield Named(entity="ADDRESS", start=start, end=start + len(text), score=score)
-        for found in RULED_ADDRESS.finditer(line):
-            if DISTRICT.search(found.group()) and not re.search("[住到在是址地]", found.group()):
-                yield Named(entity="ADDRESS", start=found.start(), end=found.end(), score=0.55)
+    def ruled(self, line: str, *, reached: bool) -> Iterator[Named]:
+        """Names by rules: all of them beside a number of a person, else what is written as only a name is."""
+        if reached:
+            yield from self.rules.find(line, reached=True)
+            return
+        for named in self.rules.find_apart(line):
+            if self.evidence.customer.search(line) or not self.evidence.is_bare(line, named.start, named.end):
+                yield named
 
 
-def joins(line: str, end: int, words: Sequence[Word], index: int) -> bool:
-    """The next word goes on with the address."""
-    word = words[index]
-    if word.start > end + 1:
-        return False
-    text = line[word.start : word.end]
-    if word.tag in ("LOC", "ns"):
-        return not re.match("[,;:.]", text)
-    if re.search("[,;:.!?]", text):
-        return False
-    if re.fullmatch(
-        r"[0-9A-Za-z\-#]{1,6}(?:号|弄|栋|幢|座|楼|层|室|单元|组|门)?|号楼?|弄|栋|幢|座|楼|层|室|单元|组", text
-    ):
-        return len(text) < 6 or not text.isdigit()
-    follows = line[word.end : word.end + 8]
-    return word.tag in ("n", "nz", "ORG", "nt", "s", "f") and bool(HOUSE.match(follows)) and len(text) <= 10
+def fold(line: str, known: Sequence[Named]) -> tuple[str, bool]:
+    """The line as a template, the same for all lines that differ in digits and in what the rules have found; and
+    whether a person can be reached by a number in it, which the zeros hide."""
+    parts, done = [], 0
+    for named in known:
+        length = named.end - named.start
+        parts += [line[done : named.start], MASK * length if named.entity == "ADDRESS" else STAND_IN[length]]
+        done = named.end
+    parts.append(line[done:])
+    return "".join(parts).translate(ZEROS), bool(REACHED.search(line))
 
 
-def judge_address(text: str) -> float:
-    """0 for the name of a town alone: `我在北京` is no address."""
-    if len(text) < 5 or not STREET.search(text):
-        return 0.0
-    if HOUSE.search(text):
-        return 0.8
-    return 0.55 if len(text) >= 7 else 0.4
+def merge(known: Sequence[Named], found: Sequence[Named]) -> tuple[Named, ...]:
+    """Both, by start; what the rules are sure of wins."""
+    if not known:
+        return tuple(found)
+    free = [n for n in found if not any(k.start < n.end and n.start < k.end for k in known)]
+    return tuple(sorted([*known, *free], key=lambda named: named.start))
