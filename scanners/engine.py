@@ -18,7 +18,7 @@ from scanners.detectors import DETECTORS
 from scanners.fingerprints import Fingerprints
 from scanners.levels import load_levels
 from scanners.masking import by_entity, mask_value
-from scanners.prefilter import NamePlaces
+from scanners.name_places import NamePlaces
 from scanners.records import Chunk, Finding, Place, Rows, Span
 from scanners.search import Search
 from scanners.spots import Located, Spots, settle
