@@ -13,7 +13,7 @@ from itertools import pairwise
 from typing import Any, Final, Literal
 
 from scanners.column_names import LONGEST_NAME, Reading
-from scanners.column_words import OTHER, PROSE, load_columns, vocabulary
+from scanners.column_words import OTHER, load_columns, vocabulary
 from scanners.records import Subject
 
 RowKind = Literal["people", "addresses", "things", "unknown"]
@@ -66,8 +66,8 @@ class TableContext:
                 return "people"
             if both & known.things:
                 return "things"
-            if any(known.heads.get(one, ("",))[0] in (OTHER, PROSE) for one in both):
-                return "unknown"
+            if any(known.heads.get(one, ("",))[0] == OTHER for one in both):
+                return "unknown" if both & known.whose["customer"] else "things"  # an order is somebody's
         return "unknown"
 
     def whose_table(self) -> Subject:
@@ -84,7 +84,21 @@ class TableContext:
             return told
         counts: dict[Subject, int] = {who: self.neighbours(who) for who in ("customer", "staff", "supplier")}
         best = max(counts, key=lambda who: counts[who])
-        return best if counts[best] else "unknown"
+        backstage = bool(self.words) and self.words[0] in self.pack["tables"]["backstage"].split()
+        return best if counts[best] else "staff" if backstage else "unknown"
+
+    @property
+    def is_log(self) -> bool:
+        """Rows were written by a program: an address in them is where a computer was."""
+        pack = self.pack["tables"]
+        chinese = pack["logs_chinese"].split()
+        return bool({*pack["logs"].split()} & {*self.words}) or any(c in w for c in chinese for w in self.words)
+
+    @property
+    def names_banks(self) -> bool:
+        """A neighbour is a bank's name: an account number beside it is a bank's."""
+        words = {word for reading in (*self.names, *self.comments) for word in reading.words}
+        return "bank" in words or any("银行" in word or "开户" in word for word in words)
 
     def whose(self, words: Sequence[str]) -> Subject | None:
         """By words of a table's name, the last that tells first; `mail_account` tells as a whole."""

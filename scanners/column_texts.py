@@ -13,14 +13,17 @@ from scanners.column_values import (
     are_a_counter,
     is_dummy,
     is_region,
+    is_surely_address,
     looks_like_address,
     share,
 )
 from scanners.column_words import OTHER, PROSE
 
 
-def is_address(grade: str, name: Reading, comment: Reading, values: Sequence[str]) -> bool:
+def is_address(grade: str, name: Reading, comment: Reading, values: Sequence[str], *, is_log: bool = False) -> bool:
     """The name says so and the values do not speak against it, or the values say so."""
+    if grade == "sure" and is_log:
+        grade = "maybe"
     shaped = share(values, lambda v: looks_like_address(v) and not is_region(v))
     if grade:
         if not values or (grade == "sure" and len(values) <= 5 and share(values, is_dummy) == 1):
@@ -29,6 +32,7 @@ def is_address(grade: str, name: Reading, comment: Reading, values: Sequence[str
         return against < 0.5 and (grade == "sure" or shaped >= (0.5 if grade == "maybe" else 0.3))
     if OTHER in {name.meaning, comment.meaning}:
         return False
+    shaped = share(values, lambda v: is_surely_address(v) and not is_region(v))
     numbered = share(values, lambda v: re.search("[0-9]", v))
     return len(values) >= 3 and shaped >= 0.8 and numbered > 0.7 and share(values, lambda v: len(v) < 60) > 0.9
 

@@ -23,6 +23,10 @@ LATIN_STREET: Final = re.compile(
     r"|p\.? ?o\.? box|suite|apt)\b.{0,200}",
     re.IGNORECASE,
 )
+STREET_WORD: Final = re.compile(
+    r"\b(?:street|st|avenue|ave|road|rd|lane|ln|drive|dr|boulevard|blvd|way|loop|place|parkway|rua|rue|via|calle"
+    r"|strasse)\b|(?:str\.|straße)", re.IGNORECASE,
+)  # fmt: skip
 CHINESE_STREET: Final = re.compile("[路街道巷弄村区镇县市州园苑楼栋幢座厦场号室层湾城府期省院里庭居]")
 REGION: Final = re.compile("(?:[\u4e00-\u9fff]{2,7}?(?:省|市|区|县|自治区|州|镇|街道|乡|旗)[ /,\\-]?){1,4}")
 CONTACT: Final = re.compile(r"[0-9]{7}|@[A-Za-z0-9]|[0-9]{3}[ -][0-9]{4}|先生|女士|小姐")
@@ -127,6 +131,11 @@ def looks_like_address(value: str) -> bool:
     if len(value) >= 8 and LATIN_STREET.fullmatch(value):
         return True
     return bool(RULED_ADDRESS.search(value)) or (len(value) >= 5 and len(CHINESE_STREET.findall(value)) >= 2)
+
+
+def is_surely_address(value: str) -> bool:
+    """The same without what begins with a number and goes on in letters: `24 - 12 oz bottles`."""
+    return looks_like_address(value) and not (value.isascii() and not STREET_WORD.search(value))
 
 
 def is_region(value: str) -> bool:

@@ -93,6 +93,8 @@ def judge(
     """One column by itself, people's names aside."""
     best = Column()
     strengths = said_by_name(name, comment, detectors)
+    if strengths.get("CREDIT_CARD") == "maybe" and context.names_banks and "card" not in name.words:
+        strengths["CREDIT_CARD"] = "sure"
     for detector in detectors:
         grade = strengths.get(detector.entity, "")
         score = named_score(detector, grade, values) if grade else 0.0
@@ -103,7 +105,7 @@ def judge(
         return Column()  # where a city or a shop lies
     if best.entity:
         return best
-    if is_address(strengths.get("ADDRESS", ""), name, comment, values):
+    if is_address(strengths.get("ADDRESS", ""), name, comment, values, is_log=context.is_log):
         return Column(entity="ADDRESS", score=0.5 if values and share(values, is_dummy) == 1 else 0.8)
     return Column(mixed=is_mixed(name, comment, values))
 
@@ -140,7 +142,10 @@ def named_score(detector: Detector, grade: str, values: Sequence[str]) -> float:
         return 0.6
     support = share(values, lambda v: fits(detector, v, grade))
     if support >= NEEDED[grade]:
-        most = 0.95 if detector.entity in known_entities() else FORMLESS
+        known = detector.entity in known_entities()
+        if detector.entity == "CREDIT_CARD":  # an account's number has no form
+            known = share(values, lambda v: detector.shape(v) >= 0.2) >= 0.5
+        most = 0.95 if known else FORMLESS
         return min(most, 0.5 + 0.45 * support)
     few_dummies = grade == "sure" and len(values) <= 5 and share(values, is_dummy) == 1
     return 0.5 if few_dummies else 0.0
