@@ -60,6 +60,7 @@ class Analyser:
             UsageError: `settings.countries` names a country that Presidio has no recognizer for.
         """
         self.threshold = settings.threshold
+        self.levels = settings.levels
         self.fingerprints = Fingerprints(run_key)
         self.finder: NameFinder | None = None
         if names:
@@ -83,7 +84,7 @@ class Analyser:
         Raises:
             ClocheError: names are asked for and the weights are not installed.
         """
-        load_levels()
+        load_levels(self.levels)
         decide("", ["name"], [], [["warm"]])
         mask_value("PERSON", "warm")
         if self.finder is not None:
@@ -179,7 +180,7 @@ class ItemAnalysis:
         """All findings of the item; the object is used up."""
         self.tables.finish()
         persons, keys = self.tally.persons()
-        level, score = self.tally.grade(persons)
+        level, score = self.tally.grade(persons, self.analyser.levels)
         return Analysis(findings=self.tally.findings(), persons=persons, person_keys=keys, level=level, score=score)
 
 

@@ -9,6 +9,7 @@ from typing import Final
 
 import numpy as np
 
+from config.schema import LevelPack
 from scanners.distinct import Distinct, Fingerprinted
 from scanners.fingerprints import Fingerprints, Numbers
 from scanners.levels import grade
@@ -183,6 +184,6 @@ class Tally:
         ]  # fmt: skip
         return tuple(sorted(found, key=lambda f: (f.place.table or "", f.place.page or 0, -f.count, f.entity)))
 
-    def grade(self, persons: int) -> tuple[int, float]:
-        """Level and score."""
-        return grade(self.personal, persons)
+    def grade(self, persons: int, levels: LevelPack) -> tuple[int, float]:
+        """Level and score, by the pack `levels`."""
+        return grade(self.personal, persons, levels)

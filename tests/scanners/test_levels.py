@@ -6,7 +6,9 @@ import pytest
 
 from config.schema import DetectSettings, LevelPack
 from scanners.detectors import DETECTORS
+from scanners.engine import Analyser
 from scanners.levels import PACKS, grade, load_levels, own_grade
+from scanners.records import Chunk
 
 DESIGN = (
     "PERSON PHONE_NUMBER EMAIL_ADDRESS ADDRESS CREDIT_CARD CARD_TRACK_DATA IBAN_CODE IP_ADDRESS DATE_OF_BIRTH "
@@ -85,3 +87,12 @@ def test_a_pack_that_uses_a_grade_it_does_not_define_is_refused(monkeypatch: pyt
     monkeypatch.setattr(levels.tomllib, "loads", lambda text: real(text.replace('grade = "general"', 'grade = "x"', 1)))
     with pytest.raises(KeyError, match="x"):
         load_levels.__wrapped__("gbt-43697")
+
+
+def test_the_pack_that_the_settings_name_grades_what_is_found() -> None:
+    levels = {}
+    for name in PACKS[:2]:
+        item = Analyser(DetectSettings(levels=name), names=False, run_key=b"run").begin("a.txt", "text")
+        item.feed(Chunk(text="身份证号 110101199003074610"))
+        levels[name] = item.finish().level
+    assert levels == {"gbt-35273": 4, "gbt-45574": 3}
