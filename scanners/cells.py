@@ -6,9 +6,9 @@ them is odd enough to be looked at by itself. Lone surrogates are kept as `surro
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from copy import copy
-from typing import Final, Protocol, overload
+from typing import Any, Final, Protocol, overload, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,16 +69,31 @@ class Cells:
         """Cells that were text already."""
         joined = "\0".join(texts).encode("utf-8", "surrogatepass")
         if joined.count(_GAP) == len(texts) - 1:
-            buffer = Buffer(joined)
-            ends = np.append(np.flatnonzero(buffer.content == 0), len(joined))
-            return cls(buffer, np.append(0, ends[:-1] + 1), ends)
-        encoded = [text.encode("utf-8", "surrogatepass") for text in texts]
+            return cls._split(joined)
+        return cls.of_bytes([text.encode("utf-8", "surrogatepass") for text in texts])
+
+    @classmethod
+    def _split(cls, joined: bytes) -> Cells:
+        buffer = Buffer(joined)
+        ends = np.append(np.flatnonzero(buffer.content == 0), len(joined))
+        return cls(buffer, np.append(0, ends[:-1] + 1), ends)
+
+    @classmethod
+    def of_bytes(cls, encoded: Sequence[bytes]) -> Cells:
+        """Cells in UTF-8."""
+        joined = _GAP.join(encoded)
+        if joined.count(_GAP) == len(encoded) - 1:
+            return cls._split(joined)
         ends = np.cumsum(np.fromiter(map(len, encoded), np.int64, len(encoded)))
         return cls(Buffer(b"".join(encoded)), np.append(0, ends[:-1]).astype(np.int64), ends)
 
     def __len__(self) -> int:
         """How many."""
         return len(self.starts)
+
+    def __iter__(self) -> Iterator[str]:
+        """All of them as text."""
+        return map(self.text, range(len(self)))
 
     def text(self, row: int) -> str:
         """One of them."""
@@ -110,6 +125,7 @@ def _blank(letters: Bytes) -> NDArray[np.bool_]:
     return blank
 
 
+@runtime_checkable
 class Grid(Protocol):
     """Rows that can give a whole column."""
 
@@ -122,13 +138,20 @@ class Grid(Protocol):
         ...
 
 
-class TextGrid:
-    """A grid over rows of text."""
+class ValueGrid(Sequence[tuple[str, ...]]):
+    """Rows of values of any kind, made text when they are asked for.
 
-    def __init__(self, rows: Sequence[tuple[str, ...]]) -> None:
-        """All of them of one width."""
+    Args:
+        rows: all of one width; of text if `cells` is not given.
+        cells: makes cells of the values of one column.
+    """
+
+    def __init__(self, rows: Sequence[tuple[Any, ...]], cells: Callable[[Sequence[Any]], Cells] = Cells.of) -> None:
+        """Turn the rows."""
         self._rows = len(rows)
-        self._columns = list(zip(*rows, strict=True))
+        self._columns: list[Sequence[Any]] = list(zip(*rows, strict=True))
+        self._cells = cells
+        self._texts: list[tuple[str, ...]] | None = None
 
     def __len__(self) -> int:
         """Rows."""
@@ -139,7 +162,18 @@ class TextGrid:
         if index >= len(self._columns):
             nowhere = np.zeros(self._rows, np.int64)
             return Cells(Buffer(b""), nowhere, nowhere)
-        return Cells.of(self._columns[index])
+        return self._cells(self._columns[index])
+
+    @overload
+    def __getitem__(self, index: int) -> tuple[str, ...]: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[tuple[str, ...]]: ...
+    def __getitem__(self, index: int | slice) -> tuple[str, ...] | Sequence[tuple[str, ...]]:
+        """Rows as text."""
+        if self._texts is None:
+            columns = [list(self._cells(column)) for column in self._columns]
+            self._texts = list(zip(*columns, strict=True)) or [()] * self._rows
+        return self._texts[index]
 
 
 class ByteGrid(Sequence[tuple[str, ...]]):

@@ -191,13 +191,14 @@ def _plain_dates(blocks: Bytes, lengths: Places) -> NDArray[np.bool_]:
     def parted(*places: int) -> NDArray[np.bool_]:
         if letters.shape[1] <= places[-1]:
             return np.zeros(len(blocks), np.bool_)
-        there: NDArray[np.bool_] = between[:, list(places)].all(axis=1)
-        return there & (count == len(places))
+        there: NDArray[np.bool_] = between[:, list(places)].all(axis=1) & (count == len(places))
+        return there
 
     bare = (lengths == 8) & (count == 0)
     day = (lengths == 10) & parted(4, 7)
     moment = (lengths == 19) & parted(4, 7, 10, 13, 16)
-    return bare | day | moment
+    date: NDArray[np.bool_] = bare | day | moment
+    return date
 
 
 _WORDS: Final = Form(roles=_roles(kept=_PRINTABLE + _CHINESE, changed=_LARGE, dropped=b" "), change=_LOWER)

@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 
 from scanners.cell_values import NAMES, NOTHING, judge_cell
-from scanners.cells import ByteGrid, Cells, Grid, TextGrid
+from scanners.cells import Cells, Grid, ValueGrid
 from scanners.columns import Column, decide
 from scanners.forms import NATURES, NOBODY, PERSONAL, UNKNOWN, judge_column
 from scanners.records import Place, Rows
@@ -115,7 +115,7 @@ class Table:
         """Take some rows."""
         if not len(piece.rows):
             return
-        grid: Grid = piece.rows if isinstance(piece.rows, ByteGrid) else TextGrid(piece.rows)
+        grid = piece.rows if isinstance(piece.rows, Grid) else ValueGrid(piece.rows)
         if not self.decided:
             self.held.append((grid, piece.first_line))
             self.held_rows += len(grid)

@@ -16,9 +16,9 @@ import numpy as np
 
 from config.schema import ItemKind
 from scanners.cells import Buffer, ByteGrid
-from scanners.extract.api import Notes, Piece, Source
+from scanners.extract.api import BATCH_ROWS, Notes, Piece, Source
 from scanners.extract.charset import detect
-from scanners.extract.tables import TITLE_ROWS, Loose, Row, table
+from scanners.extract.tables import TITLE_ROWS, Loose, Many, Row, table
 from scanners.extract.text import read_text
 
 _DELIMITERS: Final = (",", "\t", ";", "|", "\x01")
@@ -83,68 +83,75 @@ class _Records:
     def __init__(self, blocks: Iterator[str], delimiter: str) -> None:
         self._texts = _whole_lines(blocks)
         self._delimiter = delimiter
-        self._lines: list[str] = []
-        self._at = 0  # of the next line in `_lines`
-        self._line = 0  # lines read so far
-        self._pending: list[str] = []  # lines of the row that is being read
+        self._line = 0  # lines done so far
         csv.field_size_limit(_FIELD)
 
     def numbered(self) -> Iterator[tuple[int, Row]]:
         """Rows with their line."""
-        reader = csv.reader(self._feed(), delimiter=self._delimiter)
-        while True:
-            if self._at >= len(self._lines):
-                text = next(self._texts, None)
-                if text is None:
-                    return
-                if len(text) > _LINE and "\n" not in text[:-1]:
-                    yield self._line + 1, Loose(text=text)
-                    self._line += text.endswith("\n")
-                    continue
-                grid = cut(text, self._delimiter) if self._line else None
-                if grid is not None:
-                    if len(grid):
-                        yield self._line + 1, grid
-                    self._line += text.count("\n")
-                    continue
-                self._take(text)
-            try:
-                row = next(reader)
-            except csv.Error:
-                yield self._line - len(self._pending) + 1, Loose(text="".join(self._pending))
-                reader = csv.reader(self._feed(), delimiter=self._delimiter)
-            except StopIteration:
-                return
+        for line, row in self._by_csv(self._head(), most=1):
+            yield line, row.rows[0] if isinstance(row, Many) else row
+        while (text := next(self._texts, None)) is not None:
+            if len(text) > _LINE and "\n" not in text[:-1]:
+                yield self._line + 1, Loose(text=text)
+                self._line += text.endswith("\n")
+            elif (grid := cut(text, self._delimiter)) is not None:
+                if len(grid):
+                    yield self._line + 1, grid
+                self._line += text.count("\n")
             else:
-                if row:
-                    yield self._line - len(self._pending) + 1, row
-            self._pending.clear()
+                yield from self._by_csv(_lines_of(text), most=BATCH_ROWS)
 
-    def _take(self, text: str) -> None:
-        """Have the lines of a text next; of the first one only some, where a header may be."""
-        lines = text.split("\n")
-        last = lines.pop()
-        self._lines, self._at = [line + "\n" for line in lines], 0
-        if last:
-            self._lines.append(last)
-        if not self._line and len(self._lines) > _HEAD_LINES:
-            rest = "".join(self._lines[_HEAD_LINES:])
-            del self._lines[_HEAD_LINES:]
-            self._texts = chain([rest], self._texts)
+    def _head(self) -> list[str]:
+        """The first lines, where a header may be; what follows them is left for later."""
+        lines = _lines_of(next(self._texts, ""))
+        if len(lines) > _HEAD_LINES:
+            self._texts = chain(["".join(lines[_HEAD_LINES:])], self._texts)
+            del lines[_HEAD_LINES:]
+        return lines
 
-    def _feed(self) -> Iterator[str]:
-        """Lines for the csv module, which asks for more in the midst of a row."""
-        while True:
-            if self._at >= len(self._lines):
-                text = next(self._texts, None)
-                if text is None:
-                    return
-                self._take(text)
-            line = self._lines[self._at]
-            self._at += 1
-            self._line += 1
-            self._pending.append(line)
-            yield line
+    def _by_csv(self, lines: list[str], *, most: int) -> Iterator[tuple[int, Many | Loose]]:
+        """Rows of these lines, at most so many together, and of those behind them for as long as a row goes on."""
+
+        def more() -> Iterator[list[str]]:
+            yield lines[done:]
+            for text in self._texts:
+                new = _lines_of(text)
+                lines.extend(new)
+                yield new
+
+        done = 0
+        while done < len(lines):
+            rows: list[list[str]] = []
+            first = start = done
+            reader = csv.reader(chain.from_iterable(more()), delimiter=self._delimiter)
+            failed = False
+            try:
+                for row in reader:
+                    done = start + reader.line_num
+                    if row:
+                        rows.append(row)
+                    elif not rows:
+                        first = done
+                    if len(rows) >= most:
+                        yield self._line + first + 1, Many(rows=rows)
+                        rows, first = [], done
+                    if done >= len(lines):
+                        break
+            except csv.Error:
+                failed = True
+            if rows:
+                yield self._line + first + 1, Many(rows=rows)
+            if failed:
+                begun, done = done, start + reader.line_num
+                yield self._line + begun + 1, Loose(text="".join(lines[begun:done]))
+        self._line += done
+
+
+def _lines_of(text: str) -> list[str]:
+    """With their line ends."""
+    lines = text.split("\n")
+    last = lines.pop()
+    return [line + "\n" for line in lines] + ([last] if last else [])
 
 
 def _whole_lines(blocks: Iterator[str]) -> Iterator[str]:

@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from config.schema import ItemKind
-from scanners.extract.api import BATCH_ROWS, Notes, Piece, Source
+from scanners.extract.api import BATCH_CHARACTERS, BATCH_ROWS, Notes, Piece, Source
 from scanners.extract.charset import detect
+from scanners.extract.tables import fill
 from scanners.extract.text import chunks, read_text
 from scanners.records import Place, Rows
 
@@ -20,6 +21,8 @@ _NAMES: Final = frozenset({"json", "jsonl", "ndjson", "geojson"})
 _WHOLE: Final = 8 << 20  # characters of one document or element
 _COLUMNS: Final = 2000
 _WHITE: Final = " \t\r\n\ufeff"
+_TEXT: Final = {str}
+_NESTED: Final = {dict, list}
 
 
 def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -44,7 +47,11 @@ class _Tables:
 
     def __init__(self) -> None:
         self._columns: dict[str, dict[str, int]] = {}
-        self._rows: dict[str, list[tuple[int, dict[str, str]]]] = {}
+        self._names: dict[str, tuple[str, ...]] = {}
+        self._rows: dict[str, list[tuple[str, ...]]] = {}
+        self._lines: dict[str, int] = {}  # of the first of them
+        self._characters = 0
+        self.full = False
 
     def add(self, value: Any, line: int, path: str = "") -> None:
         """Take a document or a record."""
@@ -61,8 +68,14 @@ class _Tables:
         if not isinstance(value, dict):
             self._row(path, line, {"value": _cell(value)})
             return
+        kinds = set(map(type, value.values()))
         flat: dict[str, str] = {}
-        self._flatten(value, "", flat, line, path)
+        if kinds == _TEXT:
+            flat = value
+        elif not kinds & _NESTED:
+            flat = {name: part if type(part) is str else _cell(part) for name, part in value.items()}
+        else:
+            self._flatten(value, "", flat, line, path)
         if flat:
             self._row(path, line, flat)
 
@@ -80,26 +93,38 @@ class _Tables:
                 flat[name] = _cell(part)
 
     def _row(self, path: str, line: int, flat: dict[str, str]) -> None:
-        columns = self._columns.setdefault(path, {})
-        for name in flat:
-            if name not in columns and len(columns) < _COLUMNS:
-                columns[name] = len(columns)
-        self._rows.setdefault(path, []).append((line, flat))
+        names = self._names.get(path, ())
+        if tuple(flat) == names:
+            row = tuple(flat.values())
+        else:
+            columns = self._columns.setdefault(path, {})
+            for name in flat:
+                if name not in columns and len(columns) < _COLUMNS:
+                    columns[name] = len(columns)
+            self._names[path] = tuple(columns)
+            row = tuple([flat.get(name, "") for name in columns])
+        rows = self._rows.setdefault(path, [])
+        if not rows:
+            self._lines[path] = line
+        rows.append(row)
+        self._characters += sum(map(len, row))
+        self.full = self.full or len(rows) >= BATCH_ROWS or self._characters > BATCH_CHARACTERS
 
-    def batches(self, *, least: int) -> Iterator[Rows]:
-        """Tables that have at least `least` rows waiting."""
+    def batches(self, *, last: bool = False) -> Iterator[Rows]:
+        """Tables that have a batch of rows waiting; all of them if the rows are large, or the last."""
+        least = 1 if last or self._characters > BATCH_CHARACTERS else BATCH_ROWS
+        self.full, self._characters = False, 0
         for path in [path for path, rows in self._rows.items() if len(rows) >= least]:
             rows = self._rows.pop(path)
-            columns = self._columns[path]
-            for start in range(0, len(rows), BATCH_ROWS):
-                part = rows[start : start + BATCH_ROWS]
-                yield Rows(
-                    table=path,
-                    columns=tuple(columns),
-                    rows=tuple(tuple(flat.get(name, "") for name in columns) for _, flat in part),
-                    first_line=part[0][0],
-                    place=Place(table=path or None),
-                )
+            names = self._names[path]
+            width = len(names)
+            yield Rows(
+                table=path,
+                columns=names,
+                rows=[row if len(row) == width else fill(row, width) for row in rows],
+                first_line=self._lines[path],
+                place=Place(table=path or None),
+            )
 
 
 def _cell(value: Any) -> str:
@@ -107,7 +132,7 @@ def _cell(value: Any) -> str:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
-    return str(value).encode("utf-8", "replace").decode("utf-8")
+    return str(value)
 
 
 class JsonExtractor:
@@ -138,8 +163,9 @@ class JsonExtractor:
         window = _Window(read_text(source.stream(), notes))
         for value, line in window.values():
             tables.add(value, line)
-            yield from tables.batches(least=BATCH_ROWS)
-        yield from tables.batches(least=1)
+            if tables.full:
+                yield from tables.batches()
+        yield from tables.batches(last=True)
         yield from chunks(window.rest(), first_line=window.line)
 
 

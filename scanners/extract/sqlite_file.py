@@ -17,6 +17,7 @@ from typing import Final
 from urllib.parse import quote
 
 from config.schema import ItemKind
+from scanners.cells import Cells, ValueGrid
 from scanners.extract.api import BATCH_ROWS, Extractor, Notes, Piece, Refused, Source, TableRows
 from scanners.extract.charset import detect
 from scanners.extract.wal import apply_log, say_rollback_mode
@@ -26,6 +27,7 @@ MAGIC: Final = b"SQLite format 3\x00"
 _IN_MEMORY: Final = 128 << 20
 _CELL: Final = 1 << 20
 _BATCH: Final = 1 << 20
+_AT_ONCE: Final = 64  # rows; each may hold as much as SQLite allows
 
 
 class SqliteExtractor:
@@ -111,23 +113,40 @@ def _rows(connection: sqlite3.Connection, name: str) -> Iterator[Piece]:
     cursor = connection.execute(f"SELECT * FROM {quoted}")  # noqa: S608  a quoted identifier, of a copy, read only
     columns = tuple(_name(column[0]) for column in cursor.description)
     first = 1
-    batch: list[tuple[str, ...]] = []
-    characters = 0
-    for row in cursor:
-        cells = tuple(map(cell_text, row))
-        batch.append(cells)
-        characters += sum(map(len, cells))
-        if len(batch) >= BATCH_ROWS or characters > _BATCH:
+    batch: list[tuple[object, ...]] = []
+    size = 0
+    while some := cursor.fetchmany(_AT_ONCE):
+        batch += some
+        size += sum(sum(map(_size, column)) for column in zip(*some, strict=True))
+        if len(batch) >= BATCH_ROWS or size > _BATCH:
             yield _piece(name, columns, batch, first)
             first += len(batch)
-            batch, characters = [], 0
+            batch, size = [], 0
     if batch or first == 1:
         yield _piece(name, columns, batch, first)
 
 
-def _piece(name: str, columns: tuple[str, ...], batch: Sequence[tuple[str, ...]], first: int) -> TableRows:
-    rows = Rows(table=name, columns=columns, rows=tuple(batch), first_line=first, place=Place(table=name))
-    return TableRows(rows=rows)
+def _size(value: object) -> int:
+    return len(value) if type(value) is bytes else 8
+
+
+def _piece(name: str, columns: tuple[str, ...], batch: Sequence[tuple[object, ...]], first: int) -> TableRows:
+    rows = ValueGrid(batch, cells_of)
+    return TableRows(rows=Rows(table=name, columns=columns, rows=rows, first_line=first, place=Place(table=name)))
+
+
+def cells_of(values: Sequence[object]) -> Cells:
+    """A column's values as cells; at once if they are texts that are none too long and in UTF-8."""
+    kinds = set(map(type, values))
+    if kinds <= {bytes, type(None)}:
+        texts = [value or b"" for value in values if value is None or isinstance(value, bytes)]
+        if max(map(len, texts), default=0) <= _CELL:
+            try:
+                b"\n".join(texts).decode()
+            except UnicodeDecodeError:
+                return Cells.of(list(map(cell_text, values)))
+            return Cells.of_bytes(texts)
+    return Cells.of(list(map(cell_text, values)))
 
 
 def _name(name: str | bytes) -> str:

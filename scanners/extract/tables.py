@@ -25,7 +25,14 @@ class Loose:
     text: str = field(repr=False)
 
 
-Row = Sequence[str] | ByteGrid | Loose
+@dataclass(frozen=True, kw_only=True)
+class Many:
+    """Rows that come together."""
+
+    rows: Sequence[Sequence[str]] = field(repr=False)
+
+
+Row = Sequence[str] | ByteGrid | Many | Loose
 
 
 def looks_like_header(cells: Sequence[str]) -> bool:
@@ -54,13 +61,14 @@ def table(name: str, numbered: Iterable[tuple[int, Row]]) -> Iterator[Rows | Chu
     """Rows with their numbers as batches; the header is found, titles above it come as text.
 
     Rows longer than the first ones widen the table from there on; what is beyond 4,096 columns comes as text. So does a
-    `Loose` piece. A `ByteGrid` is a batch already; the rows that a header may be among must come one by one.
+    `Loose` piece. `ByteGrid` and `Many` are batches already; the rows that a header may be among must
+    come one by one.
     """
     iterator = iter(numbered)
     first: list[tuple[int, Sequence[str]]] = []
     waiting: list[tuple[int, Row]] = []
     for line, row in iterator:
-        if isinstance(row, Loose | ByteGrid):
+        if isinstance(row, Loose | Many | ByteGrid):
             waiting.append((line, row))
         else:
             first.append((line, row))
@@ -98,6 +106,15 @@ class _Batches:
         if isinstance(row, Loose):
             yield from self.flush()
             yield from chunks([row.text], first_line=line)
+        elif isinstance(row, Many):
+            yield from self.flush()
+            if max(map(len, row.rows)) <= _MAX_COLUMNS:
+                self._start, self._rows = line, list(row.rows)
+                self._width = max(self._width, *map(len, row.rows))
+            else:
+                for one in row.rows:
+                    yield from self.take(line, one)
+            yield from self.flush()
         elif isinstance(row, ByteGrid):
             yield from self.flush()
             self._width = max(self._width, min(row.width, _MAX_COLUMNS))

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
 
 from config.schema import DetectSettings
 from scanners.cell_values import judge_cell
-from scanners.cells import ByteGrid, Cells, Grid, TextGrid
+from scanners.cells import ByteGrid, Cells, Grid, ValueGrid
 from scanners.columns import Column
 from scanners.detectors import DETECTORS
 from scanners.engine import Analyser
@@ -198,10 +198,11 @@ def grid_of(rows: Sequence[tuple[str, ...]]) -> ByteGrid:
     return ByteGrid(cells.buffer, cells.starts, cells.ends, widths)
 
 
-@pytest.mark.parametrize("grid", [grid_of, TextGrid])
-def test_a_grid_gives_its_columns(grid: type[Grid]) -> None:
+@pytest.mark.parametrize("grid", [grid_of, ValueGrid])
+def test_a_grid_gives_its_columns(grid: Callable[[list[tuple[str, ...]]], Grid]) -> None:
     rows = [("1", "测试", ""), ("2", "", "\ud800"), ("3", "x", "y")]
-    made = grid(rows)  # type: ignore[call-arg]
+    made = grid(rows)
+    assert list(made) == rows  # type: ignore[call-overload]
     for index in range(5):
         cells = made.column(index)
         assert [cells.text(row) for row in range(3)] == [row[index] if index < 3 else "" for row in rows]
