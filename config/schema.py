@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from config.patterns import check_pattern
 from config.text import Language
 
 ItemKind = Literal[
@@ -80,6 +81,22 @@ class ScanSettings(Section):
     max_expanded_mb: int = Field(4096, ge=1, description="MiB read out of one archive at most.")
 
 
+SafePattern = Annotated[str, AfterValidator(check_pattern)]
+MaybePattern = Annotated[str, AfterValidator(lambda pattern: check_pattern(pattern) if pattern else "")]
+EntityName = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]{1,39}$")]
+
+
+class CustomDetector(Section):
+    """An entity of one's own."""
+
+    entity: EntityName = Field(description="Its name in findings, such as STAFF_NO.")
+    pattern: SafePattern = Field(description="Regular expression of a value; every repeat with an upper bound.")
+    words: tuple[str, ...] = Field((), description="Words beside a value that speak for it.")
+    columns: tuple[str, ...] = Field((), description="Names of columns that hold it.")
+    score: float = Field(0.5, ge=0, le=1, description="Score of a value without such a word; with one 0.3 more.")
+    mask: Literal["all", "ends", "last4"] = Field("all", description="What is starred of a shown value.")
+
+
 class DetectSettings(Section):
     """Which entities are looked for."""
 
@@ -90,6 +107,20 @@ class DetectSettings(Section):
     levels: LevelPack = Field(
         "gbt-35273",
         description="Standard that levels and scores follow: gbt-35273, gbt-45574, gbt-43697 or jrt-0197.",
+    )
+    exclude: tuple[EntityName, ...] = Field((), description="Entities that are not looked for.")
+    allow: tuple[str, ...] = Field(
+        (), description="Values that are no findings in any written form, such as the shop's own 400 number."
+    )
+    allow_patterns: tuple[SafePattern, ...] = Field(
+        (), description="Regular expressions; a value that one matches whole is no finding."
+    )
+    member_pattern: MaybePattern = Field(
+        "", description="Regular expression of this chain's member numbers, found as MEMBER_ID: `VIP[0-9]{8}`."
+    )
+    custom: tuple[CustomDetector, ...] = Field(
+        (),
+        description="Further entities, a table each: entity, pattern; words, columns, score, mask (all, ends, last4).",
     )
 
 

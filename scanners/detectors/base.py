@@ -14,7 +14,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import ClassVar, Final, Literal
+from typing import Final, Literal
 
 from scanners.context import LATIN_BEFORE, Context
 from scanners.records import Nature
@@ -60,12 +60,12 @@ class Detector(ABC):
     - `text`: anywhere, if the text holds `hint`. The whole text is read for it, so this is for configured patterns.
     """
 
-    entity: ClassVar[str]
-    words: ClassVar[tuple[str, ...]] = ()
-    columns: ClassVar[tuple[str, ...]] = ()
-    looks_at: ClassVar[LooksAt]
-    fewest: ClassVar[int] = 7
-    anchors: ClassVar[tuple[str, ...]] = ()
+    entity: str
+    words: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+    looks_at: LooksAt
+    fewest: int = 7
+    anchors: tuple[str, ...] = ()
     hint: str = ""
 
     def __init__(self) -> None:
@@ -141,13 +141,8 @@ def tied_to_letters(text: str, start: int, end: int) -> bool:
 
 
 def follows_digits(text: str, start: int) -> bool:
-    """A point, a dash or a colon ties what begins at `start` to digits before it: a float, a version, a time, a date.
-
-    A comma divides, and so does a colon or a slash behind two digits (`10:30:13800001111`).
-    """
-    if start < 2 or text[start - 1] not in ".-:/" or not "0" <= text[start - 2] <= "9":
-        return False
-    return text[start - 1] in ".-" or not (start > 4 and "0" <= text[start - 4] <= "9")
+    """A point or a dash ties what begins at `start` to digits before it: a float, a version, a date."""
+    return start > 1 and text[start - 1] in ".-" and "0" <= text[start - 2] <= "9"
 
 
 def leads_digits(text: str, end: int) -> bool:

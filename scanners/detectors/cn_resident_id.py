@@ -13,7 +13,7 @@ import tomllib
 from collections.abc import Iterator
 from datetime import date
 from importlib.resources import files
-from typing import ClassVar, Final, Literal
+from typing import Final, Literal
 
 from scanners.detectors.base import (
     GAP,
@@ -105,15 +105,15 @@ def scores_of(number: str) -> Scores:
 class CnResidentId(Detector):
     """18 characters stand on their own when all checks pass, else with a word or a column; 15 digits need a word."""
 
-    entity: ClassVar[str] = "CN_RESIDENT_ID"
-    looks_at: ClassVar[Literal["numbers"]] = "numbers"
-    fewest: ClassVar[int] = 15
-    words: ClassVar[tuple[str, ...]] = (
+    entity = "CN_RESIDENT_ID"
+    looks_at = "numbers"
+    fewest = 15
+    words = (
         "身份证", "身分证", "身份證", "身分證", "证件", "身份號", "身份号", "公民身份", "户口", "居住证", "实名", "sfz",
         "sfzh", "sfzhm", "shenfenzheng", "shenfen", "id card", "idcard", "identity", "id number", "idno", "id no",
         "certno", "cert no", "id_num", "idnum", "identity card", "citizen id", "resident id", "zjhm",
     )  # fmt: skip
-    columns: ClassVar[tuple[str, ...]] = (
+    columns = (
         "身份证", "证件号", "身份号", "idcard", "id_card", "idnumber", "id_number", "idno", "id_no", "identity", "sfz",
         "sfzh", "shenfenzheng", "certno", "cert_no", "card_id", "identity_no", "certificate_no", "citizen_id",
     )  # fmt: skip

@@ -1,38 +1,92 @@
-"""Passwords and tokens: by the name of their column, or of the key before them."""
+"""Passwords, keys and tokens: by the key before them, by their own form, or inside a connection string.
+
+Forms are those that the issuers publish for secret scanners (AWS, Alibaba Cloud, Tencent Cloud, GitHub, GitLab,
+OpenAI, Anthropic, Slack, Google, Stripe, Hugging Face, npm; RFC 7519 for JWT, RFC 7468 for private keys). Placeholders,
+types and references to a variable are none.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import ClassVar, Final, Literal
+from typing import Final
 
 from scanners.detectors.base import Candidate, Detector, within
 
 PAIR: Final = re.compile(
-    r"(?:密码|口令|(?<![A-Za-z])(?i:password|passwd|pwd|secret|api_?key|access_?token|secret_?key))"
-    r"[\"']?[ ]?(?:是|为|[:=])[ ]?[\"']?([!-~]{4,128})"
+    r"(?:密码|密碼|口令|(?<![A-Za-z])(?i:[a-z0-9]{0,16}[_\-.]?(?:password|passwd|passphrase|pwd|secret|api_?key|apikey"
+    r"|access_?key|auth_?token|access_?token|refresh_?token|secret_?key|private_?key))(?:_?(?i:id|key))?)"
+    r"[\"']?[ ]?(?:是|为|[:=]>?|：)[ ]?(?:[\"'`]([^\"'`\n]{4,128})(?=[\"'`])|[\"'`]?([^\s\"'`,;&\u0080-\uffff]{4,128}))"
 )
+BESIDE: Final = re.compile(r"(?:密码|密碼|口令)[ ]?([A-Za-z0-9!#$%&*@_.\-]{6,32})(?![A-Za-z0-9])")
+TOKEN: Final = re.compile(
+    r"(?<![A-Za-z0-9_\-])(?:(?:AKIA|ASIA)[A-Z0-9]{16}|LTAI[A-Za-z0-9]{12,26}|AKID[A-Za-z0-9]{32}"
+    r"|gh[pousr]_[A-Za-z0-9]{36,251}|github_pat_[A-Za-z0-9_]{22,255}|glpat-[A-Za-z0-9_\-]{20,64}"
+    r"|sk-(?:proj-|ant-[a-z0-9]{2,8}-|svcacct-)?[A-Za-z0-9_\-]{20,180}|xox[abprs]-[A-Za-z0-9\-]{10,80}"
+    r"|AIza[A-Za-z0-9_\-]{35}|[sr]k_(?:live|test)_[A-Za-z0-9]{16,120}|hf_[A-Za-z0-9]{30,40}|npm_[A-Za-z0-9]{36}"
+    r"|eyJ[A-Za-z0-9_\-]{8,2000}\.eyJ[A-Za-z0-9_\-]{8,4000}\.[A-Za-z0-9_\-]{0,1400})(?![A-Za-z0-9_])"
+    r"|-----BEGIN (?:[A-Z0-9]{2,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----"
+)
+URL: Final = re.compile(
+    r"(?<![A-Za-z0-9+.\-])[A-Za-z][A-Za-z0-9+.\-]{1,24}://[^\s:/@\"'<>]{0,64}:([^\s/@\"'<>]{1,128})@[A-Za-z0-9]"
+)
+HEADER: Final = re.compile(r"(?<![A-Za-z])(?i:bearer|basic) ([A-Za-z0-9._~+/\-]{16,2000}={0,2})")
+COMMAND: Final = re.compile(
+    r"(?<![A-Za-z])(?:mysql(?:dump|admin)?|sshpass|redis-cli)(?: [^\n|;&]{0,36}?)? -[pa] ?[\"']?"
+    r"([^\s\"'\-][^\s\"']{3,63})"
+)
+PLACEHOLDER: Final = re.compile(
+    r"(?:null|nil|none|undefined|true|false|string|varchar|char|text|required|password|passwd|pwd|secret|token|your_?\w{0,20}"
+    r"|x{3,128}|\*{3,128}|\.{3,}|changeme|example|empty|md5|sha1|sha256|bcrypt)(?:\([0-9]{1,5}\))?[,;]?",
+    re.IGNORECASE,
+)
+REFERENCE: Final = re.compile(
+    r"[$%{<#@(\[]|[A-Za-z_][A-Za-z0-9_.]{0,60}(?:\(|\[)|(?:os|env|process|config|self|this|request)\."
+)
+LONGEST: Final = 4096
+PAIR_SCORE: Final = 0.55
+FORM_SCORE: Final = 0.9
+URL_SCORE: Final = 0.8
 
 
 class Credential(Detector):
-    """See the module."""
+    """What is found is the value; the key before it, the scheme and the host are no part of it."""
 
-    entity: ClassVar[str] = "CREDENTIAL"
-    looks_at: ClassVar[Literal["text"]] = "text"
-    words: ClassVar[tuple[str, ...]] = ("密码", "password")
-    columns: ClassVar[tuple[str, ...]] = (
+    entity = "CREDENTIAL"
+    looks_at = "words"
+    words = ("密码", "password")
+    anchors = (
+        "密码", "密碼", "口令", "password", "passwd", "passphrase", "pwd", "secret", "apikey", "api_key", "accesskey",
+        "access_key", "authtoken", "auth_token", "accesstoken", "access_token", "refreshtoken", "refresh_token",
+        "privatekey", "private_key", "akia", "asia", "ltai", "akid", "ghp_", "gho_", "ghu_", "ghs_", "ghr_",
+        "github_pat_", "glpat-", "sk-", "xoxa-", "xoxb-", "xoxp-", "xoxr-", "xoxs-", "aiza", "sk_live_", "sk_test_",
+        "rk_live_", "rk_test_", "hf_", "npm_", "eyj", "-----begin", "://", "bearer ", "basic ", "mysql", "sshpass",
+        "redis-cli",
+    )  # fmt: skip
+    columns = (
         "密码", "口令", "password", "passwd", "pwd", "login_pwd", "login_salt", "access_token", "refresh_token",
         "user_token", "login_token", "mima",
     )  # fmt: skip
 
     def find(self, text: str, start: int, end: int) -> Iterator[Candidate]:
-        """What follows a key called so; the key itself is not part of it."""
-        for found in within(PAIR, text, start, end):
-            value = found.group(1).rstrip("\"',;})")
-            if value and value.lower() not in {"null", "none", "true", "false", "string", "varchar"}:
-                yield Candidate(
-                    start=found.start(1), end=found.start(1) + len(value), score=0.55, nature="organisation"
-                )
+        """By key, by form, in a URL, in a header, on a command line."""
+        for pattern, score in ((PAIR, PAIR_SCORE), (BESIDE, PAIR_SCORE), (HEADER, FORM_SCORE), (COMMAND, PAIR_SCORE)):
+            for found in within(pattern, text, start, end, LONGEST):
+                group = found.lastindex or 1
+                value = found.group(group).rstrip(")}]")
+                if pattern is BESIDE and not any(c.isdigit() for c in value):
+                    continue
+                if len(value) >= 4 and not PLACEHOLDER.fullmatch(value) and not REFERENCE.match(value):
+                    yield self.secret(found.start(group), found.start(group) + len(value), score)
+        for found in within(TOKEN, text, start, end, LONGEST):
+            yield self.secret(found.start(), found.end(), FORM_SCORE)
+        for found in within(URL, text, start, end, LONGEST):
+            if not PLACEHOLDER.fullmatch(found.group(1)) and not REFERENCE.match(found.group(1)):
+                yield self.secret(found.start(1), found.end(1), URL_SCORE)
+
+    def secret(self, start: int, end: int, score: float) -> Candidate:
+        """A secret names nobody."""
+        return Candidate(start=start, end=end, score=score, nature="organisation")
 
     def shape(self, value: str) -> float:
         """Any text without spaces."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import ClassVar, Final, Literal, NamedTuple
+from typing import Final, NamedTuple
 
 from scanners.detectors.base import GAP, Candidate, Detector, judge_each, one_number, stands_alone, within
 
@@ -127,16 +127,16 @@ def scores_of(digits: str) -> Scores | None:
 class CreditCard(Detector):
     """See the module."""
 
-    entity: ClassVar[str] = "CREDIT_CARD"
-    looks_at: ClassVar[Literal["numbers"]] = "numbers"
-    fewest: ClassVar[int] = 13
-    words: ClassVar[tuple[str, ...]] = (
+    entity = "CREDIT_CARD"
+    looks_at = "numbers"
+    fewest = 13
+    words = (
         "银行卡", "卡号", "信用卡", "储蓄卡", "借记卡", "银联", "转账", "账号", "帐号", "收款", "开户", "行卡", "打款",
         "的卡", "银行", "银行账户", "贷记卡", "刷卡", "card", "credit card", "bank card", "bankcard", "cardno",
         "card no", "visa", "mastercard", "amex", "debit", "unionpay", "yinhangka", "kahao", "cc", "pan", "card number",
         "cardnumber", "bank account", "yhk", "yhkh",
     )  # fmt: skip
-    columns: ClassVar[tuple[str, ...]] = (
+    columns = (
         "银行卡", "卡号", "信用卡", "银行账号", "银行帐号", "bank_card", "bankcard", "card_no", "cardno", "card_number",
         "cardnumber", "credit_card", "creditcard", "bank_account", "bankaccount", "yinhangka", "pan", "bank_no",
     )  # fmt: skip

@@ -16,7 +16,7 @@ import re
 import tomllib
 from collections.abc import Iterator
 from importlib.resources import files
-from typing import ClassVar, Final, Literal
+from typing import Final
 
 from scanners.context import line_after, line_before
 from scanners.detectors.base import (
@@ -91,7 +91,7 @@ ABROAD: Final = re.compile(r"(?<![0-9*+])\+(?!86)[1-9][0-9]{0,2}(?:[ \-.]?\(?[0-
 # Calling codes in use (ITU-T E.164, list of 2023): of one digit, of two, and of three by their first two.
 COUNTRY: Final = re.compile(
     r"\+[ ]?(?:1|7|2[07]|3[0-469]|4[013-9]|5[1-8]|6[0-6]|8[124]|9[0-58]|2[1-69][0-9]|3[578][0-9]|42[013]|50[0-9]"
-    r"|59[0-9]|6[789][0-9]|80[08]|85[02356]|87[0-9]|88[0-9]|9[679][0-9])"
+    r"|59[0-9]|6[789][0-9]|80[08]|85[02356]|87[0-9]|88[0-9]|96[0-8]|97[0-79]|99[2-68])"
 )
 DECIMAL: Final = re.compile(r"\+[0-9]{1,3}\.[0-9]{1,8}")
 MASKED: Final = re.compile(
@@ -107,17 +107,17 @@ VIRTUAL: Final = re.compile(r"(?:86)?(1[3-9][0-9]{9})(?=[^0-9].{0,4}?[0-9]{3,4}$
 class PhoneNumber(Detector):
     """See the module."""
 
-    entity: ClassVar[str] = "PHONE_NUMBER"
-    looks_at: ClassVar[Literal["numbers"]] = "numbers"
-    fewest: ClassVar[int] = 7
-    words: ClassVar[tuple[str, ...]] = (
+    entity = "PHONE_NUMBER"
+    looks_at = "numbers"
+    fewest = 7
+    words = (
         "手机", "电话", "联系", "座机", "固话", "热线", "致电", "拨打", "来电", "传真", "打给", "号码", "预留", "绑定",
         "電話", "手機", "tel", "phone", "mobile", "cell", "call", "contact", "fax", "shouji", "dianhua", "lianxi", "sj",
         "sjh", "dh", "mob", "cellphone", "phonenumber", "telephone", "whatsapp", "微信", "短信", "sms", "隐私号",
         "虚拟号", "中间号", "临时号", "收货人", "收件人", "联络", "phone number", "phoneno", "phone no", "mobileno",
         "mobile no",
     )  # fmt: skip
-    columns: ClassVar[tuple[str, ...]] = (
+    columns = (
         "手机", "电话", "联系方式", "座机", "固话", "传真", "移动电话", "phone", "mobile", "tel", "telephone", "cell",
         "cellphone", "fax", "phonenumber", "phone_number", "contact_tel", "shouji", "dianhua", "lianxifangshi", "sjh",
         "msisdn", "手机号", "电话号码",
