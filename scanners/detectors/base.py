@@ -53,8 +53,8 @@ class Detector(ABC):
     """Finds one entity. Stateless after construction.
 
     `looks_at` says where its candidates are:
-    - `numbers`: in runs of digits (a star counts as one) with up to three of ` -.()+/xX*` between them and at least
-      `fewest` digits in all, or within twelve characters of such a run;
+    - `numbers`: in runs of digits (a star counts as one) with up to three of ` -.()+/xX*|` or a tab between them and at
+      least `fewest` digits in all, or within twelve characters of such a run;
     - `dotted`: where numbers are dotted, or hexadecimal groups stand between colons;
     - `words`: from 52 characters before to 40 behind one of the literal `anchors` (in any case, if ASCII);
     - `text`: anywhere, if the text holds `hint`. The whole text is read for it, so this is for configured patterns.
@@ -166,7 +166,7 @@ def one_number(value: str) -> bool:
 
 def keep_ends(value: str, first: int, last: int) -> str:
     """`value` without separators, all but its ends starred."""
-    bare = re.sub(r"[^0-9A-Za-z*]", "", value)
+    bare = value if value.isascii() and value.isalnum() else re.sub(r"[^0-9A-Za-z*]", "", value)
     if len(bare) <= first + last:
         return "*" * len(bare)
     return bare[:first] + "*" * (len(bare) - first - last) + (bare[-last:] if last else "")

@@ -14,7 +14,7 @@ from scanners.detectors.base import Candidate, Detector
 from scanners.detectors.credit_card import issuer_of, passes_luhn
 
 TRACKS: Final = re.compile(
-    r"%?[Bb]([2-69][0-9]{12,18})\^[^\^\n]{2,26}\^[0-9]{2}(?:0[1-9]|1[0-2])[0-9]{3}[^?\n]{0,40}\??"
+    r"%?[Bb]([2-69][0-9]{12,18})\^[^\^\n]{2,26}\^[0-9]{2}(?:0[1-9]|1[0-2])[0-9]{3}[0-9A-Za-z]{0,40}\??"
     r"|;?(?<![0-9*])([2-69][0-9]{12,18})[=Dd][0-9]{2}(?:0[1-9]|1[0-2])[0-9]{3,20}[Ff]?\??"
 )
 LONGEST: Final = 110

@@ -56,9 +56,7 @@ MASKED_SCORE: Final = 0.5
 
 LONG: Final = re.compile(rf"(?<![0-9*])[1-8](?:{GAP}?[0-9]){{16}}{GAP}?[0-9Xx](?![0-9*])")
 SHORT: Final = re.compile(rf"(?<![0-9*])[1-8][0-9]{{5}}{GAP}?[0-9]{{6}}{GAP}?[0-9]{{3}}(?![0-9*])")
-MASKED: Final = re.compile(
-    r"(?<![0-9*])(?:[1-8][0-9]{0,9}(?:\*{4,17}|[xX]{4,14})|\*{6,17})[0-9]{0,6}[0-9Xx*](?![0-9*A-Za-z])"
-)
+MASKED: Final = re.compile(r"(?<![0-9*])(?:[1-8][0-9]{0,9}\*{4,17}|\*{6,17})[0-9]{0,6}[0-9Xx*](?![0-9*A-Za-z])")
 NOT_DIGITS: Final = re.compile(r"[^0-9Xx]")
 
 
@@ -122,7 +120,7 @@ class CnResidentId(Detector):
         """See the module for what is checked."""
         yield from judge_each(LONG, text, start, end, self.judge_long)
         yield from judge_each(SHORT, text, start, end, self.judge_short)
-        if "*" in text[start:end] or "xx" in text[start:end].lower():
+        if "*" in text[start:end]:
             for found in within(MASKED, text, start, end):
                 length = found.end() - found.start()
                 spoken_for = length >= 11 and self.context.weigh(text, *found.span()) > 0

@@ -33,7 +33,7 @@ URL: Final = re.compile(
 HEADER: Final = re.compile(r"(?<![A-Za-z])(?i:bearer|basic) ([A-Za-z0-9._~+/\-]{16,2000}={0,2})")
 COMMAND: Final = re.compile(
     r"(?<![A-Za-z])(?:mysql(?:dump|admin)?|sshpass|redis-cli)(?: [^\n|;&]{0,36}?)? -[pa] ?[\"']?"
-    r"([^\s\"'\-][^\s\"']{3,63})"
+    r"([!#-&(-,.-~][!#-&(-~]{3,63})"
 )
 PLACEHOLDER: Final = re.compile(
     r"(?:null|nil|none|undefined|true|false|string|varchar|char|text|required|password|passwd|pwd|secret|token|your_?\w{0,20}"

@@ -44,7 +44,7 @@ class DateOfBirth(Detector):
     entity = "DATE_OF_BIRTH"
     looks_at = "words"
     words = ("出生", "生日", "生于", "诞辰", "生辰", "birth", "birthday", "birthdate", "dob", "born")
-    anchors = (*words, "日生", "号生", "诞生", "shengri", "chusheng", "csrq")
+    anchors = (*words, "日生", "月生", "年生", "生人", "号生", "诞生", "shengri", "chusheng", "csrq")
     columns = (
         "出生", "生日", "birthday", "birth", "birthdate", "birth_date", "dob", "shengri", "date_of_birth", "csrq",
     )  # fmt: skip

@@ -68,7 +68,8 @@ class LocationCoordinates(Detector):
     def judge_pair(self, text: str, found: re.Match[str]) -> Candidate | None:
         """Two values, in either order."""
         one, two = float(found.group(1)), float(found.group(2))
-        if not (may_be(one, two) or may_be(two, one)):
+        digits = max(sum(c.isdigit() for c in group) for group in found.groups())
+        if digits < self.fewest or not (may_be(one, two) or may_be(two, one)):
             return None
         precise = all(len(g) - g.index(".") - 1 >= PRECISE for g in found.groups())
         home = precise and (in_china(one, two) or in_china(two, one))

@@ -95,7 +95,7 @@ COUNTRY: Final = re.compile(
 )
 DECIMAL: Final = re.compile(r"\+[0-9]{1,3}\.[0-9]{1,8}")
 MASKED: Final = re.compile(
-    r"(?<![0-9*])(?:1[3-9][0-9](?:[ \-]?\*{3,8}[ \-]?[0-9]{2,5}|\*{8}|[xX]{4}[0-9]{4})"
+    r"(?<![0-9*])(?:1[3-9][0-9](?:[ \-]?\*{3,8}[ \-]?[0-9]{2,5}|\*{8})"
     r"|1[3-9][0-9]{2,5}\*{4,7}(?:[0-9]{1,2})?|\*{7}[0-9]{4})(?![0-9*A-Za-z])"
 )
 FORM: Final = re.compile(r"[+(]?[0-9][0-9 ().\-/+*]{4,22}(?:(?:转|分机|ext\.?|x|#) ?[0-9]{1,6})?", re.IGNORECASE)
@@ -137,8 +137,6 @@ class PhoneNumber(Detector):
             ("", LOCAL, self.judge_local),
             ("+", ABROAD, self.judge_abroad),
             ("*", MASKED, self.judge_masked),
-            ("xxxx", MASKED, self.judge_masked),
-            ("XXXX", MASKED, self.judge_masked),
         ):
             if sign in place:
                 yield from judge_each(pattern, text, start, end, judge)
@@ -245,6 +243,8 @@ class PhoneNumber(Detector):
 
     def mask(self, value: str) -> str:
         """138****1234 for mobiles, the last two digits of others."""
+        if len(value) == 11 and value.isascii() and value.isdigit() and value[0] == "1":
+            return f"{value[:3]}****{value[-4:]}"
         lent = VIRTUAL.match(re.sub(r"[+ ()]", "", value))
         digits = lent.group(1) if lent else "".join(c for c in value if c.isdigit() or c == "*")
         national = digits[-11:]
