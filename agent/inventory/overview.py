@@ -1,8 +1,8 @@
 """What people want to know of a scan, worked out from its document: who, where, the worst, what was missed.
 
 A *place* is a file that holds more than nothing (level 2 and above): members of an archive and tables of a database
-count with the file they lie in. The worst is the one with the highest score, which weighs what is in it and how many
-people it concerns. Names are masked and fit for a terminal when they leave here.
+count with the file they lie in. The worst is of the highest level and, of those, has the highest score, which weighs
+what is in it and how many people it concerns. Names are masked and fit for a terminal when they leave here.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ def overview(document: Mapping[str, Any], mask: Callable[[str], str]) -> Overvie
     tops = {item["path"]: item for item in document["items"] if item["path"] in files}
     places = [_place(path, tops.get(path), items, mask) for path, items in files.items()]
     places = [place for place in places if place.level > 1]
-    places.sort(key=lambda place: (-place.score, -place.level, -place.persons, -place.values, place.path))
+    places.sort(key=lambda place: (-place.level, -place.score, -place.persons, -place.values, place.path))
     entities: Counter[str] = Counter()
     for items in files.values():
         entities.update(_entities(items))
@@ -156,6 +156,9 @@ def _place(
     fullest = max(items, key=lambda item: (item["persons"], _values([item])))
     shown = mask(printable(real))
     subject = subject_of_item(fullest, (*_names(fullest), real.rsplit("/", 1)[-1]))
+    parts = _parts(items, mask)
+    if len({part.subject for part in parts}) > 1:
+        subject = ""  # a database of many things is called a database
     return PlaceView(
         path=shown,
         is_plain=shown == real,
@@ -163,11 +166,11 @@ def _place(
         subject=subject,
         level=max(item["level"] for item in everything),
         score=max(item["score"] for item in everything),
-        records=records_of(fullest, subject),
+        records=records_of(fullest, subject) if subject else 0,
         persons=max(item["persons"] for item in everything),
         values=_values(items),
         entities=tuple(entity for entity, _count in _entities(items).most_common()),
-        parts=_parts(items, mask),
+        parts=parts,
     )
 
 
@@ -271,11 +274,15 @@ class Words:
         unit = unit_of(view.subject)
         if unit == "guests" and view.persons:
             return self.text("scan.count_guests", count=f"{view.persons:,}")
-        if not view.records:
+        counted = self.counted(view)
+        if not counted:
             return self.amount(view.persons, view.values)
-        counted = self.text(f"scan.count_{unit}", count=f"{view.records:,}")
         people = [self.amount(view.persons, 0)] if view.persons else []
         return self.text("scan.joiner").join([counted, *people])
+
+    def counted(self, view: PlaceView | Part) -> str:
+        """Rows that are no people: 1,204 单; '' where there are none."""
+        return self.text(f"scan.count_{unit_of(view.subject)}", count=f"{view.records:,}") if view.records else ""
 
     def amount(self, persons: int, values: int) -> str:
         """How many people, or values where nobody can be told apart."""

@@ -103,7 +103,7 @@ def bars(places: tuple[PlaceView, ...], words: Words) -> list[Bar]:
     return [
         Bar(
             label=shortened(place.path),
-            amount=words.amount(place.persons, 0),
+            amount=f"{words.amount(place.persons, 0)} · {words.subject(place.subject, words.kind(place.kind))}",
             width=max(0.5, 100 * place.persons / most[0].persons),
             level=place.level,
         )
