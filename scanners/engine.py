@@ -11,13 +11,15 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from config.schema import DetectSettings, ItemKind
 from scanners.cell_texts import read_together
 from scanners.columns import decide
-from scanners.detectors import DETECTORS
+from scanners.detectors import Allowed, detectors_for
 from scanners.fingerprints import Fingerprints
 from scanners.levels import load_levels
-from scanners.masking import by_entity, mask_value
+from scanners.masking import mask_value
 from scanners.name_places import NamePlaces
 from scanners.records import Chunk, Finding, Place, Rows, Span
 from scanners.search import Search
@@ -57,7 +59,8 @@ class Analyser:
         """Make ready.
 
         Raises:
-            UsageError: `settings.countries` names a country that Presidio has no recognizer for.
+            UsageError: `settings.countries` names a country that Presidio has no recognizer for, or see
+                `scanners.detectors.detectors_for`.
         """
         self.threshold = settings.threshold
         self.levels = settings.levels
@@ -75,8 +78,12 @@ class Analyser:
 
             self.national = NationalRecognizers(settings.countries)
             national = self.national.entities
-        self.entities = sorted({d.entity for d in DETECTORS} | {"PERSON", "ADDRESS"} | national)
-        self.search = Search(DETECTORS, self.entities, self.threshold)
+        every = detectors_for(settings)
+        self.detectors = {detector.entity: detector for detector in every}
+        self.allowed = Allowed(settings, every)
+        self.entities = sorted({"PERSON", "ADDRESS", *self.detectors, *national})
+        self.excluded = np.array([entity in settings.exclude for entity in self.entities])
+        self.search = Search(every, self.entities, self.threshold)
 
     def warm_up(self) -> None:
         """Read every pack and the model now: a sandboxed worker may not open files later.
@@ -93,12 +100,20 @@ class Analyser:
     def detect(self, text: str) -> list[Span]:
         """Accepted spans of a text, sorted by start; offsets in characters of `text`."""
         units = read_units(text)
-        spans = []
-        for found in self.locate(units):
-            start, end = units.span(found.start, found.end)
-            masked = mask_value(found.entity, units.text[found.start : found.end])
-            spans.append(Span(entity=found.entity, start=start, end=end, score=round(found.score, 3), masked=masked))
-        return spans
+        spots = self.locate(units)
+        starts, ends = spots.starts, spots.ends
+        if units.offsets is not None:
+            starts, ends = units.offsets[starts], units.offsets[ends - 1] + 1
+        given = zip(starts.tolist(), ends.tolist(), np.round(spots.scores, 3).tolist(), strict=True)
+        return [
+            Span(spot.entity, start, end, score, self.mask(spot.entity, units.text[spot.start : spot.end]))
+            for spot, (start, end, score) in zip(spots, given, strict=True)
+        ]
+
+    def mask(self, entity: str, plain: str) -> str:
+        """The masked form of a value in its plain form."""
+        detector = self.detectors.get(entity)
+        return detector.mask(plain) if detector else mask_value(entity, plain)
 
     def begin(self, name: str, kind: ItemKind) -> ItemAnalysis:
         """Start on an item called `name` (its path for people: a hint, never a finding)."""
@@ -116,7 +131,22 @@ class Analyser:
             others += self.named(units.text, sorted(bounds), strict=strict)
         if others:
             spots = spots.join(Spots.of(self.entities, others))
-        return settle(spots)
+        return self.without_allowed(units.text, settle(spots))
+
+    def without_allowed(self, text: str, spots: Spots) -> Spots:
+        """Without entities that are excluded and values that are allowed."""
+        if self.excluded.any():
+            spots = spots.pick(~self.excluded[spots.kinds])
+        if not self.allowed:
+            return spots
+        values = [(spot.entity, text[spot.start : spot.end]) for spot in spots]
+        covered = [self.allowed.covers(entity, value, self.normalise(entity, value)) for entity, value in values]
+        return spots.pick(~np.array(covered, dtype=bool))
+
+    def normalise(self, entity: str, plain: str) -> str:
+        """The same for all written forms of one value."""
+        detector = self.detectors.get(entity)
+        return detector.normalise(plain) if detector else "".join(plain.split()).lower()
 
     def named(self, text: str, findings: Sequence[tuple[int, int]], *, strict: bool) -> list[Located]:
         """Names and addresses, in the pieces where they can be."""
@@ -164,7 +194,7 @@ class ItemAnalysis:
         for found in self.analyser.locate(units):
             line += units.text.count("\n", done, found.start)
             done = found.start
-            self.tally.add_in_text(value_of(units.text, found), where, line)
+            self.tally.add_in_text(self.value_of(units.text, found), where, line)
 
     def read_cells(self, cells: Sequence[str]) -> list[list[Value]]:
         """What each cell of a column of running text holds; the table counts it."""
@@ -174,7 +204,13 @@ class ItemAnalysis:
         """Values in cells that stand apart in one text, with their starts in it."""
         units = read_units(text)
         located = self.analyser.locate(units, strict=True)
-        return [(units.span(found.start, found.end)[0], value_of(units.text, found)) for found in located]
+        return [(units.span(found.start, found.end)[0], self.value_of(units.text, found)) for found in located]
+
+    def value_of(self, text: str, found: Located) -> Value:
+        """What was located in a plain text, for the tally."""
+        value = text[found.start : found.end]
+        normal = self.analyser.normalise(found.entity, value)
+        return Value(entity=found.entity, text=value, normal=normal, score=found.score, nature=found.nature)
 
     def finish(self) -> Analysis:
         """All findings of the item; the object is used up."""
@@ -182,17 +218,3 @@ class ItemAnalysis:
         persons, keys = self.tally.persons()
         level, score = self.tally.grade(persons, self.analyser.levels)
         return Analysis(findings=self.tally.findings(), persons=persons, person_keys=keys, level=level, score=score)
-
-
-def value_of(text: str, found: Located) -> Value:
-    """What was located in a plain text, for the tally."""
-    value = text[found.start : found.end]
-    return Value(
-        entity=found.entity, text=value, normal=normalise(found.entity, value), score=found.score, nature=found.nature
-    )
-
-
-def normalise(entity: str, value: str) -> str:
-    """The same for all written forms of one value."""
-    detector = by_entity().get(entity)
-    return detector.normalise(value) if detector else "".join(value.split()).lower()

@@ -1,4 +1,4 @@
-"""Clean runs of digits, judged all at once: mobiles of eleven digits, ids of eighteen characters, cards of 13 to 19.
+"""Values in plain form, judged all at once: mobiles, ids of eighteen characters, cards and addresses of mail.
 
 These are nine in ten of what a list of members or a log holds. The answers are those of the detectors' own `find`:
 segments, regions, issuers, words and scores are read from there, and the oracle test holds the two to each other. A
@@ -7,7 +7,8 @@ segments, regions, issuers, words and scores are read from there, and the oracle
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import date
 from functools import cache
 from typing import Final
@@ -15,8 +16,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from scanners.detectors import cn_resident_id, credit_card, phone_number
+from scanners.detectors import cn_resident_id, credit_card, email_address, phone_number
 from scanners.detectors.base import Detector
+from scanners.mails import PlainMails
 from scanners.places import Places, Truths, digits_at, near_word, power_sum
 from scanners.spots import Spots
 from scanners.units import Positions, Units
@@ -30,23 +32,32 @@ Scores = NDArray[np.float64]  # a row a value: in an enemy's company, alone, in 
 NONE: Final = (0.0, 0.0, 0.0)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Claims:
+    """Values of one detector that only the words around them have still to be heard about."""
+
+    detector: Detector
+    starts: Positions
+    ends: Positions
+    scores: Scores
+
+
 class Judge:
-    """Judges clean runs for the detectors of mobiles, ids and cards among some. Not safe for threads."""
+    """Judges clean runs and plain addresses of mail for the detectors of these among some. Not safe for threads."""
 
     def __init__(self, detectors: Sequence[Detector], entities: Sequence[str], threshold: float) -> None:
         """Take the detectors, the names of entities that the answers are given in, and what counts."""
         self.entities = entities
         self.threshold = threshold
-        rules = {
-            phone_number.PhoneNumber: mobile_scores,
-            cn_resident_id.CnResidentId: resident_scores,
-            credit_card.CreditCard: card_scores,
-        }
-        self.judged = [(detector, rules[type(detector)]) for detector in detectors if type(detector) in rules]
-        self.weigher = Weigher([detector.context for detector, _ in self.judged])
+        self.rules = [(detector, RULES[type(detector)]) for detector in detectors if type(detector) in RULES]
+        self.mail = next((d for d in detectors if type(d) is email_address.EmailAddress), None)
+        self.plain_mails = PlainMails()
+        judged = [detector for detector, _ in self.rules] + ([self.mail] if self.mail else [])
+        self.numbers = {detector: number for number, detector in enumerate(judged)}
+        self.weigher = Weigher([detector.context for detector in judged])
 
-    def judge(self, units: Units, places: Places, spoken_for: Hits, lent: Hits) -> tuple[Spots, Places]:
-        """What is found at the clean places of a chunk, and the places that detectors must still be asked about.
+    def runs(self, units: Units, places: Places, spoken_for: Hits, lent: Hits) -> tuple[list[Claims], Places]:
+        """What the clean places of a chunk may be, and the places that detectors must still be asked about.
 
         Args:
             units: the chunk.
@@ -55,41 +66,51 @@ class Judge:
             lent: the words that say that a telephone number is lent; its detector reads on there.
         """
         if not places.clean.any():
-            return Spots.of(self.entities, []), places
+            return [], places
         near = near_word(spoken_for, places.starts, places.ends)
         lead = leading_digits(units, places)
         mobile = places.clean & (places.digits == MOBILE_DIGITS) & known_segments()[lead // 1000]
         mobile &= ~near_word(lent, places.starts, places.ends)
         long = places.clean & (places.digits >= 13) & (places.digits <= 19) & ~asked_for(lead, places.digits, near)
         left = ~(mobile | long) & (~places.clean | near | asked_for(lead, places.digits, near))
-        found: list[tuple[int, Positions, NDArray[np.float64]]] = []
-        for number, (_, rule) in enumerate(self.judged):
+        claims = []
+        for detector, rule in self.rules:
             chosen = np.flatnonzero(mobile if rule is mobile_scores else long)
             if len(chosen):
-                rows = rule(units, places.only(chosen), lead[chosen])
-                hopeful = (rows[:, 1] >= self.threshold) | (near[chosen] & (rows[:, 2] >= self.threshold))
-                found.append((number, chosen[hopeful], rows[hopeful]))
-        return self.weigh(units, places, found), places.only(np.flatnonzero(left))
+                scores = rule(units, places.only(chosen), lead[chosen])
+                hopeful = (scores[:, 1] >= self.threshold) | (near[chosen] & (scores[:, 2] >= self.threshold))
+                starts, ends = places.starts[chosen[hopeful]], places.ends[chosen[hopeful]]
+                claims.append(Claims(detector=detector, starts=starts, ends=ends, scores=scores[hopeful]))
+        return claims, places.only(np.flatnonzero(left))
 
-    def weigh(self, units: Units, places: Places, found: list[tuple[int, Positions, NDArray[np.float64]]]) -> Spots:
+    def mails(self, units: Units, hits: Hits) -> tuple[list[Claims], Hits]:
+        """Plain addresses around the signs among `hits`, and the hits that the detector must still be asked about."""
+        if self.mail is None:
+            return [], hits
+        signs = units.codes[hits.starts] == ord("@")
+        starts, ends, taken = self.plain_mails.find(units, hits.starts[signs])
+        left = np.ones(len(signs), dtype=bool)
+        left[np.flatnonzero(signs)[taken]] = False
+        scores = np.tile(np.array(email_address.SCORES), (len(starts), 1))
+        return [Claims(detector=self.mail, starts=starts, ends=ends, scores=scores)], hits.only(left)
+
+    def weigh(self, units: Units, claims: Sequence[Claims]) -> Spots:
         """Let the words around decide which of its three scores each value has."""
-        many = sum(len(chosen) for _, chosen, _ in found) > FEW
+        many = sum(len(claim.starts) for claim in claims) > FEW
         surroundings = self.weigher.read(units) if many else None
         spots = Spots.of(self.entities, [])
-        for number, chosen, rows in found:
-            detector = self.judged[number][0]
-            starts, ends = places.starts[chosen], places.ends[chosen]
+        for claim in claims:
             if surroundings:
-                weights = surroundings.weigh(number, starts, ends)
+                weights = surroundings.weigh(self.numbers[claim.detector], claim.starts, claim.ends)
             else:
-                bounds = zip(starts.tolist(), ends.tolist(), strict=True)
-                weights = np.array([detector.context.weigh(units.text, *span) for span in bounds], dtype=np.int8)
-            scores = rows[np.arange(len(rows)), weights + 1]
+                bounds = zip(claim.starts.tolist(), claim.ends.tolist(), strict=True)
+                context = claim.detector.context
+                weights = np.array([context.weigh(units.text, *span) for span in bounds], dtype=np.int8)
+            scores = claim.scores[np.arange(len(weights)), weights + 1]
             kept = scores >= self.threshold
-            kinds = np.full(np.count_nonzero(kept), self.entities.index(detector.entity))
-            spots = spots.join(
-                Spots(self.entities, kinds, (starts[kept], ends[kept]), scores[kept], np.zeros_like(kinds))
-            )
+            kinds = np.full(np.count_nonzero(kept), self.entities.index(claim.detector.entity))
+            bounds_kept = (claim.starts[kept], claim.ends[kept])
+            spots = spots.join(Spots(self.entities, kinds, bounds_kept, scores[kept], np.zeros_like(kinds)))
         return spots
 
 
@@ -203,3 +224,10 @@ def is_article(values: Positions, lengths: Positions) -> Truths:
     """EAN-13 by its check digit, for rows of digits."""
     threes = np.where(np.arange(values.shape[1]) % 2 == 1, 3, 1)
     return np.asarray((lengths == 13) & ((values * threes).sum(axis=1) % 10 == 0))
+
+
+RULES: Final[dict[type[Detector], Callable[[Units, Places, Positions], Scores]]] = {
+    phone_number.PhoneNumber: mobile_scores,
+    cn_resident_id.CnResidentId: resident_scores,
+    credit_card.CreditCard: card_scores,
+}

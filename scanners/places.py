@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from scanners.units import DIGIT, JOINT, LETTER, LINE_END, STAR, Codes, Flags, Positions, Units
+from scanners.units import DIGIT, JOINT, LETTER, LINE_END, STAR, UPPER, Codes, Flags, Positions, Units
 from scanners.words import Hits
 
 Truths = NDArray[np.bool_]
@@ -162,14 +162,14 @@ def touched(units: Units, first: Positions, last: Positions, following: tuple[Po
 
 
 def in_hash(units: Units, first: Positions, last: Positions) -> Truths:
-    """Runs amid the hexadecimal digits of something longer, three of them letters: an IBAN of Andorra has two."""
+    """Runs amid the hexadecimal digits of something longer, three of them small letters: an IBAN has capitals."""
     found = np.zeros(len(first), dtype=bool)
     beside = np.flatnonzero(((at(units.flags, first - 1) | at(units.flags, last)) & LETTER) != 0)
     steps = np.arange(HASH)
     before = np.logical_and.accumulate(HEXADECIMAL[at(units.codes, first[beside, None] - 1 - steps)], axis=1)
     behind = np.logical_and.accumulate(HEXADECIMAL[at(units.codes, last[beside, None] + steps)], axis=1)
-    letters = before & ((at(units.flags, first[beside, None] - 1 - steps) & LETTER) != 0)
-    also = behind & ((at(units.flags, last[beside, None] + steps) & LETTER) != 0)
+    letters = before & ((at(units.flags, first[beside, None] - 1 - steps) & (LETTER | UPPER)) == LETTER)
+    also = behind & ((at(units.flags, last[beside, None] + steps) & (LETTER | UPPER)) == LETTER)
     length = last[beside] - first[beside] + before.sum(axis=1) + behind.sum(axis=1)
     found[beside] = (length >= HASH) & (letters.sum(axis=1) + also.sum(axis=1) >= HASH_LETTERS)
     return found
@@ -233,7 +233,8 @@ def dotted_places(units: Units, runs: Runs) -> list[tuple[int, int]]:
     if len(starts) > 3:
         dot = (starts[1:] - ends[:-1] == 1) & (units.codes[ends[:-1]] == ord("."))
         chain = np.flatnonzero(dot[:-2] & dot[1:-1] & dot[2:])
-        found += zip(starts[chain].tolist(), ends[chain + 3].tolist(), strict=True)
+        mapped = np.where(at(units.codes, starts[chain] - 1) == ord(":"), 8 * GROUP, 0)  # `::ffff:192.0.2.1`
+        found += zip((starts[chain] - mapped).tolist(), ends[chain + 3].tolist(), strict=True)
     colons = np.flatnonzero(units.codes == ord(":"))
     if len(colons) > 1:
         double = colons[:-1][colons[1:] - colons[:-1] == 1]

@@ -46,7 +46,7 @@ class Search:
         self.worded = [d for d in detectors if d.looks_at == "words"]
         self.textual = [d for d in detectors if d.looks_at == "text"]
         self.by_digits = [[d for d in self.numeric if d.fewest <= count] for count in range(MANY_DIGITS + 1)]
-        self.judge = Judge(self.numeric, self.entities, threshold)
+        self.judge = Judge(detectors, self.entities, threshold)
         parts = {anchor: self.bits(anchor) for d in self.worded for anchor in d.anchors}
         self.index = WordIndex(
             whole=dict.fromkeys((word for d in self.numeric for word in d.context.words), NUMBERS),
@@ -62,16 +62,23 @@ class Search:
         hits = self.index.find(units)
         spoken_for = hits.having(NUMBERS)
         runs = Runs(units)
-        places = number_places(units, runs)
-        judged, left = self.judge.judge(units, places, spoken_for, hits.having(LENT))
+        claims, left = self.judge.runs(units, number_places(units, runs), spoken_for, hits.having(LENT))
         found = list(self.numbers(units, left))
         for start, end in dotted_places(units, runs) if self.dotted else ():
             for detector in self.dotted:
                 found += self.ask(detector, units, start, end)
         if len(hits.starts) > len(spoken_for.starts):
-            found += self.words(units, hits)
+            line_ends = np.flatnonzero((units.flags & LINE_END) != 0)
+            for number, detector in enumerate(self.worded):
+                own = hits.having(1 << number)
+                if detector is self.judge.mail and len(own.starts):
+                    mails, own = self.judge.mails(units, own)
+                    claims += mails
+                for start, end in windows(own, line_ends, len(units)):
+                    found += self.ask(detector, units, start, end)
         for detector in self.textual:
             found += self.ask(detector, units, 0, len(units))
+        judged = self.judge.weigh(units, claims)
         return judged.join(Spots.of(self.entities, found)) if found else judged
 
     def ask(self, detector: Detector, units: Units, start: int, end: int) -> Iterator[Located]:
@@ -89,18 +96,11 @@ class Search:
                 yield from self.ask(detector, units, low, end)
             done = end
 
-    def words(self, units: Units, hits: Hits) -> Iterator[Located]:
-        """The detectors of what stands beside words, in windows around those."""
-        line_ends = np.flatnonzero((units.flags & LINE_END) != 0)
-        for number, detector in enumerate(self.worded):
-            own = hits.having(1 << number)
-            if len(own.starts):
-                for start, end in windows(own, line_ends, len(units)):
-                    yield from self.ask(detector, units, start, end)
-
 
 def windows(words: Hits, line_ends: Positions, length: int) -> Iterator[tuple[int, int]]:
     """What lies around some words on their lines, windows that overlap joined."""
+    if not len(words.starts):
+        return
     line = np.searchsorted(line_ends, words.starts)
     begin = np.concatenate(([0], line_ends + 1))[line]
     stop = np.append(line_ends, length)[line]

@@ -31,7 +31,10 @@ class Hits:
 
     def having(self, bits: int) -> Hits:
         """Those whose mask has one of `bits`."""
-        chosen = (self.masks & np.uint64(bits)) != 0
+        return self.only((self.masks & np.uint64(bits)) != 0)
+
+    def only(self, chosen: NDArray[np.bool_]) -> Hits:
+        """Some of them."""
         return Hits(self.starts[chosen], self.ends[chosen], self.masks[chosen])
 
 

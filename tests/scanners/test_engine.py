@@ -18,6 +18,7 @@ from scanners.levels import grade
 from scanners.records import Chunk, Place, Rows
 from scanners.spots import Located, Spots, settle
 from scanners.tally import Value
+from scanners.units import read_units
 
 KEY = b"a key of this run"
 NAMELESS = Analyser(DetectSettings(), names=False, run_key=KEY)
@@ -74,10 +75,11 @@ def test_any_text_is_taken_and_spans_lie_inside_it(parts: list[str]) -> None:
 @given(st.lists(st.tuples(PLANTED, st.sampled_from([" ", "，", "\n", "，谢谢。", "| "])), min_size=1, max_size=30))
 def test_looking_only_at_number_places_loses_nothing(parts: list[tuple[str, str]]) -> None:
     text = "".join(value + gap for value, gap in parts)
-    places = {(c.entity, c.start, c.end) for c in NAMELESS.candidates(text)}
-    for detector in NAMELESS.numeric:
-        for found in detector.find(text, 0, len(text)):
-            assert (detector.entity, found.start, found.end) in places
+    units = read_units(text)
+    places = {(spot.entity, spot.start, spot.end) for spot in NAMELESS.search.find(units)}
+    for detector in NAMELESS.detectors.values():
+        for found in detector.find(units.text, 0, len(units)):
+            assert found.score < NAMELESS.threshold or (detector.entity, found.start, found.end) in places
 
 
 def seconds(text: str) -> float:
