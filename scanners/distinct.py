@@ -39,10 +39,15 @@ class Fingerprinted(AbstractSet[int]):
         return f"<{len(self)} fingerprints>"
 
     @classmethod
-    def _from_iterable(cls, it: Iterable[int]) -> Fingerprinted:  # type: ignore[override]
+    def of(cls, fingerprints: Iterable[int]) -> Fingerprinted:
+        """These."""
         made = cls()
-        made.add_many(np.fromiter(it, np.uint64))
+        made.add_many(np.fromiter(fingerprints, np.uint64))
         return made
+
+    @classmethod
+    def _from_iterable(cls, it: Iterable[int]) -> Fingerprinted:  # type: ignore[override]
+        return cls.of(it)
 
     def add(self, fingerprint: int) -> None:
         """One more."""
@@ -94,6 +99,12 @@ class Fingerprinted(AbstractSet[int]):
         places = np.minimum(np.searchsorted(known, fingerprints), len(known) - 1)
         there: np.ndarray[tuple[int], np.dtype[np.bool_]] = known[places] == fingerprints
         return there
+
+
+def packed(fingerprints: AbstractSet[int], most: int) -> bytes:
+    """The lowest of them, at most so many, in ascending order; 8 bytes each, big-endian."""
+    known = fingerprints if isinstance(fingerprints, Fingerprinted) else Fingerprinted.of(fingerprints)
+    return known.settled()[:most].astype(">u8").tobytes()
 
 
 class Distinct:

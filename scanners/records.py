@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from config.schema import ItemKind
 
@@ -74,8 +74,7 @@ class Rows:
     place: Place = Place()
 
 
-@dataclass(frozen=True, kw_only=True)
-class Span:
+class Span(NamedTuple):
     """An entity in a text: `[start, end)` in characters of that text, `score` 0 to 1, a masked form."""
 
     entity: str
@@ -89,7 +88,7 @@ class Span:
 class Finding:
     """What was found of one entity at one place: never the value.
 
-    `distinct` counts values told apart by a key of this run; `confidence` is the highest score; `samples` are masked.
+    One finding an entity, place and nature. `distinct` counts values told apart by a key of this run; `confidence` is the highest score; `samples` are masked.
     `subject` says whose data it is, as far as the column and the table tell.
     """
 

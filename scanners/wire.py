@@ -14,7 +14,7 @@ from typing import Annotated, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from config.schema import DetectSettings, ItemKind, ScanSettings
-from scanners.records import Finding, Place, Reason
+from scanners.records import Finding, Nature, Place, Reason, Subject
 
 HEADER: Final = struct.Struct(">II")
 MAX_JSON: Final = 4 << 20
@@ -74,6 +74,8 @@ class FindingMessage(_Message):
     confidence: _Share
     place: PlaceMessage
     samples: tuple[_Name, ...] = Field(max_length=16)
+    nature: Nature
+    subject: Subject
 
     def record(self) -> Finding:
         """As the rest of Cloche knows it; unprintable characters are gone, they could steer a terminal."""
@@ -90,6 +92,8 @@ class FindingMessage(_Message):
                 line=self.place.line,
             ),
             samples=tuple(_printable(sample) or "" for sample in self.samples),
+            nature=self.nature,
+            subject=self.subject,
         )
 
 

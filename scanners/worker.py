@@ -11,11 +11,11 @@ import io
 import json
 import os
 import socket
-import struct
 import sys
 from collections.abc import Sequence
 from typing import Final
 
+from scanners.distinct import packed
 from scanners.engine import Analyser
 from scanners.extract.api import Budget, Extractor, Source
 from scanners.extract.formats import EXTRACTORS, database_extractors
@@ -68,7 +68,6 @@ def _extractors(job: Job, descriptors: list[int]) -> Sequence[Extractor]:
 
 def frame(report: ItemReport) -> bytes:
     """An item as a message, cut to what the other side takes."""
-    keys = sorted(report.person_keys)[:MAX_KEYS]
     message = ItemMessage(
         order=report.order,
         suffix=report.suffix.decode("iso-8859-1")[:8192],
@@ -96,11 +95,13 @@ def frame(report: ItemReport) -> bytes:
                     line=finding.place.line,
                 ),
                 samples=tuple(_cut(sample) or "" for sample in finding.samples[:16]),
+                nature=finding.nature,
+                subject=finding.subject,
             )
             for finding in report.findings[:5000]
         ),
     )
-    return pack(message, struct.pack(f">{len(keys)}Q", *keys))
+    return pack(message, packed(report.person_keys, MAX_KEYS))
 
 
 def _cut(text: str | None) -> str | None:

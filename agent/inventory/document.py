@@ -63,12 +63,14 @@ def stored_document(item: StoredItem, mask: Mask | None = None) -> dict[str, Any
 
 
 def finding_document(finding: Finding, mask: Mask | None = None) -> dict[str, Any]:
-    """One finding: counts, place and masked samples."""
+    """One finding: counts, what stands behind them, whose it is, place and masked samples."""
     return {
         "entity": finding.entity,
         "count": finding.count,
         "distinct": finding.distinct,
         "confidence": round(finding.confidence, 3),
+        "nature": finding.nature,
+        "subject": finding.subject,
         "place": place_document(finding.place, mask),
         "samples": list(finding.samples),
     }

@@ -48,7 +48,16 @@ def add_about(connection: Connection) -> None:
             connection.exec_driver_sql(f"ALTER TABLE items ADD COLUMN {column} {kind}")
 
 
-MIGRATIONS: Final[tuple[Callable[[Connection], None], ...]] = (create_first, add_about)
+def add_natures(connection: Connection) -> None:
+    """Version 3: what stands behind values, and whose they are. What was read before is read again, to know it."""
+    known = {row[1] for row in connection.exec_driver_sql("PRAGMA table_info(findings)")}
+    for column, default in (("nature", "personal"), ("subject", "unknown")):
+        if column not in known:
+            connection.exec_driver_sql(f"ALTER TABLE findings ADD COLUMN {column} VARCHAR NOT NULL DEFAULT '{default}'")
+            connection.exec_driver_sql("UPDATE items SET recipe = ''")
+
+
+MIGRATIONS: Final[tuple[Callable[[Connection], None], ...]] = (create_first, add_about, add_natures)
 """Step n brings version n to n + 1. Never change a step that was released; add one."""
 
 

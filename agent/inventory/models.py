@@ -79,7 +79,7 @@ class ItemRow(Base):
 
 
 class FindingRow(Base):
-    """What was found of one entity at one place of an item: counts only."""
+    """What was found of one entity and nature at one place of an item: counts only."""
 
     __tablename__ = "findings"
 
@@ -89,6 +89,8 @@ class FindingRow(Base):
     count: Mapped[int]
     distinct_values: Mapped[int]
     confidence: Mapped[float]
+    nature: Mapped[str]
+    subject: Mapped[str]
     table_name: Mapped[str | None]
     column_name: Mapped[str | None]
     member: Mapped[str | None]

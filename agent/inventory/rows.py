@@ -10,7 +10,7 @@ from typing import Any, cast
 from agent.inventory.models import AlertRow, FindingRow, ItemRow, RunRow
 from agent.inventory.records import Alert, Run, Severity, State, StoredItem
 from config.schema import ItemKind
-from scanners.records import Coverage, Finding, Place, Reason, Status
+from scanners.records import Coverage, Finding, Nature, Place, Reason, Status, Subject
 
 
 def to_item(row: ItemRow, findings: Iterable[FindingRow]) -> StoredItem:
@@ -29,6 +29,7 @@ def to_finding(row: FindingRow) -> Finding:
     """A finding as stored: without samples."""
     return Finding(
         entity=row.entity, count=row.count, distinct=row.distinct_values, confidence=row.confidence,
+        nature=cast("Nature", row.nature), subject=cast("Subject", row.subject),
         place=Place(
             table=row.table_name, column=row.column_name, member=row.member, page=row.page, line=row.line
         ),
@@ -40,7 +41,8 @@ def from_finding(item: int, finding: Finding) -> dict[str, Any]:
     place = finding.place
     return {
         "item": item, "entity": finding.entity, "count": finding.count, "distinct_values": finding.distinct,
-        "confidence": finding.confidence, "table_name": place.table, "column_name": place.column,
+        "confidence": finding.confidence, "nature": finding.nature, "subject": finding.subject,
+        "table_name": place.table, "column_name": place.column,
         "member": place.member, "page": place.page, "line": place.line,
     }  # fmt: skip
 

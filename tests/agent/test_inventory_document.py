@@ -14,7 +14,7 @@ from agent.inventory.subjects import SUBJECTS, unit_of
 from config.schema import ItemKind
 from config.text import load_packs
 from scanners.exports import abouts
-from scanners.records import Finding, Item, Reason, Status
+from scanners.records import Finding, Item, Nature, Reason, Status, Subject
 
 REPORT = (Path(__file__).parents[2] / "docs" / "scan-report.md").read_text(encoding="utf-8")
 
@@ -29,7 +29,7 @@ def first_column(text):
 
 def test_every_kind_status_reason_and_state_is_in_the_reference():
     for word in (*get_args(ItemKind), *get_args(Status), *(reason for reason in get_args(Reason) if reason),
-                 *get_args(State)):  # fmt: skip
+                 *get_args(State), *get_args(Nature), *get_args(Subject)):  # fmt: skip
         assert f"`{word}`" in REPORT, word
 
 

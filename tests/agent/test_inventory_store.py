@@ -474,14 +474,18 @@ def test_an_inventory_of_the_first_version_gets_the_columns_that_came_later(tmp_
     old = sqlite3.connect(path)
     old.execute("ALTER TABLE items DROP COLUMN about")
     old.execute("ALTER TABLE items DROP COLUMN records")
+    old.execute("ALTER TABLE findings DROP COLUMN nature")
+    old.execute("ALTER TABLE findings DROP COLUMN subject")
     old.execute("PRAGMA user_version=1")
     old.commit()
     old.close()
     inventory = Inventory(path)
-    item = file_item("/srv/orders.xlsx", findings=[PHONES])
+    masked = replace(PHONES, nature="masked", subject="customer")
+    item = file_item("/srv/orders.xlsx", findings=[masked])
     inventory.record_run([replace(item, about="meituan_orders", records=1204)], roots=[b"/srv"], at=NOW)
     (stored,) = inventory.items()
     assert (stored.about, stored.records) == ("meituan_orders", 1204)
+    assert [(finding.nature, finding.subject) for finding in stored.findings] == [("masked", "customer")]
     inventory.close()
 
 

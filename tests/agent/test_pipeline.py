@@ -123,6 +123,7 @@ def test_the_answer_has_every_item_and_its_coverage_adds_up(agent, scanner, root
     assert first["findings"] == [
         {
             "entity": "PHONE_NUMBER", "count": 9, "distinct": 7, "confidence": 0.912,
+            "nature": "personal", "subject": "unknown",
             "place": {"table": "members", "column": "mobile", "member": None, "page": None, "line": None},
             "samples": ["138****1111"],
         }

@@ -151,9 +151,11 @@ def test_any_bytes_are_refused_without_a_word_of_them(data):
 def test_what_a_worker_calls_a_sample_cannot_steer_a_terminal():
     finding = {
         "entity": "PERSON", "count": 1, "distinct": 1, "confidence": 0.9, "samples": ("\x1b[2Jx",),
+        "nature": "masked", "subject": "customer",
         "place": {"table": "a\nb", "column": None, "member": None, "page": None, "line": 1},
     }  # fmt: skip
     ((message, _),) = Frames().feed(item(findings=(finding,)))
     record = message.findings[0].record()
     assert record.samples[0].isprintable()
     assert record.place.table.isprintable()
+    assert (record.nature, record.subject) == ("masked", "customer")
