@@ -28,7 +28,7 @@ def is_address(grade: str, name: Reading, comment: Reading, values: Sequence[str
     if grade:
         if not values or (grade == "sure" and len(values) <= 5 and share(values, is_dummy) == 1):
             return grade == "sure"
-        against = share(values, lambda v: AGAINST_ADDRESS.fullmatch(v) or is_region(v))
+        against = share(values, AGAINST_ADDRESS.fullmatch)
         return against < 0.5 and (grade == "sure" or shaped >= (0.5 if grade == "maybe" else 0.3))
     if OTHER in {name.meaning, comment.meaning}:
         return False

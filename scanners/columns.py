@@ -171,13 +171,16 @@ def valued_score(detector: Detector, name: Reading, comment: Reading, values: Se
     if detector.entity == "CREDENTIAL" or not values:
         return 0.0
     least, fewest = BY_VALUES.get(detector.entity, (0.5, 3))
+    some = values[: len(values) // 3 + 1]
+    if len(values) < fewest or not any(detector.shape(value) >= least for value in some):
+        return 0.0  # none in the first third leaves less than .7 of all
     support = share(values, lambda v: detector.shape(v) >= least)
-    if support < 0.7 or len(values) < fewest:
+    if support < 0.7:
         return 0.0
     said_other = OTHER in (name.meaning, comment.meaning)
     if are_a_counter(values):
         return 0.0
-    if detector.entity == "PHONE_NUMBER" and (said_other or "name" in name.words) and not are_diverse(values):
+    if detector.entity == "PHONE_NUMBER" and said_other and not are_diverse(values):
         return 0.0
     if said_other and detector.entity not in BY_VALUES:
         return 0.0
