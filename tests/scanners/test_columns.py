@@ -104,7 +104,7 @@ def test_the_first_clause_of_a_comment_counts(comment: str, meaning: str, grade:
 def test_values_against_a_name_outweigh_it() -> None:
     assert one("member", "phone", "links").entity is None
     assert one("member", "email", "order numbers").entity is None
-    assert one("member", "address", "numbers").entity is None
+    assert one("member", "address", "milliseconds").entity is None
     assert one("member", "location", "regions").entity is None
     assert one("member", "real_name", "firms").entity is None
     assert one("member", "card_no", "member cards").entity is None
