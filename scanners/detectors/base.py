@@ -26,10 +26,11 @@ NUMBER_PLACE: Final = re.compile(r"[0-9(+][0-9*xX\-. ()+/]{5,}")
 REACH: Final = 24  # how far behind its place a candidate may end: an extension behind a number
 # What stands between the parts of one number: a blank or two, a dash, a dot, the border of a table's cell.
 GAP: Final = r"(?: {1,3}| ?[\-.] ?| ?\| ?|\t)"
-# Latin words that may touch a number from the left: `tel13800001111`, `userPhone13800001111`.
+GAP_OF_TWO: Final = r"(?: {1,3}| ?- ?| ?\| ?|\t)"  # two parts with a point between them are a decimal
+# Latin words that may touch a number from the left: `tel13800001111`, `userPhone13800001111`, `%3A13800001111`.
 GLUED: Final = re.compile(
     LATIN_BEFORE + r"(?i:tel|t|phone|telephone|cellphone|mobile|mob|ph|id|no|card|sfz|sfzh|cell|call|sj|dh|sjh|wx|vx"
-    r"|wechat|fax|visa|bank|bankcard|idcard|idno|certno|kahao|yhk)$"
+    r"|wechat|fax|visa|bank|bankcard|idcard|idno|certno|kahao|yhk)$|%[2-7][A-Fa-f]$"
 )
 GLUED_WIDTH: Final = 10
 # Letters that may touch a value from the right: an extension, or laughter in a chat.

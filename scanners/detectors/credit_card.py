@@ -73,6 +73,7 @@ SCORES: Final[dict[tuple[bool, bool], Scores]] = {
     (False, False): (0.05, 0.1, 0.4),
 }
 GROUPED_SCORES: Final[dict[bool, Scores]] = {True: (0.3, 0.7, 0.95), False: (0.05, 0.3, 0.6)}  # by Luhn
+DECIMAL_SCORES: Final[dict[bool, Scores]] = {True: (0.05, 0.3, 0.8), False: (0.0, 0.1, 0.4)}  # two parts and a point
 MASKED_SCORES: Final[Scores] = (0.3, 0.5, 0.7)
 # The hour of an order: `2511` of 25 November. Cards begin so, one in a thousand; order numbers, many.
 DATED: Final = re.compile(r"2[2-7](?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])")
@@ -88,6 +89,7 @@ MASKED: Final = re.compile(
     r"|\*{4}([ \-]?)\*{4}\1\*{4}(?:\1\*{0,3})?\1[0-9]{3,4})(?![0-9*])"
 )
 NOT_DIGITS: Final = re.compile(r"[^0-9]")
+DECIMAL: Final = re.compile(r"[0-9]+\.[0-9]+")
 LAST_GROUP: Final = re.compile(r"[^0-9]+[0-9]+$")
 
 
@@ -169,7 +171,8 @@ class CreditCard(Detector):
                 continue
             if not one_number(text[found.start() : end]) or not stands_alone(text, found.start(), end):
                 continue
-            score = GROUPED_SCORES[passes_luhn(digits)][self.context.weigh(text, found.start(), end) + 1]
+            table = DECIMAL_SCORES if DECIMAL.fullmatch(text, found.start(), end) else GROUPED_SCORES
+            score = table[passes_luhn(digits)][self.context.weigh(text, found.start(), end) + 1]
             if best is None or score > best.score:
                 best = Candidate(start=found.start(), end=end, score=score)
         return best

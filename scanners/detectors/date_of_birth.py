@@ -31,6 +31,7 @@ WORD: Final = re.compile(
     r"|(?<=[a-z])(?-i:Birth(?:day|Date)?|Dob)(?![a-z])",
     re.IGNORECASE,
 )
+CELL_END: Final = re.compile("[\"'] ?,")  # between the word and the date
 BEHIND: Final = re.compile(r" ?(?:\(?出生|生人?(?![产命活成效])|生日|\)?诞生|born\b)", re.IGNORECASE)
 SCORE: Final = 0.7
 BEHIND_SCORE: Final = 0.6
@@ -54,7 +55,9 @@ class DateOfBirth(Detector):
         done = -1
         for word in within(WORD, text, start, end):
             found = DATE.search(text, word.end(), line_after(text, word.end(), NEAR + LONGEST))
-            if found and found.start() - word.end() <= NEAR and found.start() > done:
+            if found is None or found.start() - word.end() > NEAR or found.start() <= done:
+                continue
+            if not CELL_END.search(text, word.end(), found.start()):
                 done = found.end()
                 yield Candidate(start=found.start(), end=found.end(), score=SCORE)
         for found in within(DATE, text, start, end):

@@ -14,7 +14,7 @@ from typing import Final
 from scanners.detectors.base import Candidate, Detector
 
 LOCAL_CHARACTERS: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._%+-")
-SIGN: Final = re.compile(r" ?@ ?| ?(?:\(at\)|\[at\]|\{at\}|<at>) ?", re.IGNORECASE)
+SIGN: Final = re.compile(r" ?@ ?|%40| ?(?:\(at\)|\[at\]|\{at\}|<at>) ?", re.IGNORECASE)
 # Laughter that touches a known top domain from the right (`…@qq.comhaha`) is no part of it.
 DOMAIN: Final = re.compile(
     r"(?:[A-Za-z0-9](?:[A-Za-z0-9\-]{0,61}[A-Za-z0-9])?\.){1,6}"
@@ -43,7 +43,7 @@ class EmailAddress(Detector):
 
     entity = "EMAIL_ADDRESS"
     looks_at = "words"
-    anchors = ("@", "(at)", "[at]", "{at}", "<at>")
+    anchors = ("@", "%40", "(at)", "[at]", "{at}", "<at>")
     words = (
         "邮箱", "邮件", "电邮", "信箱", "郵箱", "email", "mail", "e-mail", "mailbox", "youxiang",
     )  # fmt: skip
@@ -68,7 +68,7 @@ class EmailAddress(Detector):
         domain = DOMAIN.match(text, sign.end())
         if domain and domain.group().rsplit(".", 1)[1].lower() not in FILES:
             weight = self.context.weigh(text, start, domain.end())
-            if sign.group() == "@":
+            if sign.group() in {"@", "%40"}:
                 return Candidate(start=start, end=domain.end(), score=SCORES[weight + 1])
             known = domain.group().lower() in PROVIDERS
             score = LOOSE_SCORES[2] if known and weight >= 0 else LOOSE_SCORES[weight + 1]

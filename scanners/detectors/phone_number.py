@@ -21,6 +21,7 @@ from typing import Final
 from scanners.context import line_after, line_before
 from scanners.detectors.base import (
     GAP,
+    GAP_OF_TWO,
     Candidate,
     Detector,
     follows_digits,
@@ -62,13 +63,13 @@ MASKED_SCORES: Final[Scores] = (0.3, 0.55, 0.7)
 PREFIX: Final = r"(?:\(?(?:\+|00)?86\)?[ \-.]{0,2})"
 MOBILE: Final = re.compile(rf"(?<![0-9*]){PREFIX}?(1[3-9][0-9]{{9}})(?![0-9*])")
 SPACED: Final = re.compile(
-    rf"(?<![0-9*]){PREFIX}?(1[3-9](?:[0-9]{GAP}[0-9]{{4}}{GAP}?[0-9]{{4}}|[0-9]{{5}}{GAP}[0-9]{{4}}"
+    rf"(?<![0-9*]){PREFIX}?(1[3-9](?:[0-9]{GAP}[0-9]{{4}}{GAP}[0-9]{{4}}|[0-9]{GAP_OF_TWO}[0-9]{{8}}|[0-9]{{5}}{GAP_OF_TWO}[0-9]{{4}}"
     rf"|[0-9]{{2}}({GAP})[0-9]{{3}}\2[0-9]{{4}})|1({GAP})[3-9](?:\3[0-9]){{9}})(?![0-9*])"
 )
 ODD: Final = re.compile(
     rf"(?<![0-9*])(?:01[3-9][0-9]{{9}}|1[3-9](?:[0-9]{{2}}({GAP})[0-9]{{4}}\1[0-9]{{3}}"
     rf"|[0-9]({GAP})[0-9]{{3}}\2[0-9]{{5}}|[0-9]({GAP})[0-9]{{5}}\3[0-9]{{3}}"
-    rf"|[0-9]{{3}}{GAP}[0-9]{{6}}|[0-9]{{4}}{GAP}[0-9]{{5}}))(?![0-9*])"
+    rf"|[0-9]{{3}}{GAP}[0-9]{{6}}|[0-9]{{4}}{GAP}[0-9]{{5}}|[0-9]\.[0-9]{{8}}|[0-9]{{5}}\.[0-9]{{4}}))(?![0-9*])"
 )
 EXTENSION: Final = re.compile(
     r"(?: ?(?:转|#|[,，;；] ?转|分机号?:?|ext\.?) ?|[\-_])([0-9]{3,4})(?![0-9A-Za-z*]|[\-_.][0-9])", re.IGNORECASE
@@ -143,20 +144,13 @@ class PhoneNumber(Detector):
 
     def judge_mobile(self, text: str, found: re.Match[str]) -> Candidate | None:
         """Eleven digits with nothing between them, maybe behind a country code."""
-        led = found.group()[0] in "+(" or found.group().startswith("0086")
-        known = found.group(1)[:3] in SEGMENTS
-        scores = LED_SCORES if led else MOBILE_SCORES if known else UNKNOWN_SCORES
-        if not led and not known and apart(text, *found.span()):
-            scores = (scores[0], UNKNOWN_APART, scores[2])
-        return self.judge_number(text, found, scores)
+        return self.judge_number(text, found, scores_of(text, found))
 
     def judge_spaced(self, text: str, found: re.Match[str]) -> Candidate | None:
         """A mobile in groups that people write: 3-4-4, 3-8, 7-4, 4-3-4, or one digit a box."""
         if found.group(3) and amid_digits(text, *found.span()):
             return None
-        led = found.group()[0] in "+(" or found.group().startswith("0086")
-        known = NOT_DIGITS.sub("", found.group(1))[:3] in SEGMENTS
-        return self.judge_number(text, found, LED_SCORES if led else MOBILE_SCORES if known else UNKNOWN_SCORES)
+        return self.judge_number(text, found, scores_of(text, found))
 
     def judge_odd(self, text: str, found: re.Match[str]) -> Candidate | None:
         """A mobile behind a trunk zero, or in groups that few people write."""
@@ -259,6 +253,17 @@ class PhoneNumber(Detector):
         digits = lent.group(1) if lent else re.sub(r"[^0-9*]", "", TAIL.sub("", value))
         bare = re.sub(r"^(?:00)?86(?=1[3-9][0-9]{9}$|0?[1-9][0-9]{8,10}$)", "", digits)
         return bare if len(bare) >= 5 else digits
+
+
+def scores_of(text: str, found: re.Match[str]) -> Scores:
+    """By the country code before it, the segment, and whether it stands apart."""
+    if found.group()[0] in "+(" or found.group().startswith("0086"):
+        return LED_SCORES
+    if NOT_DIGITS.sub("", found.group(1))[:3] in SEGMENTS:
+        return MOBILE_SCORES
+    if apart(text, *found.span()):
+        return (UNKNOWN_SCORES[0], UNKNOWN_APART, UNKNOWN_SCORES[2])
+    return UNKNOWN_SCORES
 
 
 def amid_digits(text: str, start: int, end: int) -> bool:

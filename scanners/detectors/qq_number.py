@@ -15,6 +15,8 @@ WORD: Final = re.compile(
     re.IGNORECASE,
 )
 NUMBER: Final = re.compile(r"[1-9][0-9]{4,10}(?![0-9A-Za-z*@]|[.\-][0-9])")
+PROCESS: Final = re.compile(r"qq ?\($", re.IGNORECASE)  # `QQ(10018)` is a process in a log
+SHORTEST_BRACKETED: Final = 8
 SCORE: Final = 0.8
 
 
@@ -31,7 +33,7 @@ class QqNumber(Detector):
         """The number behind each word."""
         for word in within(WORD, text, start, end):
             found = NUMBER.match(text, word.end(), line_after(text, word.end(), 14))
-            if found:
+            if found and not (PROCESS.search(word.group()) and len(found.group()) < SHORTEST_BRACKETED):
                 yield Candidate(start=found.start(), end=found.end(), score=SCORE)
 
     def shape(self, value: str) -> float:

@@ -31,7 +31,7 @@ NO_ACCOUNT: Final = re.compile(
 )
 INTERNAL_SCORE: Final = 0.9
 SCORE: Final = 0.75
-QUIET_SCORE: Final = 0.45  # behind the word without a sign between; a name with a digit in it scores .6
+QUIET_SCORE: Final = 0.45  # letters alone, with no sign between the word and them, or behind a Latin word
 DIGIT_SCORE: Final = 0.6
 
 
@@ -54,8 +54,9 @@ class WechatId(Detector):
             if not account or NO_ACCOUNT.match(account.group()) or account.group().startswith("wxid_"):
                 continue
             loud = LOUD.search(word.group()) is not None
-            digit = any(c.isdigit() for c in account.group())
-            score = SCORE if loud else DIGIT_SCORE if digit else QUIET_SCORE
+            odd = not account.group().isalpha()
+            chinese = not word.group()[0].isascii()
+            score = SCORE if loud and (odd or chinese) else DIGIT_SCORE if odd else QUIET_SCORE
             yield Candidate(start=account.start(), end=account.end(), score=score)
 
     def shape(self, value: str) -> float:

@@ -30,6 +30,7 @@ ceshi@qq.com
 «ceshi@example.photography»
 «ceshi@xn--fiqs8s.com»
 «ceshi＠163．com»
+email=«ceshi%40qq.com»&x=1
 «ｃｅｓｈｉ＠１６３．ｃｏｍ»
 «ceshi＠qq.com»
 «ce\u200bshi@qq.com»

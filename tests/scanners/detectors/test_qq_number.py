@@ -31,6 +31,7 @@ qq.com
 QQ音乐
 QQ飞车
 abcqq12345678
+boxd: QQ(10018) deny
 QQ 2.5.12345
 """,
 }

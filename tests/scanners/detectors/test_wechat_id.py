@@ -45,6 +45,7 @@ wxid_short
 weixin.qq.com
 微信 appid
 微信 openid
+"weixin":"CashPayment"
 """,
 }
 

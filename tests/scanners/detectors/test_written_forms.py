@@ -101,6 +101,8 @@ def written(entity: str, value: str) -> Iterator[tuple[str, str]]:
         groups = [(4, 4, 4, 4), (6,)]
     for sizes in groups:
         for sign in SIGNS:
+            if sign == "." and len(sizes) == 1 and entity != "CN_RESIDENT_ID":
+                continue  # a decimal
             yield f"{sizes} by {sign!r}", cut(value, sizes, sign)
         yield f"wide {sizes}", wide(cut(value, sizes, "-"))
     for sign in (" ", "|", "\t", " | "):
@@ -165,6 +167,8 @@ def scattered(chance: random.Random) -> Iterator[tuple[str, str]]:
         yield "EAN-13", body + str(-sum(int(d) * (3 if i % 2 else 1) for i, d in enumerate(body)) % 10)
     yield "amount", f"¥{chance.randint(1, 10**7)}.{digits(chance, 2)}"
     yield "amount", f"{chance.randint(1, 999)},{digits(chance, 3)},{digits(chance, 3)}.00"
+    yield "amount", f"{chance.randint(10**6, 2 * 10**6)}.{digits(chance, 4)}"
+    yield "amount", f"{chance.randint(1000, 9999)}.{digits(chance, 12)}"
     yield "amount", f"total={chance.randint(1, 10**10)}"
     yield "hash", "".join(chance.choices("0123456789abcdef", k=chance.choice([32, 40, 64])))
     yield "hash", "0x" + "".join(chance.choices("0123456789abcdef", k=16))
