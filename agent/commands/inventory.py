@@ -19,6 +19,7 @@ from agent.console import Console, printable
 from agent.inventory.overview import Words
 from agent.inventory.page import check_target
 from agent.inventory.records import State
+from agent.inventory.subjects import names_of, subject_of_item
 from agent.summary import LEVEL_STYLES, wide
 from config.errors import ClocheError
 from config.schema import ItemKind
@@ -144,7 +145,7 @@ def show_list(console: Console, document: dict[str, Any]) -> None:
             Styled(str(item["level"]), style=LEVEL_STYLES[item["level"]]),
             text(f"inventory.state_{item['state']}"),
             f"{item['persons']:,}" if item["persons"] else "–",
-            words.kind(item["kind"]),
+            words.subject(subject_of_item(item, names_of(item)), words.kind(item["kind"])),
             words.entities(entities, most=3),
             mask_text(printable(item["path"])),
         )
@@ -160,7 +161,8 @@ def show_one(console: Console, document: dict[str, Any]) -> None:
     text, words, item = console.text, Words(console.text), document["item"]
     console.screen.print(mask_text(printable(item["path"])), style="bold")
     values = sum(finding["count"] for part in (item, *document["inside"]) for finding in part["findings"])
-    facts = (words.kind(item["kind"]), text("scan.level", level=item["level"]), words.amount(item["persons"], values),
+    about = words.subject(subject_of_item(item, names_of(item)), words.kind(item["kind"]))
+    facts = (about, text("scan.level", level=item["level"]), words.amount(item["persons"], values),
              text(f"inventory.state_{item['state']}"))  # fmt: skip
     console.screen.print(" · ".join(facts))
     if item["reason"]:

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from agent.console import printable
 from agent.inventory.paths import file_of, unescape
-from agent.inventory.subjects import records_of, subject_of_item, unit_of
+from agent.inventory.subjects import names_of, records_of, subject_of_item, unit_of
 from config.text import Text, load_packs
 from scanners.levels import PACKS, load_levels, own_grade
 
@@ -155,7 +155,7 @@ def _place(
     everything = items if top is None else [top, *items]
     fullest = max(items, key=lambda item: (item["persons"], _values([item])))
     shown = mask(printable(real))
-    subject = subject_of_item(fullest, (*_names(fullest), real.rsplit("/", 1)[-1]))
+    subject = subject_of_item(fullest, names_of(fullest))
     parts = _parts(items, mask)
     if len({part.subject for part in parts}) > 1:
         subject = ""  # a database of many things is called a database
@@ -195,12 +195,6 @@ def _parts(items: list[Mapping[str, Any]], mask: Callable[[str], str]) -> tuple[
                 )  # fmt: skip
     ordered = sorted(parts.values(), key=lambda part: (-part.persons, -part.values, part.name))
     return tuple(ordered[:SHOWN_PARTS])
-
-
-def _names(item: Mapping[str, Any]) -> list[str]:
-    """Of its tables, then of the members and tables in its path, the innermost first."""
-    tables = dict.fromkeys(finding["place"]["table"] or "" for finding in item["findings"])
-    return [*tables, *reversed(re.split(r"[!#]", item["path"])[1:])]
 
 
 def _levels(places: Iterable[PlaceView]) -> Iterable[LevelView]:

@@ -67,6 +67,13 @@ def subject_of_item(item: Mapping[str, Any], names: Iterable[str]) -> str:
     return with_platform(named or about, names) or whose(item["findings"])
 
 
+def names_of(item: Mapping[str, Any]) -> tuple[str, ...]:
+    """Names of its tables, of the members and tables in its path, the innermost first, and of its file."""
+    tables = dict.fromkeys(finding["place"]["table"] or "" for finding in item["findings"])
+    file, *inside = re.split(r"[!#]", item["path"])
+    return (*tables, *reversed(inside), file.rsplit("/", 1)[-1])
+
+
 def whose(findings: Iterable[Mapping[str, Any]]) -> str:
     """By whose most of the values in it are, as their columns and tables told."""
     counts: Counter[str] = Counter()
