@@ -20,7 +20,7 @@ LONGEST_PHRASE: Final = 4
 LONGEST_CHINESE: Final = 8
 LONGEST_NAME: Final = 80  # characters of a name or a comment that are looked at
 BARE: Final = re.compile(
-    r"c(?:ol(?:umn)?)?_?[0-9]+|[a-z]{1,2}|f_?[0-9]+|field_?[0-9]+|列_?[0-9]*|字段_?[0-9]*|unnamed.{0,20}|"
+    r"#?[0-9]+|c(?:ol(?:umn)?)?_?[0-9]+|[a-z]{1,2}|f_?[0-9]+|field_?[0-9]+|列_?[0-9]*|字段_?[0-9]*|unnamed.{0,20}|"
 )
 
 
