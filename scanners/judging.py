@@ -30,6 +30,7 @@ FEW: Final = 48  # so many values are weighed one by one sooner than the whole c
 MONTHS: Final = np.array([0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])
 Scores = NDArray[np.float64]  # a row a value: in an enemy's company, alone, in its own
 NONE: Final = (0.0, 0.0, 0.0)
+Rule = Callable[[Units, Places, Positions], Scores]  # scores of places, given their first six digits too
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,11 +72,17 @@ class Judge:
         lead = leading_digits(units, places)
         mobile = places.clean & (places.digits == MOBILE_DIGITS) & known_segments()[lead // 1000]
         mobile &= ~near_word(lent, places.starts, places.ends)
-        long = places.clean & (places.digits >= 13) & (places.digits <= 19) & ~asked_for(lead, places.digits, near)
-        left = ~(mobile | long) & (~places.clean | near | asked_for(lead, places.digits, near))
+        asked = asked_for(lead, places.digits, near)
+        long = places.clean & (places.digits >= 13) & (places.digits <= 19) & ~asked
+        left = ~(mobile | long) & (~places.clean | near | asked)
+        fitting: dict[Rule, Truths] = {
+            mobile_scores: mobile,
+            resident_scores: long & (places.digits == 18),
+            card_scores: long,
+        }
         claims = []
         for detector, rule in self.rules:
-            chosen = np.flatnonzero(mobile if rule is mobile_scores else long)
+            chosen = np.flatnonzero(fitting[rule])
             if len(chosen):
                 scores = rule(units, places.only(chosen), lead[chosen])
                 hopeful = (scores[:, 1] >= self.threshold) | (near[chosen] & (scores[:, 2] >= self.threshold))
@@ -96,9 +103,10 @@ class Judge:
 
     def weigh(self, units: Units, claims: Sequence[Claims]) -> Spots:
         """Let the words around decide which of its three scores each value has."""
+        spots = Spots.of(self.entities, [])
+        claims = [claim for claim in claims if len(claim.starts)]
         many = sum(len(claim.starts) for claim in claims) > FEW
         surroundings = self.weigher.read(units) if many else None
-        spots = Spots.of(self.entities, [])
         for claim in claims:
             if surroundings:
                 weights = surroundings.weigh(self.numbers[claim.detector], claim.starts, claim.ends)
@@ -162,7 +170,7 @@ REGIONS_BY_NUMBER: Final[tuple[cn_resident_id.Region, ...]] = ("nowhere", "unkno
 
 
 def resident_scores(units: Units, places: Places, lead: Positions) -> Scores:
-    """Of 18 characters, by birthday, check character and place; nothing for other lengths."""
+    """Of 18 characters, by birthday, check character and place."""
     values = digits_at(units, places.starts[:, None] + np.arange(18))
     sums = (values[:, :17] * np.array(cn_resident_id.WEIGHTS)).sum(axis=1) % 11
     expected = np.array([10 if c == "X" else int(c) for c in cn_resident_id.CHECK])[sums]
@@ -173,7 +181,7 @@ def resident_scores(units: Units, places: Places, lead: Positions) -> Scores:
     ])  # fmt: skip
     rows: Scores = table[(expected == last).astype(np.int64), region_table()[lead]]
     rows[~has_been(year, month, day)] = cn_resident_id.NO_BIRTHDAY
-    rows[(places.ends - places.starts != 18) | (lead < 100_000) | (lead >= 900_000)] = NONE
+    rows[(lead < 100_000) | (lead >= 900_000)] = NONE
     return rows
 
 
@@ -226,7 +234,7 @@ def is_article(values: Positions, lengths: Positions) -> Truths:
     return np.asarray((lengths == 13) & ((values * threes).sum(axis=1) % 10 == 0))
 
 
-RULES: Final[dict[type[Detector], Callable[[Units, Places, Positions], Scores]]] = {
+RULES: Final[dict[type[Detector], Rule]] = {
     phone_number.PhoneNumber: mobile_scores,
     cn_resident_id.CnResidentId: resident_scores,
     credit_card.CreditCard: card_scores,

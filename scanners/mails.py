@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 
 from scanners.detectors.email_address import DOMAIN, FILES, LOCAL_CHARACTERS
-from scanners.places import Truths, at, table_of
+from scanners.places import Truths, table_of
 from scanners.units import DIGIT, LETTER, Positions, Units
 
 WIDTH: Final = 40
@@ -31,12 +31,12 @@ class PlainMails:
     def find(self, units: Units, signs: Positions) -> tuple[Positions, Positions, Truths]:
         """Starts and ends of plain addresses, and which of the `signs` (places of `@`) they have."""
         steps = np.arange(WIDTH)
-        before = at(units.codes, signs[:, None] - 1 - steps)
+        before = units.codes_at(signs[:, None] - 1 - steps)
         name = np.logical_and.accumulate(LOCAL[before], axis=1).sum(axis=1)
         dots = before == ord(".")
         twice = (dots[:, 1:] & dots[:, :-1] & (steps[1:] < name[:, None])).any(axis=1)
-        first = at(units.flags, signs - name) & (LETTER | DIGIT)
-        behind = OF_DOMAIN[at(units.codes, signs[:, None] + 1 + steps)]
+        first = units.flags_at(signs - name) & (LETTER | DIGIT)
+        behind = OF_DOMAIN[units.codes_at(signs[:, None] + 1 + steps)]
         domain = np.logical_and.accumulate(behind, axis=1).sum(axis=1)
         plain = (name > 0) & (name < WIDTH) & (first != 0) & ~dots[:, 0] & ~twice & (domain > 0) & (domain < WIDTH)
         plain = np.flatnonzero(plain)

@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from scanners.units import DIGIT, JOINT, LETTER, LINE_END, STAR, UPPER, Codes, Flags, Positions, Units
+from scanners.units import DIGIT, JOINT, LETTER, LINE_END, STAR, UPPER, Positions, Units
 from scanners.words import Hits
 
 Truths = NDArray[np.bool_]
@@ -22,6 +22,7 @@ GAP: Final = 3
 BEFORE: Final = 40  # how far before a number a word may stand that speaks for it, and how far behind
 AFTER: Final = 12
 EXTENSION: Final = 6  # digits
+SPEAKING: Final = 10  # fewer digits in several runs are nothing without a word or a letter beside them
 HASH: Final = 20  # hexadecimal digits that make one, and so many of them letters
 HASH_LETTERS: Final = 3
 GROUP: Final = 5  # four hexadecimal digits and a colon
@@ -35,6 +36,7 @@ def table_of(characters: str) -> Truths:
 
 
 LEADING: Final = table_of(":/.-")  # between digits: a time, a date, a fraction
+OF_DATES: Final = table_of("-/.")
 HEXADECIMAL: Final = table_of("0123456789abcdef")
 TRAILING: Final = table_of(".-")
 OPENING: Final = table_of("=^#转分")  # what may open a second part behind a number
@@ -68,14 +70,6 @@ def find_runs(mask: Truths) -> tuple[Positions, Positions]:
     return edges[0::2], edges[1::2]
 
 
-def at(values: Codes | Flags, where: Positions) -> Positions:
-    """`values[where]`, 0 outside."""
-    inside = (where >= 0) & (where < len(values))
-    found: Positions = values[np.where(inside, where, 0)].astype(np.int64)
-    found[~inside] = 0
-    return found
-
-
 class Runs:
     """All runs of digits of a chunk, with what stands for masked ones: stars, and `x` beside another."""
 
@@ -92,14 +86,17 @@ class Runs:
         self.lengths = self.ends - self.starts
 
 
-def number_places(units: Units, runs: Runs) -> Places:
-    """The places of a chunk whose `runs` of digits are given."""
+def number_places(units: Units, runs: Runs, spoken_for: Hits) -> Places:
+    """The places of a chunk whose `runs` of digits and words that speak for any number are given."""
     starts, ends, lengths = runs.starts, runs.ends, runs.lengths
     if not len(starts):
         return Places(starts=starts, ends=ends, digits=starts, clean=starts.astype(bool))
-    heads, tails = clusters(units, starts, ends)
+    tied = ties(units, starts, ends)
+    dates = cut_out_dates(units, runs, tied)
+    heads = np.flatnonzero(np.concatenate(([True], ~tied)))
+    tails = np.append(heads[1:], len(starts))
     digits = np.add.reduceat(lengths, heads)
-    enough = digits >= FEWEST
+    enough = (digits >= FEWEST) & ~dates[heads]
     heads, tails, digits = heads[enough], tails[enough], digits[enough]
     first, last = starts[heads], ends[tails - 1]
     single = tails - heads == 1
@@ -107,27 +104,56 @@ def number_places(units: Units, runs: Runs) -> Places:
     last, digits = last + crossed, digits + crossed
     marked = holds(runs.marks, first, last) | holds(np.flatnonzero(units.codes == ord("+")), first - 2, last)
     clean = single & ~marked & ~touched(units, first, last, follower(starts, ends, tails))
+    beside_letter = ((units.flags_at(first - 1) | units.flags_at(last)) & LETTER) != 0
+    few = (digits < SPEAKING) & ~beside_letter & ~near_word(spoken_for, first, last)
     kept = single & (clean | ~in_hash(units, first, last))
-    kept |= marked | ~(single | small_parts(lengths, heads, tails) | is_stamp(lengths, heads, tails))
+    kept |= marked | ~(single | few | small_parts(lengths, heads, tails))
     return Places(starts=first, ends=last, digits=digits, clean=clean).only(np.flatnonzero(kept))
 
 
 def ends_in_cross(units: Units, first: Positions, last: Positions) -> Truths:
     """Runs of seventeen digits behind which an `X` stands, the check character of an id, and no more."""
-    beyond = (at(units.flags, last + 1) & (LETTER | DIGIT | STAR)) == 0
-    return np.asarray((last - first == 17) & (at(units.codes, last) == ord("x")) & beyond)
+    beyond = (units.flags_at(last + 1) & (LETTER | DIGIT | STAR)) == 0
+    return np.asarray((last - first == 17) & (units.codes_at(last) == ord("x")) & beyond)
 
 
-def clusters(units: Units, starts: Positions, ends: Positions) -> tuple[Positions, Positions]:
-    """Runs `[head, tail)` that joints tie together."""
+def ties(units: Units, starts: Positions, ends: Positions) -> Truths:
+    """Which runs joints tie to the next one."""
     gaps = starts[1:] - ends[:-1]
     tied = gaps <= GAP
     near = np.flatnonzero(tied)
     begin, width = ends[near], gaps[near]
     joint = (units.flags & JOINT) != 0
     tied[near] = joint[begin] & (joint[begin + 1] | (width < 2)) & (joint[starts[near + 1] - 1] | (width < 3))
-    heads = np.flatnonzero(np.concatenate(([True], ~tied)))
-    return heads, np.append(heads[1:], len(starts))
+    return np.asarray(tied)
+
+
+def cut_out_dates(units: Units, runs: Runs, tied: Truths) -> Truths:
+    """Which runs a date begins with, `2024-05-17` or `17.05.2024`; the ties at its sides are cut.
+
+    Behind six digits it may be the birthday within an id.
+    """
+    dates = np.zeros(len(runs.starts), dtype=bool)
+    if len(dates) < 3:
+        return dates
+    one, two, three = runs.lengths[:-2], runs.lengths[1:-1], runs.lengths[2:]
+    found = tied[:-1] & tied[1:] & (two == 2) & (((one == 4) & (three == 2)) | ((one == 2) & (three == 4)))
+    begins = np.flatnonzero(found & (runs.starts[2:] - runs.starts[:-2] - one - two == 2))
+    joint = units.codes[runs.ends[begins]]
+    same = OF_DATES[joint] & (joint == units.codes[runs.ends[begins + 1]])
+    within_id = (begins > 0) & tied[begins - 1] & (runs.lengths[begins - 1] == 6)
+    begins = begins[same & ~within_id & calendar_digits(units, runs, begins)]
+    dates[begins] = True
+    tied[begins[begins > 0] - 1] = False
+    tied[begins[begins < len(tied) - 2] + 2] = False
+    return dates
+
+
+def calendar_digits(units: Units, runs: Runs, begins: Positions) -> Truths:
+    """Whether three runs may be a year of 1000 to 2999 with a month and a day on one side, by their first digits."""
+    year, two, other = (units.codes_at(runs.starts[begins + step]) for step in range(3))
+    year, other = np.where(runs.lengths[begins] == 4, (year, other), (other, year))
+    return np.asarray(((year == ord("1")) | (year == ord("2"))) & (two <= ord("3")) & (other <= ord("3")))
 
 
 def holds(marks: Positions, starts: Positions, ends: Positions) -> Truths:
@@ -147,14 +173,13 @@ def follower(starts: Positions, ends: Positions, tails: Positions) -> tuple[Posi
 
 def touched(units: Units, first: Positions, last: Positions, following: tuple[Positions, Positions]) -> Truths:
     """Single runs that something at their sides may belong to: letters, a colon, an extension, a track's sign."""
-    flags, codes = units.flags, units.codes
-    behind = [at(flags, last + step) for step in range(GAP)]
-    odd = ((at(flags, first - 1) | behind[0]) & LETTER) != 0
-    odd |= ((at(flags, first - 2) & DIGIT) != 0) & LEADING[at(codes, first - 1)]
-    odd |= ((behind[1] & DIGIT) != 0) & TRAILING[at(codes, last)]
+    behind = [units.flags_at(last + step) for step in range(GAP)]
+    odd = ((units.flags_at(first - 1) | behind[0]) & LETTER) != 0
+    odd |= ((units.flags_at(first - 2) & DIGIT) != 0) & LEADING[units.codes_at(first - 1)]
+    odd |= ((behind[1] & DIGIT) != 0) & TRAILING[units.codes_at(last)]
     for step in range(GAP):
-        odd |= OPENING[at(codes, last + step)]
-    odd |= (at(codes, last) == ord(" ")) & (at(codes, last + 1) == ord("e"))  # ` ext. 801`
+        odd |= OPENING[units.codes_at(last + step)]
+    odd |= (units.codes_at(last) == ord(" ")) & (units.codes_at(last + 1) == ord("e"))  # ` ext. 801`
     start, length = following
     gap = start - last
     line_end = (behind[0] | np.where(gap > 1, behind[1], 0) | np.where(gap > 2, behind[2], 0)) & LINE_END
@@ -164,12 +189,14 @@ def touched(units: Units, first: Positions, last: Positions, following: tuple[Po
 def in_hash(units: Units, first: Positions, last: Positions) -> Truths:
     """Runs amid the hexadecimal digits of something longer, three of them small letters: an IBAN has capitals."""
     found = np.zeros(len(first), dtype=bool)
-    beside = np.flatnonzero(((at(units.flags, first - 1) | at(units.flags, last)) & LETTER) != 0)
+    beside = np.flatnonzero(((units.flags_at(first - 1) | units.flags_at(last)) & LETTER) != 0)
+    if not len(beside):
+        return found
     steps = np.arange(HASH)
-    before = np.logical_and.accumulate(HEXADECIMAL[at(units.codes, first[beside, None] - 1 - steps)], axis=1)
-    behind = np.logical_and.accumulate(HEXADECIMAL[at(units.codes, last[beside, None] + steps)], axis=1)
-    letters = before & ((at(units.flags, first[beside, None] - 1 - steps) & (LETTER | UPPER)) == LETTER)
-    also = behind & ((at(units.flags, last[beside, None] + steps) & (LETTER | UPPER)) == LETTER)
+    before = np.logical_and.accumulate(HEXADECIMAL[units.codes_at(first[beside, None] - 1 - steps)], axis=1)
+    behind = np.logical_and.accumulate(HEXADECIMAL[units.codes_at(last[beside, None] + steps)], axis=1)
+    letters = before & ((units.flags_at(first[beside, None] - 1 - steps) & (LETTER | UPPER)) == LETTER)
+    also = behind & ((units.flags_at(last[beside, None] + steps) & (LETTER | UPPER)) == LETTER)
     length = last[beside] - first[beside] + before.sum(axis=1) + behind.sum(axis=1)
     found[beside] = (length >= HASH) & (letters.sum(axis=1) + also.sum(axis=1) >= HASH_LETTERS)
     return found
@@ -195,15 +222,6 @@ def cluster_longest(lengths: Positions, heads: Positions, tails: Positions) -> P
     return longest
 
 
-def is_stamp(lengths: Positions, heads: Positions, tails: Positions) -> Truths:
-    """Clusters that are a date, or a date and an hour: `2024-05-17 10`, `17.05.2024`."""
-    count = tails - heads
-    padded = np.concatenate((lengths, np.zeros(3, dtype=np.int64)))
-    one, two, three, four = (padded[heads + i] for i in range(4))
-    dated = (two == 2) & (((one == 4) & (three == 2)) | ((one == 2) & ((three == 4) | (three == 2))))
-    return np.asarray(dated & ((count == 3) | ((count == 4) & (four == 2))))
-
-
 def near_word(words: Hits, first: Positions, last: Positions) -> Truths:
     """Whether a word stands within reach of each place."""
     if not len(words.starts):
@@ -214,7 +232,7 @@ def near_word(words: Hits, first: Positions, last: Positions) -> Truths:
 
 def digits_at(units: Units, where: Positions) -> Positions:
     """Values of the digits at some positions, which may be an array of any shape."""
-    return units.codes[np.minimum(where, len(units) - 1)].astype(np.int64) - ord("0")
+    return units.codes_at(where).astype(np.int64) - ord("0")
 
 
 def power_sum(digits: Positions) -> Positions:
@@ -233,7 +251,7 @@ def dotted_places(units: Units, runs: Runs) -> list[tuple[int, int]]:
     if len(starts) > 3:
         dot = (starts[1:] - ends[:-1] == 1) & (units.codes[ends[:-1]] == ord("."))
         chain = np.flatnonzero(dot[:-2] & dot[1:-1] & dot[2:])
-        mapped = np.where(at(units.codes, starts[chain] - 1) == ord(":"), 8 * GROUP, 0)  # `::ffff:192.0.2.1`
+        mapped = np.where(units.codes_at(starts[chain] - 1) == ord(":"), 8 * GROUP, 0)  # `::ffff:192.0.2.1`
         found += zip((starts[chain] - mapped).tolist(), ends[chain + 3].tolist(), strict=True)
     colons = np.flatnonzero(units.codes == ord(":"))
     if len(colons) > 1:

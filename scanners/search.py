@@ -62,7 +62,7 @@ class Search:
         hits = self.index.find(units)
         spoken_for = hits.having(NUMBERS)
         runs = Runs(units)
-        claims, left = self.judge.runs(units, number_places(units, runs), spoken_for, hits.having(LENT))
+        claims, left = self.judge.runs(units, number_places(units, runs, spoken_for), spoken_for, hits.having(LENT))
         found = list(self.numbers(units, left))
         for start, end in dotted_places(units, runs) if self.dotted else ():
             for detector in self.dotted:

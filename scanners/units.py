@@ -28,6 +28,8 @@ HIDDEN: Final = 64
 ODD: Final = 128  # has another plain form
 
 BEYOND: Final = 0xFFFF
+MARGIN: Final = 64
+NOTHING: Final = np.zeros(MARGIN, dtype=np.uint8)
 JOINTS: Final = " \t|-.()+/xX"
 
 Codes = NDArray[np.uint8] | NDArray[np.uint16]
@@ -99,6 +101,26 @@ class Units:
             plain = np.where(self.whole < BEYOND, PLAIN[low], self.whole)
             return plain.astype("<u4").tobytes().decode("utf-32-le", "surrogatepass")
         return PLAIN[self.whole].astype("<u2").tobytes().decode("utf-16-le", "surrogatepass")
+
+    def flags_at(self, where: Positions) -> Flags:
+        """Flags at any places up to `MARGIN` characters outside the text, where there are none."""
+        return self.wide_flags[where + MARGIN]
+
+    def codes_at(self, where: Positions) -> Codes:
+        """Codes at such places, 0 outside."""
+        return self.wide_codes[where + MARGIN]
+
+    @cached_property
+    def wide_flags(self) -> Flags:
+        """`flags` with a margin."""
+        return np.concatenate((NOTHING, self.flags, NOTHING))
+
+    @cached_property
+    def wide_codes(self) -> Codes:
+        """`codes` with a margin."""
+        if self.codes.dtype.itemsize == 1:
+            return np.concatenate((NOTHING, self.codes, NOTHING), dtype=np.uint8)
+        return np.concatenate((NOTHING, self.codes, NOTHING), dtype=np.uint16)
 
     def span(self, start: int, end: int) -> tuple[int, int]:
         """`[start, end)` in characters of the text as given."""

@@ -58,6 +58,7 @@ LONG: Final = re.compile(rf"(?<![0-9*])[1-8](?:{GAP}?[0-9]){{16}}{GAP}?[0-9Xx](?
 SHORT: Final = re.compile(rf"(?<![0-9*])[1-8][0-9]{{5}}{GAP}?[0-9]{{6}}{GAP}?[0-9]{{3}}(?![0-9*])")
 MASKED: Final = re.compile(r"(?<![0-9*])(?:[1-8][0-9]{0,9}\*{4,17}|\*{6,17})[0-9]{0,6}[0-9Xx*](?![0-9*A-Za-z])")
 NOT_DIGITS: Final = re.compile(r"[^0-9Xx]")
+CELLS: Final = re.compile(r"[\t|].*[^0-9Xx]|[^0-9Xx].*[\t|]")  # a cell's border splits a number once, with no other gap
 
 
 def load_regions(table: Literal["in_force", "abolished"]) -> frozenset[str]:
@@ -131,7 +132,9 @@ class CnResidentId(Detector):
         """An 18-character match; a dash or a point that ties it to other digits counts against it."""
         number = NOT_DIGITS.sub("", found.group()).upper()
         scores = scores_of(number)
-        if not scores[2] or not one_number(found.group()) or tied_to_letters(text, *found.span()):
+        if not scores[2] or not one_number(found.group()) or CELLS.search(found.group()):
+            return None
+        if tied_to_letters(text, *found.span()):
             return None
         weight = self.context.weigh(text, *found.span())
         if follows_digits(text, found.start()) or leads_digits(text, found.end()):
