@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate
 from typing import Final
 
+from scanners.extract.text import chunks
 from scanners.tally import Value
 
 BETWEEN: Final = "\n" * 48
@@ -28,12 +29,20 @@ def read_together(cells: Sequence[str], read: ReadText) -> list[list[Value]]:
     """
     answers: list[list[Value]] = []
     for batch in _batches(cells):
+        if len(batch) == 1:
+            answers.append([value for part in _parts(batch[0]) for _, value in read(part)])
+            continue
         starts = list(accumulate((len(cell) + len(BETWEEN) for cell in batch), initial=0))
         here: list[list[Value]] = [[] for _ in batch]
         for start, value in read(BETWEEN.join(batch)):
             here[bisect_right(starts, start) - 1].append(value)
         answers += here
     return answers
+
+
+def _parts(cell: str) -> Iterator[str]:
+    """A cell that is too long for one call, cut as long lines of text are."""
+    return (chunk.text for chunk in chunks([cell])) if len(cell) > TOGETHER else iter([cell])
 
 
 def _batches(cells: Sequence[str]) -> Iterator[list[str]]:

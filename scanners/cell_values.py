@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from scanners.columns import Column
@@ -11,6 +12,9 @@ from scanners.records import Nature
 from scanners.tally import Value
 from scanners.written import to_plain
 
+# A mobile with an extension, or of a range that is lent: the detector has the last word.
+MAYBE_LENT: Final = re.compile(r"1[3-9](?:[ \-.]?[0-9]){9}|950[0-9]")
+FLOAT: Final = re.compile(r"[0-9]{7,}\.0")  # how spreadsheets and data frames write a long number
 NAMES: Final = ("PERSON", "ADDRESS")
 NOTHING: Final = frozenset({"", "null", "none", "nan", "-", "--", "n/a", "无", "暂无", "\\n", "0", "未填写", "未知"})
 CREDENTIALS_ARE_NOBODY: Final = frozenset({"CREDENTIAL", "IP_ADDRESS"})
@@ -27,6 +31,8 @@ def judge_cell(column: Column, cell: str) -> Value | None:
         nature: Nature = "masked" if "*" in value else "personal"
         return Value(entity=entity, text=value, normal=normal, score=column.score, nature=nature)
     detector = by_entity()[entity]
+    if FLOAT.fullmatch(value):
+        value = value[:-2]
     if entity == "CN_RESIDENT_ID":
         value = value.strip("'\"`\t ")
     return Value(
@@ -45,7 +51,6 @@ def nature_of(detector: Detector, value: str) -> Nature:
         digits = detector.normalise(value)
         if len(digits) == 10 and digits[:3] in ("400", "800"):
             return "organisation"
-        for found in detector.find(value, 0, len(value)):
-            if found.nature == "virtual":
-                return "virtual"
+        if MAYBE_LENT.search(value) and any(c.nature == "virtual" for c in detector.find(value, 0, len(value))):
+            return "virtual"
     return "personal"

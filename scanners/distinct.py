@@ -19,8 +19,9 @@ EXACT: Final = 200_000
 PRECISION: Final = 14
 REGISTERS: Final = 1 << PRECISION
 BITS: Final = 64 - PRECISION
-_LOOSE: Final = 4096  # added one by one, before they become an array
-_WAITING: Final = 65_536
+_LOOSE: Final = 256  # added one by one, before they become an array
+_WAITING: Final = 1024
+_LOOK: Final = 65_536
 _NONE: Final = np.empty(0, np.uint64)
 
 
@@ -59,7 +60,7 @@ class Fingerprinted(AbstractSet[int]):
         """Many more."""
         self._waiting.append(fingerprints)
         self._count += len(fingerprints)
-        if self._count > max(_WAITING, len(self._known) // 4):
+        if self._count > max(_WAITING, len(self._known) // 2):
             self.settled()
 
     def settled(self) -> Numbers:
@@ -135,7 +136,7 @@ class Distinct:
     def _watch(self, more: int) -> None:
         """Go over to registers when there are too many; looked at once in a while, for a look costs a sort."""
         self._pending += more
-        if self._exact is not None and self._pending > _WAITING:
+        if self._exact is not None and self._pending > _LOOK:
             self._pending = 0
             if len(self._exact) > EXACT:
                 self._estimate(self._exact)

@@ -66,7 +66,7 @@ def form_of(entity: str) -> Form | None:
     detector = by_entity().get(entity)
     if detector is None or type(detector).normalise is not Detector.normalise:
         return None
-    other = bytes(set(_PRINTABLE) - set(_DIGITS + _SMALL + _LARGE))
+    other = bytes(set(_PRINTABLE) - set(_DIGITS + _SMALL + _LARGE + b"."))
     roles = _roles(kept=_DIGITS + _LARGE, changed=_SMALL, dropped=other + _CHINESE)
     roles[ord("*")] |= _DROPPED
     return Form(roles=roles, change=_UPPER)

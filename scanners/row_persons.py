@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from scanners.cells import Places
 from scanners.fingerprints import Fingerprints, Numbers
 from scanners.tally import IDENTIFIERS
 
@@ -24,20 +25,25 @@ class RowPersons:
             self._known[entity] = np.zeros(self._count, np.bool_)
         return self._keys[entity], self._known[entity]
 
-    def add(self, entity: str, found: Numbers, personal: NDArray[np.bool_], *, decided: bool) -> None:
-        """Values of a column; of two columns of one entity the first counts, of addresses the last."""
-        if entity not in IDENTIFIERS and not (decided and entity == "ADDRESS"):
+    def add(self, entity: str, found: Numbers, personal: NDArray[np.bool_]) -> None:
+        """Values of a decided column; of two columns of one entity the first counts, of addresses the last."""
+        if entity not in IDENTIFIERS and entity != "ADDRESS":
             return
         keys, known = self._of(entity)
         new = personal if entity == "ADDRESS" else personal & ~known
         keys[new] = found[new]
         known |= new
 
-    def add_one(self, entity: str, row: int, fingerprint: int) -> None:
-        """A value of running text."""
+    def add_hits(self, entity: str, rows: Places, found: Numbers) -> None:
+        """Values in running text, by row; the first one of a row counts, and only if no column before had one."""
+        if entity not in IDENTIFIERS:
+            return
         keys, known = self._of(entity)
-        if not known[row]:
-            keys[row], known[row] = fingerprint, True
+        first = np.ones(len(rows), np.bool_)
+        first[1:] = rows[1:] != rows[:-1]
+        new = first & ~known[rows]
+        keys[rows[new]] = found[new]
+        known[rows[new]] = True
 
     def keys(self, fingerprints: Fingerprints) -> Numbers:
         """A key a row that is somebody's."""

@@ -4,7 +4,8 @@ The first rows are held back until the sample is full (or the table ends), so no
 are counted a batch of rows at a time (`scanners.forms`); cells that are written oddly one by one, with the same
 result. Cells of mixed and free-text columns take the full path; cells of a decided column that do not look like it
 are still counted as it, for a wrong check digit in a column called 身份证 is an id all the same. Empty cells and
-placeholders are nothing. A column that was empty so far, or that comes later, is decided when it holds something.
+placeholders are nothing. Nothing is looked for in a column whose sample holds nothing, but for cells that are much
+longer than those of the sample. A column that was empty so far, or comes later, is decided when it holds something.
 """
 
 from __future__ import annotations
@@ -19,20 +20,21 @@ from scanners.cell_values import NAMES, NOTHING, judge_cell
 from scanners.cells import Cells, Grid, ValueGrid
 from scanners.columns import Column, decide
 from scanners.forms import NATURES, NOBODY, PERSONAL, UNKNOWN, judge_column
-from scanners.records import Place, Rows
+from scanners.records import Nature, Place, Rows
 from scanners.row_persons import RowPersons
-from scanners.tally import IDENTIFIERS, Batch, Tally, Value
+from scanners.tally import Batch, Tally, Value
 from scanners.written import to_plain
 
 SAMPLE_ROWS: Final = 1_000
 SAMPLE_VALUES: Final = 60
-REMEMBERED: Final = 20_000  # odd values of a column that are not looked at again
+REMEMBERED: Final = 20_000  # odd values of a table that are not looked at again
 
 _SETTLED: Final = 8  # decisions that look at all columns again
+_USUAL: Final = 60
+_UTF8: Final = ("utf-8", "surrogatepass")
 _LAYOUTS: Final = 32  # lists of columns of one table that are kept apart
 
 ReadCells = Callable[[Sequence[str]], Sequence[Sequence[Value]]]
-_Seen = dict[bytes, tuple[int, int]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +96,8 @@ class Table:
         self.settled = 0
         self.open: set[int] = set()  # columns that held nothing yet
         self.samples: list[dict[str, None]] = []
-        self.seen: list[_Seen] = []
+        self.usual: list[int] = []  # bytes of a cell that is no surprise
+        self.seen: dict[tuple[int, bytes], tuple[int, int]] = {}
         self.widen(head.columns)
 
     def widen(self, names: tuple[str, ...]) -> bool:
@@ -106,7 +109,7 @@ class Table:
         more = range(len(self.names), len(names))
         self.names = names
         self.samples += [{} for _ in more]
-        self.seen += [{} for _ in more]
+        self.usual += [_USUAL for _ in more]
         self.open.update(more)
         self.columns += [Column() for _ in more]
         return True
@@ -165,6 +168,9 @@ class Table:
         for index, column in zip(company, decided, strict=True):
             if index in self.open:
                 self.columns[index] = column
+                self.usual[index] = max(
+                    _USUAL, 2 * max((len(v.encode(*_UTF8)) for v in self.samples[index]), default=0)
+                )
             if self.samples[index]:
                 self.open.discard(index)
 
@@ -180,7 +186,9 @@ class Table:
         for index, column in enumerate(self.columns):
             if column.mixed:
                 self._read(index, cells.get(index) or grid.column(index), first_line, rows)
-            elif column.entity and column.score >= self.counting.threshold and self._is_wanted(column.entity):
+            elif column.entity is None:
+                self._read_long(index, cells.get(index) or grid.column(index), first_line, rows)
+            elif column.score >= self.counting.threshold and self._is_wanted(column.entity):
                 self._judge(index, cells.get(index) or grid.column(index), first_line, rows)
         keys = rows.keys(self.tally.fingerprints)
         if len(keys):
@@ -215,22 +223,28 @@ class Table:
                 entity=entity, nature=NATURES[code], score=column.score, fingerprints=found[those], texts=texts
             )
             self.tally.add_many(batch, place, first_line + int(those[0]), column.subject)
-        rows.add(entity, found, codes == PERSONAL, decided=True)
+        rows.add(entity, found, codes == PERSONAL)
 
     def _judge_odd(self, index: int, raw: bytes) -> tuple[int, int]:
         """Fingerprint and code of a cell that is looked at by itself."""
-        seen = self.seen[index]
-        known = seen.get(raw)
+        known = self.seen.get((index, raw))
         if known is None:
             value = judge_cell(self.columns[index], raw.decode("utf-8", "surrogatepass"))
             if value is None:
                 known = (0, NOBODY)
             else:
                 known = (self.tally.fingerprints.of(value.entity, value.normal), NATURES.index(value.nature))
-            if len(seen) >= REMEMBERED:
-                seen.clear()
-            seen[raw] = known
+            if len(self.seen) >= REMEMBERED:
+                self.seen.clear()
+            self.seen[index, raw] = known
         return known
+
+    def _read_long(self, index: int, cells: Cells, first_line: int, rows: RowPersons) -> None:
+        """Cells of a column that holds nothing by its sample, but that are much longer than those were."""
+        long = cells.ends - cells.starts > self.usual[index]
+        if long.any():
+            only = Cells(cells.buffer, cells.starts, np.where(long, cells.ends, cells.starts))
+            self._read(index, only, first_line, rows)
 
     def _read(self, index: int, cells: Cells, first_line: int, rows: RowPersons) -> None:
         """The cells of a column of running text: each text once, however often it stands there."""
@@ -241,10 +255,21 @@ class Table:
         written = {raw: raw.decode("utf-8", "surrogatepass") for raw in texts}
         asked = [raw for raw, text in written.items() if text.strip().lower() not in NOTHING]
         answers = self.counting.read_cells([written[raw] for raw in asked])
-        hits = [(row, values) for raw, values in zip(asked, answers, strict=True) if values for row in texts[raw]]
-        place = self._place(index)
-        for row, values in sorted(hits, key=lambda hit: hit[0]):
+        found: dict[tuple[str, Nature], list[tuple[Value, list[int]]]] = {}
+        for raw, values in zip(asked, answers, strict=True):
             for value in values:
-                fingerprint = self.tally.add(value, place, first_line + row, subject)
-                if value.person and value.entity in IDENTIFIERS:
-                    rows.add_one(value.entity, row, fingerprint)
+                found.setdefault((value.entity, value.nature), []).append((value, texts[raw]))
+        place = self._place(index)
+        for (entity, nature), hits in found.items():
+            places = np.concatenate([where for _, where in hits])
+            order = np.argsort(places, kind="stable")
+            which = np.repeat(np.arange(len(hits)), [len(where) for _, where in hits])[order]
+            prints = np.array([self.tally.fingerprints.of(entity, value.normal) for value, _ in hits], np.uint64)[which]
+            few = which[: self.tally.wants_samples(entity, place, nature)].tolist()
+            batch = Batch(
+                entity=entity, nature=nature, score=max(value.score for value, _ in hits), fingerprints=prints,
+                texts=[hits[hit][0].text for hit in few],
+            )  # fmt: skip
+            self.tally.add_many(batch, place, first_line + int(places.min()), subject)
+            if nature == "personal":
+                rows.add_hits(entity, places[order], prints)

@@ -7,8 +7,6 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-import numpy as np
-
 from config.schema import LevelPack
 from scanners.distinct import Distinct, Fingerprinted
 from scanners.fingerprints import Fingerprints, Numbers
@@ -72,26 +70,26 @@ class Sum:
 
 
 class Persons:
-    """Distinct persons: the keys of the first two million, an estimate beyond."""
+    """Distinct persons: the keys of two million at most, and how many there are, estimated when there are more."""
 
     def __init__(self) -> None:
         """Nobody yet."""
         self.keys = Fingerprinted()
-        self._beyond: Distinct | None = None
+        self._all: Distinct | None = None
         self._unseen = 0
 
     def add(self, key: int) -> None:
         """One person."""
-        if self._beyond is not None:
-            self.add_many(np.array([key], np.uint64))
+        if self._all is not None:
+            self._all.add(key)
             return
         self.keys.add(key)
         self._watch(1)
 
     def add_many(self, keys: Numbers) -> None:
         """Somebody, for each key."""
-        if self._beyond is not None:
-            self._beyond.add_many(keys[~self.keys.holds(keys)])
+        if self._all is not None:
+            self._all.add_many(keys)
             return
         self.keys.add_many(keys)
         self._watch(len(keys))
@@ -103,13 +101,13 @@ class Persons:
             self._unseen = 0
             everybody = self.keys.settled()
             if len(everybody) > MOST_KEYS:
-                self.keys, self._beyond = Fingerprinted(everybody[:MOST_KEYS].copy()), Distinct()
-                self._beyond.add_many(everybody[MOST_KEYS:])
+                self.keys, self._all = Fingerprinted(everybody[:MOST_KEYS].copy()), Distinct()
+                self._all.add_many(everybody)
 
     @property
     def count(self) -> int:
         """How many."""
-        return len(self.keys) + (self._beyond.count if self._beyond else 0)
+        return max(len(self.keys), self._all.count if self._all else 0)
 
 
 class Tally:

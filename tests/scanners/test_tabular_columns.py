@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from config.schema import DetectSettings
-from scanners.cell_values import judge_cell
+from scanners.cell_values import NOTHING, judge_cell
 from scanners.cells import ByteGrid, Cells, Grid, ValueGrid
 from scanners.columns import Column
 from scanners.detectors import DETECTORS
@@ -35,8 +35,8 @@ PLAIN = {
         "13800001111", "138 0000 1111", "138-0000-1111", "+8613800001111", "86-13800001111", "008613800001111",
         "021-61234567", "(021)61234567", "0571-8765432-1", "01061234567", "4008001234", "400-800-1234", "8001234567",
         "138****1111", "+86 138****1111", "13800001111转1234", "13800001111,1234", "13800001111-1234", "61234567",
-        "13800001111ext2", "8610123456789", "861061234567", "13800001111/13900002222", "1380000111", "12345", "86",
-        "***", "+1 212 555 0100", "12800001111", "86 12345678901", "0086-10-61234567", "00123456789", "\t13800001111",
+        "13800001111ext2", "13800001111.0", "8610123456789", "861061234567", "13800001111/13900002222", "1380000111", "12345",
+        "86", "***", "+1 212 555 0100", "12800001111", "86 12345678901", "0086-10-61234567", "00123456789", "\t13800001111",
     ),
     "EMAIL_ADDRESS": ("ceshi@qq.com", "CeShi@QQ.com", "ce shi@qq.com", "c***@qq.com", "测试@example.com",
                       "ceshi@qq.com "),
@@ -82,13 +82,20 @@ def test_a_column_at_once_is_its_cells_one_by_one(entity: str) -> None:
     assert judged > len(values) / 4 or form_of(entity) is None
 
 
-def count_slowly(columns: Sequence[Column], names: Sequence[str], rows: Sequence[Sequence[str]]) -> Tally:
+def count_slowly(
+    columns: Sequence[Column], names: Sequence[str], rows: Sequence[Sequence[str]], read: Callable[[str], list[Value]]
+) -> Tally:
     """One row after the other, by the definition."""
     tally = Tally(Fingerprints(KEY))
     for line, row in enumerate(rows, 1):
         keys: dict[str, int] = {}
         address = None
         for column, name, cell in zip(columns, names, row, strict=True):
+            if column.mixed and cell.strip().lower() not in NOTHING:
+                for value in read(cell):
+                    fingerprint = tally.add(value, Place(table="t", column=name), line, column.subject)
+                    if value.person:
+                        keys.setdefault(value.entity, fingerprint)
             value = judge_cell(column, cell) if column.entity else None
             if value is None:
                 continue
@@ -114,6 +121,7 @@ def test_a_table_at_once_is_its_rows_one_by_one(seed: int, monkeypatch: pytest.M
     random_ = random.Random(seed)
     entities = [*random_.sample(ENTITIES, 4), random_.choice(ENTITIES)]
     columns = [Column(entity=entity, score=0.8, subject="customer") for entity in entities] + [Column()]
+    columns[1] = Column(mixed=True, subject="customer")
     names = tuple(f"c{index}" for index in range(len(columns)))
     kept = random_.random()
     data = [[v if random_.random() < kept else "" for v in values_of(entity, random_, 2_500)] for entity in entities]
@@ -122,16 +130,14 @@ def test_a_table_at_once_is_its_rows_one_by_one(seed: int, monkeypatch: pytest.M
     def decide(table: str, given: Sequence[str], *_: object) -> list[Column]:
         return columns[: len(given)]
 
-    def no_text(cells: Sequence[str]) -> list[list[Value]]:
-        raise AssertionError(cells)
-
     monkeypatch.setattr("scanners.tabular.decide", decide)
+    item = Analyser(DetectSettings(), names=False, run_key=KEY).begin("t", "table")
     tally = Tally(Fingerprints(KEY))
-    tables = Tables(Counting(tally=tally, threshold=0.5, read_cells=no_text, finds_names=True))
+    tables = Tables(Counting(tally=tally, threshold=0.5, read_cells=item.read_cells, finds_names=True))
     for start in range(0, len(rows), 700):
         tables.feed(Rows(table="t", columns=names, rows=rows[start : start + 700], first_line=start + 1))
     tables.finish()
-    slow = count_slowly(columns, names, rows)
+    slow = count_slowly(columns, names, rows, lambda cell: item.read_cells([cell])[0])
     assert ordered(tally.findings()) == ordered(slow.findings())
     assert tally.persons()[0] == slow.persons()[0]
     assert tally.persons()[1] == slow.persons()[1]
@@ -180,6 +186,28 @@ def test_columns_that_fill_later_or_come_later_are_decided_then() -> None:
     item.feed(Rows(table="member", columns=("id", "mobile"), rows=(("1", "13900001111"),), first_line=4_011))
     found = {f.entity: (f.count, f.place.line) for f in item.finish().findings}
     assert found == {"PHONE_NUMBER": (1_001, 3_001), "EMAIL_ADDRESS": (10, 4_001)}
+
+
+def test_a_long_cell_of_a_column_that_holds_nothing_is_read_in_full() -> None:
+    item = Analyser(DetectSettings(), names=False, run_key=KEY).begin("dish", "table")
+    rows = [(str(n), f"辣度{n % 3}") for n in range(3_000)]
+    rows[2_500] = ("2500", "不要香菜，" * 20 + "电话13800001111")
+    item.feed(Rows(table="dish", columns=("id", "taste"), rows=rows, first_line=2))
+    found = {f.entity: (f.count, f.place.column, f.place.line) for f in item.finish().findings}
+    assert found == {"PHONE_NUMBER": (1, "taste", 2_502)}
+
+
+def test_a_cell_longer_than_a_chunk_is_read_to_its_end() -> None:
+    item = Analyser(DetectSettings(), names=False, run_key=KEY).begin("t", "table")
+    long = "不要香菜。" * 40_000 + "电话13800001111"
+    (short, all_of_it, empty) = item.read_cells(["电话13900002222", long, ""])
+    assert [value.normal for value in short + all_of_it + empty] == ["13900002222", "13800001111"]
+
+
+def test_a_phone_written_as_a_float_is_that_phone() -> None:
+    value = judge_cell(Column(entity="PHONE_NUMBER", score=0.9), "13800001111.0")
+    assert value is not None
+    assert value.normal == "13800001111"
 
 
 def test_whose_data_it_is_stands_in_the_findings() -> None:
