@@ -139,13 +139,17 @@ def _standards(document: Mapping[str, Any]) -> Iterable[StandardView]:
         pack = load_levels(name)
         order = list(pack.names)
         grades = [
-            own_grade({finding["entity"] for finding in item["findings"]}, item["persons"], name)
+            own_grade({f["entity"] for f in item["findings"] if _is_personal(f)}, item["persons"], name)
             for item in document["items"]
-            if item["findings"]
         ]
-        if grades:
-            highest = max(grades, key=order.index)
+        if any(grades):
+            highest = max(filter(None, grades), key=order.index)
             yield StandardView(title=pack.title, names=pack.names[highest], verified=pack.verified)
+
+
+def _is_personal(finding: Mapping[str, Any]) -> bool:
+    """Somebody stands behind its values."""
+    return finding.get("nature", "personal") == "personal"
 
 
 def _place(

@@ -87,8 +87,12 @@ def records_of(item: Mapping[str, Any], subject: str) -> int:
     """Rows of an item's tables, where its subject is told in rows: the worker's count, or its fullest column's."""
     if unit_of(subject) in ("people", "guests"):
         return 0
+    columns: Counter[tuple[str, str]] = Counter()
+    for finding in item["findings"]:
+        if finding["place"]["column"]:
+            columns[finding["place"]["column"], finding["entity"]] += finding["count"]
     counted = int(item.get("records", 0)) if item.get("about") else 0
-    return counted or max((f["count"] for f in item["findings"] if f["place"]["column"]), default=0)
+    return counted or max(columns.values(), default=0)
 
 
 def unit_of(subject: str) -> str:
