@@ -149,7 +149,7 @@ def _standards(document: Mapping[str, Any]) -> Iterable[StandardView]:
 
 def _is_personal(finding: Mapping[str, Any]) -> bool:
     """Somebody stands behind its values."""
-    return finding.get("nature", "personal") == "personal"
+    return bool(finding.get("nature", "personal") == "personal")
 
 
 def _place(
