@@ -43,10 +43,30 @@ PLACEHOLDER: Final = re.compile(
 REFERENCE: Final = re.compile(
     r"[$%{<#@(\[]|[A-Za-z_][A-Za-z0-9_.]{0,60}(?:\(|\[)|(?:os|env|process|config|self|this|request)\."
 )
-LONGEST: Final = 4096
 PAIR_SCORE: Final = 0.55
 FORM_SCORE: Final = 0.9
 URL_SCORE: Final = 0.8
+
+
+KEYS: Final = (
+    "密码", "密碼", "口令", "password", "passwd", "passphrase", "pwd", "secret", "apikey", "api_key", "accesskey",
+    "access_key", "authtoken", "auth_token", "accesstoken", "access_token", "refreshtoken", "refresh_token",
+    "privatekey", "private_key",
+)  # fmt: skip
+FORMS: Final = (
+    "akia", "asia", "ltai", "akid", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "sk-", "xoxa-",
+    "xoxb-", "xoxp-", "xoxr-", "xoxs-", "aiza", "sk_live_", "sk_test_", "rk_live_", "rk_test_", "hf_", "npm_", "eyj",
+    "-----begin",
+)  # fmt: skip
+# What must stand in a window, the pattern, its score, and how far behind the window it may read.
+LOOKS: Final = (
+    (KEYS, PAIR, PAIR_SCORE, 192),
+    (KEYS[:3], BESIDE, PAIR_SCORE, 48),
+    (("bearer ", "basic "), HEADER, FORM_SCORE, 2_048),
+    (("mysql", "sshpass", "redis-cli"), COMMAND, PAIR_SCORE, 128),
+    (FORMS, TOKEN, FORM_SCORE, 8_192),
+    (("://",), URL, URL_SCORE, 256),
+)
 
 
 class Credential(Detector):
@@ -55,34 +75,34 @@ class Credential(Detector):
     entity = "CREDENTIAL"
     looks_at = "words"
     words = ("密码", "password")
-    anchors = (
-        "密码", "密碼", "口令", "password", "passwd", "passphrase", "pwd", "secret", "apikey", "api_key", "accesskey",
-        "access_key", "authtoken", "auth_token", "accesstoken", "access_token", "refreshtoken", "refresh_token",
-        "privatekey", "private_key", "akia", "asia", "ltai", "akid", "ghp_", "gho_", "ghu_", "ghs_", "ghr_",
-        "github_pat_", "glpat-", "sk-", "xoxa-", "xoxb-", "xoxp-", "xoxr-", "xoxs-", "aiza", "sk_live_", "sk_test_",
-        "rk_live_", "rk_test_", "hf_", "npm_", "eyj", "-----begin", "://", "bearer ", "basic ", "mysql", "sshpass",
-        "redis-cli",
-    )  # fmt: skip
+    anchors = tuple(mark for marks, *_ in LOOKS for mark in marks)
     columns = (
         "密码", "口令", "password", "passwd", "pwd", "login_pwd", "login_salt", "access_token", "refresh_token",
         "user_token", "login_token", "mima",
     )  # fmt: skip
 
     def find(self, text: str, start: int, end: int) -> Iterator[Candidate]:
-        """By key, by form, in a URL, in a header, on a command line."""
-        for pattern, score in ((PAIR, PAIR_SCORE), (BESIDE, PAIR_SCORE), (HEADER, FORM_SCORE), (COMMAND, PAIR_SCORE)):
-            for found in within(pattern, text, start, end, LONGEST):
-                group = found.lastindex or 1
-                value = found.group(group).rstrip(")}]")
-                if pattern is BESIDE and not any(c.isdigit() for c in value):
-                    continue
-                if len(value) >= 4 and not PLACEHOLDER.fullmatch(value) and not REFERENCE.match(value):
+        """By key, by form, in a URL, in a header, on a command line.
+
+        Each pattern reads on only where what it begins with stands: most windows are addresses of pages.
+        """
+        window = text[start:end].lower()
+        for marks, pattern, score, reach in LOOKS:
+            if not any(mark in window for mark in marks):
+                continue
+            for found in within(pattern, text, start, end, reach):
+                group = found.lastindex or 0
+                value = found.group(group).rstrip(")}]") if pattern is not TOKEN else found.group()
+                if self.is_secret(pattern, value):
                     yield self.secret(found.start(group), found.start(group) + len(value), score)
-        for found in within(TOKEN, text, start, end, LONGEST):
-            yield self.secret(found.start(), found.end(), FORM_SCORE)
-        for found in within(URL, text, start, end, LONGEST):
-            if not PLACEHOLDER.fullmatch(found.group(1)) and not REFERENCE.match(found.group(1)):
-                yield self.secret(found.start(1), found.end(1), URL_SCORE)
+
+    def is_secret(self, pattern: re.Pattern[str], value: str) -> bool:
+        """Whether a value is no placeholder and no reference; what has a form of its own is none."""
+        if pattern is TOKEN:
+            return True
+        if pattern is BESIDE and not any(c.isdigit() for c in value):
+            return False
+        return (len(value) >= 4 or pattern is URL) and not PLACEHOLDER.fullmatch(value) and not REFERENCE.match(value)
 
     def secret(self, start: int, end: int, score: float) -> Candidate:
         """A secret names nobody."""
