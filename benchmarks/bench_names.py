@@ -79,8 +79,8 @@ def measure_accuracy(analyser: Analyser, file: Path, limit: int) -> None:
             for totals, new in ((exact, counts), (loose, (met, stray, len(expected) - met))):
                 totals[entity] = [a + b for a, b in zip(totals.get(entity, [0, 0, 0]), new, strict=True)]
     speed = characters / (time.process_time() - begun)
-    for entity in exact:
-        print(f"{file.stem:24} {entity:8} exact {scores(*exact[entity])}  overlap {scores(*loose[entity])}", end="")
+    for entity, hits in exact.items():
+        print(f"{file.stem:24} {entity:8} exact {scores(*hits)}  overlap {scores(*loose[entity])}", end="")
         print(f"  {speed:7.0f} characters/s", flush=True)
 
 
@@ -100,6 +100,7 @@ def make_log(lines: int, one_in: int, generator: random.Random) -> str:
         "WARN 用户{name}({phone})支付超时，请稍后重试",
         "INFO 短信已发送至 {phone}，模板编号 {n}",
         "INFO 预订成功：{name} {phone} 三号包厢",
+        "INFO {name}下单成功，手机 {phone}，金额 {n} 元",
     )
     plain = (
         "INFO 打印机 {n} 号任务完成，耗时 {n} 毫秒",
@@ -128,7 +129,8 @@ def measure_speed(name: str, text: str) -> None:
             analyser.detect(text[low : low + PIECE])
         figures.append(time.process_time() - begun)
     off, on = figures
-    print(f"{name:24} names off {size / off:7.2f} MB/s, on {size / on:7.2f} MB/s, names alone {(on - off) / size:.4f} s/MB")
+    alone = (on - off) / size
+    print(f"{name:24} names off {size / off:7.2f} MB/s, on {size / on:7.2f} MB/s, names alone {alone:.4f} s/MB")
 
 
 def main() -> None:

@@ -1,8 +1,8 @@
 """Addresses by their grammar: province, city, district, road, house, unit, room, each part with its suffix.
 
-No model and no numpy. A delivery line (`杭州市测试区示例路12号3幢201室`) is told from a sentence about a place by what it is
-made of: parts and nothing else, and no word that a sentence has. What such a line holds behind its last known part
-(a shop, a door, `门卫代收`) belongs to it; in the midst of a sentence nothing does.
+No model and no numpy. A delivery line (`杭州市测试区示例路12号3幢201室`) is told from a sentence about a place by
+what it is made of: parts and nothing else, and no word that a sentence has. What such a line holds behind its last
+known part (a shop, a door, `门卫代收`) belongs to it; in the midst of a sentence nothing does.
 """
 
 from __future__ import annotations
@@ -51,7 +51,13 @@ class AddressRules:
         self.units = re.compile(
             "[0-9A-Za-z一二三四五六七八九十]{1,5}(?:栋|幢|座|号楼|单元|室|号|楼|弄|组)|[0-9]{1,5}(?:-[0-9A-Za-z]{1,5}){1,3}$"
         )
-        self.begins = re.compile(province)
+        self.flat = re.compile(
+            "[0-9A-Za-z]{1,4}[栋幢座]|[0-9]{1,2}单元|[0-9]{3,4}室?$|[0-9]{1,3}(?:-[0-9A-Za-z]{1,4}){1,3}$"
+        )
+        self.begins = re.compile(
+            f"(?:{CJK}{{0,4}}(?:[住地]址|居住地|所在地|住在|家住|送到|寄到|送往|送至)[是为]?)?({province})"
+        )
+        self.announced = re.compile("[住地]址[:=是为\"' ]{1,3}$")
 
     def parts(self, line: str) -> tuple[list[str], int]:
         """The kinds of the parts from the start of `line`, and where the last known one ends."""
@@ -66,30 +72,34 @@ class AddressRules:
         """The whole of `line` is one address."""
         if not 5 <= len(line) <= LONGEST or not re.match(f"{CJK}|[0-9]{{1,4}}{CJK}", line):
             return False
-        if re.search("[,。!;:\"“”《》@=]|[0-9]{7}", line) or len(self.sentence.findall(line)) > 1:
+        if re.search('[,。!;:"“”《》@=]|[0-9]{7}', line) or len(self.sentence.findall(line)) > 1:
             return False
         kinds, place = self.parts(line)
         rest = len(line) - place
         units = len(self.units.findall(line))
         if self.sentence.search(line, place) or rest > REST:
-            return not self.sentence.search(line) and rest <= 2 * REST and (units >= 2 or (units == 1 and "area" in kinds))
-        details = sum(kind != "area" for kind in kinds)
-        houses = kinds.count("house")
-        if houses and details >= 2 and len(kinds) > houses:
-            return True
-        if "area" in kinds:
-            return details >= 1 or units >= 1 or (kinds.count("area") >= 2 and rest <= 8)
-        return units >= 2 or (units == 1 and len(line) <= 20 and details > houses) or ("road" in kinds and "place" in kinds)
+            return (
+                not self.sentence.search(line) and rest <= 2 * REST and (units >= 2 or (units == 1 and "area" in kinds))
+            )
+        houses, areas = kinds.count("house"), kinds.count("area")
+        details = len(kinds) - areas
+        if areas:
+            return details >= 1 or units >= 1 or (areas >= 3 and rest <= 8)
+        if "road" in kinds:
+            return houses >= 1 or "place" in kinds
+        return units >= 2 or (details > houses and bool(self.flat.search(line)))
 
     def certain(self, line: str) -> Iterator[tuple[int, int]]:
-        """Places of addresses with a province at their start and nothing but parts to the end of their segment."""
+        """Places of addresses that begin with a province or behind `地址:`, and hold nothing but parts to the end."""
         for segment in SEGMENT.finditer(line):
             start, end = segment.start(), segment.end()
             begins = self.begins.match(line, start, end)
-            if not begins:
+            if begins:
+                start = begins.start(1)
+            elif not self.announced.search(line, max(0, start - 5), start):
                 continue
             text = line[start:end].rstrip()
             kinds, place = self.parts(text)
-            if place == len(text) and "house" in kinds and ("road" in kinds or "place" in kinds):
-                if not self.sentence.search(text):
-                    yield start, start + len(text)
+            whole = place == len(text) and "house" in kinds and ("road" in kinds or "place" in kinds)
+            if whole and not self.sentence.search(text):
+                yield start, start + len(text)

@@ -55,7 +55,10 @@ class NamePlaces:
                 "[路街道巷弄][0-9]{1,5}[号弄]",
             )
         )
-        self.strict_cues = (self.cues[1], re.compile(f"(?:姓名|联系人|收货人|收件人|寄件人|顾客名|会员名)[:是为 ]|{places}"))
+        self.strict_cues = (
+            self.cues[1],
+            re.compile(f"(?:姓名|联系人|收货人|收件人|寄件人|顾客名|会员名)[:是为 ]|{places}"),
+        )
 
     def choose(self, text: str, findings: Sequence[tuple[int, int]], *, strict: bool = False) -> list[tuple[int, int]]:
         """Pieces of `text` where names or addresses can be, by start, none overlapping.

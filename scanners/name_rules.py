@@ -20,6 +20,7 @@ NUMBERED: Final = (
     r"(?:[0-9一二三四五六七八九十百甲乙丙丁A-Za-z\-#、]{1,8}(?:号楼|号院|号|弄|栋|幢|座|楼|层|室|单元|组|队|门|排|期|区|铺|户|F)"
     "[ ,]?)"
 )
+OWN_NAME: Final = ("姓名", "户名", "我叫", "名叫")  # labels that need nothing between them and the name
 PLATE_BEGINS: Final = re.compile("[京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼][A-Z][·]?[0-9A-Z]{5}")
 REACHED: Final = re.compile(r"1[3-9][0-9][ \-]?[0-9]{4}|@|[0-9]{15}|(?<![A-Za-z0-9])[A-Z][0-9]{8}(?![0-9])")
 RULED_ADDRESS: Final = re.compile(
@@ -66,22 +67,23 @@ class NameRules:
         pack = load_pack()
         self.surnames = frozenset(split_characters(pack["surnames"]))
         self.compounds = frozenset(pack["compound_surnames"])
-        self.history = frozenset(pack["history"])
-        self.veto = frozenset(pack["veto"]) | self.history
+        self.veto = frozenset((*pack["veto"], *pack["history"]))
         self.not_names = frozenset(pack["not_names"])
         self.veto_after = re.compile(any_of(pack["veto_after"]))
         surname = f"(?:{any_of(pack['compound_surnames'])}|[{split_characters(pack['surnames'])}])"
         self.surname = surname
+        self.initial = re.compile(f"[{split_characters(pack['surnames'])}](?={CJK})")
         self.followers = re.compile(any_of(pack["followers"]))
         ends = f"(?={any_of(pack['followers'])}|[^\u4e00-\u9fff]|$)"
         self.titled = re.compile(
             f"{surname}(?:{any_of(pack['titles'][:12])}|(?:{any_of(pack['titles'][12:])})(?!{CJK}))"
         )
+        self.starred = re.compile(f"{surname}(?:[*○]{CJK}(?!{CJK})|[*○]{{1,2}})(?![*])")
         self.masked = re.compile(f"{surname}(?:[*○某]{CJK}(?!{CJK})|[*○某]{{1,2}})(?![*])")
         self.cued = re.compile(f"(?:{any_of(pack['cues'])})[是为: \"'/=(]{{0,3}}({surname}{CJK}{{1,2}}?){ends}")
         self.beside = re.compile(
             f"(?<!{CJK})({surname}{CJK}{{1,2}})(?<![的了在是])"
-            f"[ ,/:|\\t;(\"']{{0,2}}(?=(?:1[3-9][0-9]|\\+86|[0-9]{{6}}))"
+            f"[ ,/:|\\t;(\"']{{0,2}}(?=1[3-9][0-9][ -]?[0-9*]{{4}}|\\+86|[0-9]{{6}})"
         )
         self.labelled = re.compile(f"(?:{any_of(pack['labels'])})[是为: \"'/=(]{{0,3}}({surname}{CJK}{{1,2}}?){ends}")
         self.then = re.compile(f"[0-9Xx][ ,/:|;]{{0,2}}({surname}{CJK}{{1,2}}?)(?=的|[ ,/:|;]|$)")
@@ -92,10 +94,10 @@ class NameRules:
 
     def has_surname(self, name: str) -> bool:
         """The name begins with a Chinese surname and is as long as such names are."""
-        long_enough = (name[:2] in self.compounds and 3 <= len(name) <= 4) or (
+        fits = (name[:2] in self.compounds and 3 <= len(name) <= 4) or (
             name[:1] in self.surnames and 2 <= len(name) <= 3
         )
-        return long_enough and all("\u4e00" <= character <= "\u9fff" for character in name)
+        return fits and all("\u4e00" <= character <= "\u9fff" for character in name)
 
     def joined(self, name: str) -> int:
         """1 if the name only begins behind its first character: `和李测` is `李测` and a word before it."""
@@ -113,34 +115,41 @@ class NameRules:
 
     def sure(self, line: str) -> Iterator[Named]:
         """Names that need no model: behind a label, or just before a number that belongs to a person."""
-        for pattern in (self.labelled, self.beside):
-            for found in pattern.finditer(line):
-                start, end = found.span(1)
-                start += self.joined(line[start:end])
-                if not self.vetoed(line, start, end) and self.has_surname(line[start:end]):
-                    yield Named(entity="PERSON", start=start, end=end, score=0.85)
+        for found in self.labelled.finditer(line):
+            apart = not "\u4e00" <= line[found.start(1) - 1] <= "\u9fff"
+            if apart or found.group().startswith(OWN_NAME) or REACHED.search(line):
+                yield from self.accept(line, *found.span(1), score=0.85)
+        for found in self.beside.finditer(line):
+            yield from self.accept(line, *found.span(1), score=0.85)
 
     def find(self, line: str, *, reached: bool | None = None) -> Iterator[Named]:
         """Names by rules alone, for a line of a store's data; `reached` says that a number of a person stands there."""
         for pattern, score in ((self.cued, 0.85), (self.beside, 0.85), (self.then, 0.55), (self.card_of, 0.6)):
             for found in pattern.finditer(line):
-                start, end = found.span(1)
-                start += self.joined(line[start:end])
-                if not self.vetoed(line, start, end) and self.has_surname(line[start:end]):
-                    yield Named(entity="PERSON", start=start, end=end, score=score)
+                yield from self.accept(line, *found.span(1), score=score)
         if REACHED.search(line) if reached is None else reached:
             for found in self.alone.finditer(line):
-                if not self.vetoed(line, *found.span(1)):
-                    yield Named(entity="PERSON", start=found.start(), end=found.end(), score=0.5)
-        yield from self.find_apart(line)
+                yield from self.accept(line, *found.span(1), score=0.5)
+        yield from self.find_titled(line)
+        for found in self.masked.finditer(line):
+            yield Named(entity="PERSON", start=found.start(), end=found.end(), score=0.5)
 
-    def find_apart(self, line: str) -> Iterator[Named]:
-        """Names that are written as only names are: with a title, or with a star in them."""
+    def find_titled(self, line: str) -> Iterator[Named]:
+        """A surname with a title: `王先生`."""
         for found in self.titled.finditer(line):
             if not self.vetoed(line, *found.span()):
                 yield Named(entity="PERSON", start=found.start(), end=found.end(), score=0.55)
-        for found in self.masked.finditer(line):
+
+    def find_starred(self, line: str) -> Iterator[Named]:
+        """A name with a star in it: `李*四`. Not `李某`: there is nobody behind it who could be found again."""
+        for found in self.starred.finditer(line):
             yield Named(entity="PERSON", start=found.start(), end=found.end(), score=0.5)
+
+    def accept(self, line: str, start: int, end: int, *, score: float) -> Iterator[Named]:
+        """The name at `[start, end)`, if it may be one."""
+        start += self.joined(line[start:end])
+        if not self.vetoed(line, start, end) and self.has_surname(line[start:end]):
+            yield Named(entity="PERSON", start=start, end=end, score=score)
 
 
 def settle(found: list[Named]) -> list[Named]:

@@ -1,4 +1,4 @@
-"""Names of people and addresses in running text: rules answer what they are sure of, two networks and evidence the rest.
+"""Names of people and addresses in running text: rules answer what they are sure of, two networks the rest.
 
 A line goes through three doors. Rules find the names behind a label or before a number, and the addresses whose both
 ends are beyond doubt. What is left is folded: digits become zeros and the names already found one and the same made-up
@@ -16,19 +16,19 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from scanners.address_rules import AddressRules
-from scanners.name_evidence import PROPOSED, Evidence
+from scanners.name_candidates import Candidates
+from scanners.name_evidence import PROPOSED, Evidence, load
 from scanners.name_places import split_pieces
-from scanners.name_rules import REACHED, Named, NameRules, settle
+from scanners.name_rules import Named, NameRules, settle
+from scanners.name_templates import Template, fold, stand_in
 from scanners.sentence_addresses import find_addresses
 
 if TYPE_CHECKING:
     from scanners.tagger import Tagged, Tagger
 
 REMEMBERED: Final = 20_000
-READABLE: Final = re.compile("[\u4e00-\u9fff]{2}|[A-Za-z]{3}")
-ZEROS: Final = str.maketrans("123456789", "000000000")
-STAND_IN: Final = {2: "李明", 3: "李小明", 4: "欧阳小明"}
-MASK: Final = "\ufffc"  # stands for a character of an address that the rules have found: no word of any text
+READABLE: Final = re.compile("[\u4e00-\u9fff]{2}")
+AGAIN: Final = 0.5  # any other reading of the same place is better
 BEST: Final = 0.84  # just below the rules that are sure
 
 
@@ -38,36 +38,89 @@ class NameFinder:
     def __init__(self) -> None:
         """Compile the rules."""
         self.rules = NameRules()
+        self.candidates = Candidates(self.rules, load("evidence.toml"))
         self.evidence = Evidence(self.rules)
         self.address_rules = AddressRules()
         self.tagger: Tagger | None = None
-        self.seen: OrderedDict[tuple[str, bool], tuple[Named, ...]] = OrderedDict()
+        self.seen: OrderedDict[Template, tuple[Named, ...]] = OrderedDict()
+        self.templates: OrderedDict[str, tuple[Named, ...]] = OrderedDict()
 
     def find(self, lines: Sequence[str]) -> list[tuple[Named, ...]]:
         """What is in each line, sorted by start; no two of one entity overlap, and no person stands in an address."""
         pieces = [(index, low, high) for index, line in enumerate(lines) for low, high in split_pieces(line)]
         texts = [lines[index][low:high] for index, low, high in pieces]
         sure = [self.be_sure(text) for text in texts]
-        keys = [fold(text, known) for text, known in zip(texts, sure, strict=True)]
-        new = [key for key in dict.fromkeys(keys) if key not in self.seen]
-        for key, tagged in zip(new, self.tag([folded for folded, _ in new]), strict=True):
-            self.seen[key] = tuple(self.judge(key[0], tagged, reached=key[1]))
+        folded = [fold(text, known) for text, known in zip(texts, sure, strict=True)]
+        new = [key for key in dict.fromkeys(line.template for line in folded) if key not in self.seen]
+        first, others = self.one_of_each_shape([key for key in new if not self.recall(key)])
+        self.read(first)
+        self.read([key for key in others if not self.recall(key)])
         answers: list[tuple[Named, ...]] = [()] * len(lines)
-        for (index, low, _), known, key in zip(pieces, sure, keys, strict=True):
-            self.seen.move_to_end(key)
-            found = merge(known, self.seen[key])
+        for (index, low, _), known, line in zip(pieces, sure, folded, strict=True):
+            self.seen.move_to_end(line.template)
+            found = merge(known, [line.back(named) for named in self.seen[line.template]])
             answers[index] += tuple(named.shift(low) for named in found) if low else found
-        while len(self.seen) > REMEMBERED:
-            self.seen.popitem(last=False)
+        for memory in (self.seen, self.templates):
+            while len(memory) > REMEMBERED:
+                memory.popitem(last=False)
         return answers
+
+    def read(self, keys: Sequence[Template]) -> None:
+        """Ask the tagger, judge and remember."""
+        for key, tagged in zip(keys, self.tag([key.text for key in keys]), strict=True):
+            self.learn(key, tuple(self.judge(key.text, tagged, reached=key.reached)))
+
+    def one_of_each_shape(self, keys: Sequence[Template]) -> tuple[list[Template], list[Template]]:
+        """Templates to be read now, and those that what is learnt from these may answer."""
+        first: list[Template] = []
+        others: list[Template] = []
+        taken: set[str] = set()
+        for key in keys:
+            shapes = {shape for _, _, shape in self.shapes(key)}
+            (first if taken.isdisjoint(shapes) else others).append(key)
+            taken |= shapes
+        return first, others
+
+    def shapes(self, key: Template) -> Iterator[tuple[int, int, str]]:
+        """Every place of a folded line in which a name may stand, with the line as it were with a stand-in there.
+
+        Only where a number of a person stands in the line: elsewhere the place of a name may hold any word.
+        """
+        line = key.text
+        for found in self.rules.initial.finditer(line) if key.reached else ():
+            start = found.start()
+            for end in (start + 2, start + 3):
+                name = line[start:end]
+                if (
+                    len(name) == end - start
+                    and self.rules.has_surname(name)
+                    and not self.rules.vetoed(line, start, end)
+                ):
+                    yield start, end, line[:start] + stand_in(len(name)) + line[end:]
+
+    def learn(self, key: Template, answer: tuple[Named, ...]) -> None:
+        """Remember an answer, and that a line of the same words with another name in that place means the same."""
+        self.seen[key] = answer
+        people = {(named.start, named.end) for named in answer if named.entity == "PERSON"}
+        if len(people) == 1:
+            for start, end, shape in self.shapes(key):
+                if (start, end) in people:
+                    self.templates[shape] = answer
+
+    def recall(self, key: Template) -> bool:
+        """Whether it is of a template that was read before: then its answer is put among the lines seen."""
+        for _, _, shape in self.shapes(key) if self.templates else ():
+            if shape in self.templates:
+                self.seen[key] = self.templates[shape]
+                return True
+        return False
 
     def be_sure(self, line: str) -> list[Named]:
         """What the rules are sure of."""
         if self.address_rules.is_delivery_line(line):
             return [Named(entity="ADDRESS", start=0, end=len(line.rstrip()), score=0.8)]
         found = [
-            Named(entity="ADDRESS", start=start, end=end, score=0.85)
-            for start, end in self.address_rules.certain(line)
+            Named(entity="ADDRESS", start=start, end=end, score=0.85) for start, end in self.address_rules.certain(line)
         ]
         return settle([*self.rules.sure(line), *found])
 
@@ -91,34 +144,29 @@ class NameFinder:
         clear = settle([p for p in people if not any(a.start < p.end and p.start < a.end for a in addresses)])
         return sorted([*addresses, *clear], key=lambda named: named.start)
 
-    def people(self, line: str, tagged: Tagged, *, reached: bool) -> Iterator[Named]:
-        """Places with more evidence for a person than against."""
-        proposed = [(w.start, w.end) for w in tagged.people if tagged.likely(w.start, w.end) >= PROPOSED]
-        for start, end in self.evidence.candidates(line, proposed):
-            odds = self.evidence.weigh(line, start, end, tagged.likely(start, end), reached=reached)
+    def people(self, line: str, tagged: Tagged, *, reached: bool) -> list[Named]:
+        """Places with more evidence for a person than against, and where those persons stand once more."""
+        proposed = [(w.start, w.end) for w in tagged.people if tagged.odds(w.start, w.end) >= PROPOSED]
+        found = []
+        for start, end in self.candidates.find(line, proposed):
+            odds = self.evidence.weigh(line, start, end, tagged.odds(start, end), reached=reached)
             if odds >= 0:
-                yield Named(entity="PERSON", start=start, end=end, score=min(BEST, 1 / (1 + math.exp(-odds))))
+                found.append(Named(entity="PERSON", start=start, end=end, score=min(BEST, 1 / (1 + math.exp(-odds)))))
+        people = settle(found)
+        if not reached:
+            for named in tuple(people):
+                for start, end in self.candidates.again(line, named.start, named.end):
+                    people.append(Named(entity="PERSON", start=start, end=end, score=AGAIN))
+        return people
 
     def ruled(self, line: str, *, reached: bool) -> Iterator[Named]:
         """Names by rules: all of them beside a number of a person, else what is written as only a name is."""
         if reached:
             yield from self.rules.find(line, reached=True)
             return
-        for named in self.rules.find_apart(line):
-            if self.evidence.customer.search(line) or not self.evidence.is_bare(line, named.start, named.end):
-                yield named
-
-
-def fold(line: str, known: Sequence[Named]) -> tuple[str, bool]:
-    """The line as a template, the same for all lines that differ in digits and in what the rules have found; and
-    whether a person can be reached by a number in it, which the zeros hide."""
-    parts, done = [], 0
-    for named in known:
-        length = named.end - named.start
-        parts += [line[done : named.start], MASK * length if named.entity == "ADDRESS" else STAND_IN[length]]
-        done = named.end
-    parts.append(line[done:])
-    return "".join(parts).translate(ZEROS), bool(REACHED.search(line))
+        yield from self.rules.find_starred(line)
+        if self.evidence.customer.search(line):
+            yield from self.rules.find_titled(line)
 
 
 def merge(known: Sequence[Named], found: Sequence[Named]) -> tuple[Named, ...]:

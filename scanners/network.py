@@ -69,7 +69,9 @@ class Network:
         values: Floats = self.embedding[numbers] * self.scale[numbers][:, :, 0, None]
         for enter, bias, gates, candidate in self.layers:
             both = np.stack([values, values[texts, mirrored]])
-            out = self.run((both.reshape(2, -1, values.shape[2]) @ enter + bias).reshape(*both.shape[:3], -1), gates, candidate)
+            out = self.run(
+                (both.reshape(2, -1, values.shape[2]) @ enter + bias).reshape(*both.shape[:3], -1), gates, candidate
+            )
             values = np.concatenate([out[0], out[1][texts, mirrored]], axis=2)
         result: Floats = values @ self.emit + self.emit_bias
         return result

@@ -1,7 +1,7 @@
 """Addresses in a sentence: the tagger's places, joined while they go on, judged by what an address has.
 
-The tagger knows where a place begins (`寄到|西湖西溪路72号`), the grammar where the house ends. The name of a town alone
-is no address: `我在北京`.
+The tagger knows where a place begins (`寄到|测试路72号`), the grammar where the house ends. The name of a town
+alone is no address: `我在北京`.
 """
 
 from __future__ import annotations

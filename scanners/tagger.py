@@ -10,16 +10,19 @@ It takes names of brands, teams and dishes for people: `scanners.names` judges w
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from itertools import accumulate
 from typing import Any, Final
 
-from scanners.network import Floats, Network, np
+import numpy as np
+
+from scanners.network import Floats, Network
 
 BATCH: Final = 4_000  # characters with their padding: 25 MB for what stands between two layers
-LARGE_WEIGHT: Final = np.float32(0.6)
+LEAST: Final = 1e-4
 LONGEST_WORD: Final = 3  # of the segmenter's dictionary
 PERSON, PLACE = ("PER", "nr"), ("LOC", "ns")
 
@@ -35,15 +38,27 @@ class Word:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Tagged:
-    """What both networks say of one text: words of either one, and how likely each character is a person's."""
+    """What both networks say of one text: people of either one, words of the small one."""
 
     people: tuple[Word, ...] = ()
     words: tuple[Word, ...] = ()
-    person: tuple[float, ...] = ()
+    chances: tuple[tuple[float, ...], ...] = ()  # of either network, that a character is of a person
 
-    def likely(self, start: int, end: int) -> float:
-        """The mean of `person` over `[start, end)`; 0 outside the text."""
-        return sum(self.person[start:end]) / max(1, end - start)
+    def odds(self, start: int, end: int) -> float:
+        """Log-odds that `[start, end)` is a person; far below 0 outside the text.
+
+        Of both networks' chances and of their mean: where they differ widely, either mean alone goes wrong more often.
+        """
+        length = max(1, end - start)
+        said = [sum(chance[start:end]) / length for chance in self.chances] or [0.0]
+        mean = sum(said) / len(said)
+        return sum(log_odds(chance) for chance in (*said, mean, mean)) / (len(said) + 2)
+
+
+def log_odds(chance: float) -> float:
+    """Of a chance between 0 and 1; no network is surer than `LEAST`."""
+    chance = min(max(chance, LEAST), 1 - LEAST)
+    return math.log(chance / (1 - chance))
 
 
 class Reader:
@@ -110,10 +125,10 @@ class Tagger:
             ends = list(accumulate(lengths))
             one = join(self.networks[0].tags, words, ends)
             two = tuple(join(self.networks[1].tags, characters, range(1, len(characters) + 1)))
-            person = LARGE_WEIGHT * np.repeat(chance(self.networks[0].tags, words), lengths)
-            person += (1 - LARGE_WEIGHT) * chance(self.networks[1].tags, characters)
             people = dict.fromkeys(word for word in (*one, *two) if word.tag in PERSON)
-            yield Tagged(people=tuple(people), words=two, person=tuple(person.tolist()))
+            large_chance = np.repeat(chance(self.networks[0].tags, words), lengths).tolist()
+            small_chance = chance(self.networks[1].tags, characters).tolist()
+            yield Tagged(people=tuple(people), words=two, chances=(tuple(large_chance), tuple(small_chance)))
 
 
 def chance(tags: Sequence[str], likely: Floats) -> Floats:
