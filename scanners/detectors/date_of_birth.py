@@ -61,7 +61,7 @@ class DateOfBirth(Detector):
                 done = found.end()
                 yield Candidate(start=found.start(), end=found.end(), score=SCORE)
         for found in within(DATE, text, start, end):
-            if found.start() >= done and BEHIND.match(text, found.end()):
+            if BEHIND.match(text, found.end()):
                 yield Candidate(start=found.start(), end=found.end(), score=BEHIND_SCORE)
 
     def shape(self, value: str) -> float:
