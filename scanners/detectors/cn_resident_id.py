@@ -58,7 +58,7 @@ LONG: Final = re.compile(rf"(?<![0-9*])[1-8](?:{GAP}?[0-9]){{16}}{GAP}?[0-9Xx](?
 SHORT: Final = re.compile(rf"(?<![0-9*])[1-8][0-9]{{5}}{GAP}?[0-9]{{6}}{GAP}?[0-9]{{3}}(?![0-9*])")
 MASKED: Final = re.compile(r"(?<![0-9*])(?:[1-8][0-9]{0,9}\*{4,17}|\*{6,17})[0-9]{0,6}[0-9Xx*](?![0-9*A-Za-z])")
 NOT_DIGITS: Final = re.compile(r"[^0-9Xx]")
-CELLS: Final = re.compile(r"[\t|].*[^0-9Xx]|[^0-9Xx].*[\t|]")  # a cell's border splits a number once, with no other gap
+BORDER: Final = re.compile(r" ?\| ?|\t")  # of a table's cell
 
 
 def load_regions(table: Literal["in_force", "abolished"]) -> frozenset[str]:
@@ -132,9 +132,10 @@ class CnResidentId(Detector):
         """An 18-character match; a dash or a point that ties it to other digits counts against it."""
         number = NOT_DIGITS.sub("", found.group()).upper()
         scores = scores_of(number)
-        if not scores[2] or not one_number(found.group()) or CELLS.search(found.group()):
+        if not scores[2] or not one_number(found.group()) or tied_to_letters(text, *found.span()):
             return None
-        if tied_to_letters(text, *found.span()):
+        # Cells hold a number in parts or in boxes; with other gaps besides it is several numbers of a row.
+        if BORDER.search(found.group()) and not BORDER.sub("", found.group()).isalnum():
             return None
         weight = self.context.weigh(text, *found.span())
         if follows_digits(text, found.start()) or leads_digits(text, found.end()):
