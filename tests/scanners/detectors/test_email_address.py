@@ -83,6 +83,36 @@ user=«ceshi@qq.com» ip=10.0.0.1
 订单号«ceshi@qq.com»
 """,
     "left": """
+name@part.bmp
+name@part.class
+name@part.conf
+name@part.csv
+name@part.dll
+name@part.exe
+name@part.gif
+name@part.html
+name@part.ico
+name@part.jar
+name@part.java
+name@part.jpeg
+name@part.localdomain
+name@part.mount
+name@part.pdf
+name@part.php
+name@part.scope
+name@part.so
+name@part.socket
+name@part.svg
+name@part.target
+name@part.tgz
+name@part.timer
+name@part.txt
+name@part.xml
+name@part.yaml
+name@part.yml
+name@part.zip
+name@part.local
+订单号 ceshi @ qq.com
 @
 @qq.com
 ceshi@
