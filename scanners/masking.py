@@ -17,6 +17,7 @@ from scanners.name_rules import RULED_ADDRESS, NameRules
 from scanners.written import to_plain
 
 PLAUSIBLE: Final = 0.3
+UNSHOWN: Final = "******"  # of credentials and track data: nothing is shown
 # Eleven digits or more with the separators people use, masked whatever they are; an X may end an id.
 LONG_NUMBER: Final = re.compile(r"(?<![0-9*])\+?[0-9](?:[ \-._·]?[0-9*]){10,}[Xx]?")
 # Whatever looks like an address of mail to a reader, though RFC 5321 forbids it (`.a..b@qq.com`).
@@ -26,7 +27,7 @@ OF_PERSON: Final = re.compile(
     "([\u4e00-\u9fff]{2,4}?)(?=的?(?:身份证|户口本|护照|银行卡|病历|简历|体检|处方|合同|发票|照片|手机号|电话))"
 )
 GENERIC: Final = re.compile(
-    "员工|客户|会员|顾客|本人|我的|店长|老板|全部|所有|法人|用户|新|旧|年|月|上传|扫描|正面|反面|复印|公司|门店"
+    "香港|澳门|台湾|台胞|居民|临时|外国|员工|客户|会员|顾客|本人|我的|店长|老板|全部|所有|法人|用户|新|旧|年|月|上传|扫描|正面|反面|复印|公司|门店"
 )
 
 
@@ -85,14 +86,11 @@ def mask_text(text: str) -> str:
     """
     plain = to_plain(text)
     spans: list[tuple[int, int, str]] = []
-    for detector in DETECTORS:
-        if detector.entity == "IP_ADDRESS":
-            continue
+    for detector in fitting(plain.text):
         for found in detector.find(plain.text, 0, len(plain.text)):
-            if found.score >= PLAUSIBLE and found.nature == "personal":
+            shown = found.nature == "masked" or (found.nature == "organisation" and detector.entity != "CREDENTIAL")
+            if found.score >= PLAUSIBLE and not shown:
                 spans.append((found.start, found.end, detector.mask(plain.text[found.start : found.end])))
-            elif found.score >= PLAUSIBLE and detector.entity == "CREDENTIAL":
-                spans.append((found.start, found.end, "******"))
     spans += [(m.start(), m.end(), mask_number(m.group())) for m in LONG_NUMBER.finditer(plain.text)]
     if "@" in plain.text:
         mail = by_entity()["EMAIL_ADDRESS"]
@@ -100,6 +98,29 @@ def mask_text(text: str) -> str:
     if not plain.text.isascii():
         spans += name_spans(plain.text)
     return replace(text, [(*plain.span(start, end), masked) for start, end, masked in spans])
+
+
+def fitting(text: str) -> list[Detector]:
+    """Detectors that may find something: nearly all of a server's paths hold neither digits nor their words.
+
+    Addresses of machines stay readable: whoever answers an alert needs them.
+    """
+    low = text.lower()
+    digits = sum(character.isdigit() for character in text)
+    return [
+        detector
+        for detector in DETECTORS
+        if detector.entity != "IP_ADDRESS"
+        and (
+            digits >= detector.fewest if detector.looks_at == "numbers" else any(a in low for a in anchors_of(detector))
+        )
+    ]
+
+
+@cache
+def anchors_of(detector: Detector) -> tuple[str, ...]:
+    """A detector's literal anchors in lower case."""
+    return tuple(anchor.lower() for anchor in detector.anchors)
 
 
 def mask_number(digits: str) -> str:
@@ -130,14 +151,17 @@ def name_spans(text: str) -> list[tuple[int, int, str]]:
 
 
 def replace(text: str, spans: list[tuple[int, int, str]]) -> str:
-    """Put the masked forms in; of spans that overlap the union is masked, in the form of the longest."""
+    """Put the masked forms in; of spans that overlap the union is masked, in the form of the longest.
+
+    A secret's form goes before any other: the rest of an address of mail would show the end of a password.
+    """
     parts: list[str] = []
     done = 0
     cluster: list[tuple[int, int, str]] = []
     for span in [*sorted(spans), (len(text) + 1, len(text) + 1, "")]:
         if cluster and span[0] >= max(end for _, end, _ in cluster):
             start, end = cluster[0][0], max(end for _, end, _ in cluster)
-            form = max(cluster, key=lambda s: s[1] - s[0])[2]
+            form = max(cluster, key=lambda s: (s[2] == UNSHOWN, s[1] - s[0]))[2]
             parts += [text[done:start], form]
             done = end
             cluster = []

@@ -21,7 +21,9 @@ WORD: Final = re.compile(
     re.IGNORECASE,
 )
 LOUD: Final = re.compile(r"(?:号码|号|账号|id|no|account|[:：=是为])[\"']?[ ]?[\"'(（]?$", re.IGNORECASE)
-ACCOUNT: Final = re.compile(r"[A-Za-z][A-Za-z0-9_\-]{5,19}(?![A-Za-z0-9_\-@]|\.[A-Za-z])")
+ACCOUNT: Final = re.compile(
+    r"[A-Za-z][A-Za-z0-9_\-]{5,19}(?![A-Za-z0-9_\-@]|\.(?!(?:jpe?g|png|pdf|txt|docx?|xlsx?|csv|zip|rar)(?![A-Za-z]))[A-Za-z])"
+)
 MOBILE: Final = re.compile(r"1[3-9][0-9]{9}(?![0-9])")
 # Words of programs that follow `wx` and `weixin` in configurations and logs.
 NO_ACCOUNT: Final = re.compile(

@@ -8,6 +8,7 @@ ENTITY = "WECHAT_ID"
 VECTORS = {
     "found": """
 微信号：«ceshi_2024»
+微信号«ceshi_2024».txt
 微信：«ceshi2024»
 加微信«ceshi2024»
 微信号是«ceshi-jia»
