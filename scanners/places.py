@@ -36,6 +36,7 @@ def table_of(characters: str) -> Truths:
 
 
 LEADING: Final = table_of(":/.-")  # between digits: a time, a date, a fraction
+LONELY: Final = 1 << 32  # farther than anything
 OF_DATES: Final = table_of("-/.")
 HEXADECIMAL: Final = table_of("0123456789abcdef")
 TRAILING: Final = table_of(".-")
@@ -106,6 +107,7 @@ def number_places(units: Units, runs: Runs, spoken_for: Hits) -> Places:
     clean = single & ~marked & ~touched(units, first, last, follower(starts, ends, tails))
     beside_letter = ((units.flags_at(first - 1) | units.flags_at(last)) & LETTER) != 0
     few = (digits < SPEAKING) & ~beside_letter & ~near_word(spoken_for, first, last)
+    few &= ~paired_decimals(units, runs, heads, tails)
     kept = single & (clean | ~in_hash(units, first, last))
     kept |= marked | ~(single | few | small_parts(lengths, heads, tails))
     return Places(starts=first, ends=last, digits=digits, clean=clean).only(np.flatnonzero(kept))
@@ -182,8 +184,8 @@ def touched(units: Units, first: Positions, last: Positions, following: tuple[Po
     odd |= (units.codes_at(last) == ord(" ")) & (units.codes_at(last + 1) == ord("e"))  # ` ext. 801`
     start, length = following
     gap = start - last
-    line_end = (behind[0] | np.where(gap > 1, behind[1], 0) | np.where(gap > 2, behind[2], 0)) & LINE_END
-    return np.asarray(odd | ((gap <= GAP) & (length <= EXTENSION) & (line_end == 0)))
+    between = behind[0] | np.where(gap > 1, behind[1], 0) | np.where(gap > 2, behind[2], 0)
+    return np.asarray(odd | ((gap <= GAP) & (length <= EXTENSION) & ((between & (LINE_END | LETTER)) == 0)))
 
 
 def in_hash(units: Units, first: Positions, last: Positions) -> Truths:
@@ -200,6 +202,14 @@ def in_hash(units: Units, first: Positions, last: Positions) -> Truths:
     length = last[beside] - first[beside] + before.sum(axis=1) + behind.sum(axis=1)
     found[beside] = (length >= HASH) & (letters.sum(axis=1) + also.sum(axis=1) >= HASH_LETTERS)
     return found
+
+
+def paired_decimals(units: Units, runs: Runs, heads: Positions, tails: Positions) -> Truths:
+    """Decimals of four places or more with another number close by: a latitude and a longitude, maybe."""
+    tail = np.minimum(heads + 1, len(runs.starts) - 1)
+    point = (tails - heads == 2) & (units.codes_at(runs.ends[heads]) == ord(".")) & (runs.lengths[tail] >= 4)
+    gaps = np.concatenate(([LONELY], runs.starts[1:] - runs.ends[:-1], [LONELY]))
+    return np.asarray(point & ((gaps[heads] <= GAP) | (gaps[tails] <= GAP)))
 
 
 def small_parts(lengths: Positions, heads: Positions, tails: Positions) -> Truths:
