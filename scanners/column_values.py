@@ -42,9 +42,8 @@ DUMMY: Final = re.compile(
 AGAINST_NAME: Final = re.compile(r"[0-9]{4}|[/@<{_:=&+]|[(（《].{4}")
 AGAINST_ADDRESS: Final = re.compile(r"[0-9.]+|.{0,2}|/.{0,300}|.{0,10}://.{0,300}|[0-9A-Fa-f:\-]{12,39}|[\[{<].{0,300}")
 FLOAT: Final = re.compile(r"([0-9]{6,20})\.0")
-HASH: Final = re.compile(
-    r"[0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{64}|\$(?:2[aby]|argon2[a-z]*|P|6|5|1)\$.{8,200}|\{.{3,12}\}.{8,200}"
-)
+SALTED: Final = re.compile(r"(?:\{bcrypt\})?\$(?:2[aby]|argon2[a-z]*|P|6|5|1)\$[!-~]{8,200}")
+HASH: Final = re.compile(rf"[0-9a-f]{{32}}|[0-9a-f]{{40}}|[0-9a-f]{{64}}|{SALTED.pattern}|\{{.{{3,12}}\}}.{{8,200}}")
 
 
 @cache

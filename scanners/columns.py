@@ -18,7 +18,7 @@ from scanners.column_names import BARE, Reading, read_comment, read_name
 from scanners.column_people import is_person
 from scanners.column_tables import TableContext
 from scanners.column_texts import is_address, is_mixed
-from scanners.column_values import HASH, are_a_counter, are_diverse, is_dummy, share, tidy
+from scanners.column_values import HASH, SALTED, are_a_counter, are_diverse, is_dummy, share, tidy
 from scanners.column_words import OTHER, PROSE, load_columns
 from scanners.detectors import DETECTORS, Detector
 from scanners.records import Subject
@@ -95,6 +95,8 @@ def judge(
     strengths = said_by_name(name, comment, detectors)
     if strengths.get("CREDIT_CARD") == "maybe" and context.names_banks and "card" not in name.words:
         strengths["CREDIT_CARD"] = "sure"
+    if strengths.get("ADDRESS") == "maybe" and context.rows == "addresses":
+        strengths["ADDRESS"] = "sure"
     for detector in detectors:
         grade = strengths.get(detector.entity, "")
         score = named_score(detector, grade, values) if grade else 0.0
@@ -168,8 +170,10 @@ def fits(detector: Detector, value: str, grade: str) -> bool:
 
 def valued_score(detector: Detector, name: Reading, comment: Reading, values: Sequence[str]) -> float:
     """Score by values alone: unmistakable ones whatever the name says, others where it says nothing else."""
-    if detector.entity == "CREDENTIAL" or not values:
+    if not values:
         return 0.0
+    if detector.entity == "CREDENTIAL":
+        return 0.8 if share(values, SALTED.fullmatch) >= 0.7 else 0.0
     least, fewest = BY_VALUES.get(detector.entity, (0.5, 3))
     some = values[: len(values) // 3 + 1]
     if len(values) < fewest or not any(detector.shape(value) >= least for value in some):
