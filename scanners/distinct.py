@@ -67,8 +67,10 @@ class Fingerprinted(AbstractSet[int]):
         """All of them, sorted, each once."""
         self._gather()
         if self._waiting:
-            merged = np.concatenate([self._known, *self._waiting])
-            self._waiting, self._count = [], 0
+            parts = [self._known, *self._waiting]
+            self._known, self._waiting, self._count = _NONE, [], 0
+            merged = np.concatenate(parts)
+            del parts  # of millions of them no copy more than needed
             merged.sort()
             first = np.ones(len(merged), np.bool_)
             np.not_equal(merged[1:], merged[:-1], out=first[1:])
@@ -148,10 +150,12 @@ class Distinct:
 
     def _register(self, fingerprints: Numbers) -> None:
         """Keep the longest run of leading zeros of each register."""
-        index = (fingerprints >> np.uint64(BITS)).astype(np.int64)
-        rest = (fingerprints & np.uint64((1 << BITS) - 1)).astype(np.float64)  # 50 bits: exact in a double
-        length = np.frexp(rest)[1]
-        np.maximum.at(self._registers, index, (BITS - length + 1).astype(np.uint8))
+        for low in range(0, len(fingerprints), _LOOK):
+            some = fingerprints[low : low + _LOOK]
+            index = (some >> np.uint64(BITS)).astype(np.int64)
+            rest = (some & np.uint64((1 << BITS) - 1)).astype(np.float64)  # 50 bits: exact in a double
+            length = np.frexp(rest)[1]
+            np.maximum.at(self._registers, index, (BITS - length + 1).astype(np.uint8))
 
     @property
     def count(self) -> int:
