@@ -45,7 +45,10 @@ class DateOfBirth(Detector):
     entity = "DATE_OF_BIRTH"
     looks_at = "words"
     words = ("出生", "生日", "生于", "诞辰", "生辰", "birth", "birthday", "birthdate", "dob", "born")
-    anchors = (*words, "日生", "月生", "年生", "生人", "号生", "诞生", "shengri", "chusheng", "csrq")
+    anchors = (
+        *words, "日生", "月生", "年生", "生人", "号生", "诞生", "shengri", "chusheng", "csrq",
+        *(f"{digit}生" for digit in range(10)),
+    )  # fmt: skip
     columns = (
         "出生", "生日", "birthday", "birth", "birthdate", "birth_date", "dob", "shengri", "date_of_birth", "csrq",
     )  # fmt: skip
