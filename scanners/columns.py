@@ -25,6 +25,7 @@ from scanners.records import Subject
 from scanners.written import to_plain
 
 MOST_VALUES: Final = 60
+OURS: Final = frozenset(detector.entity for detector in DETECTORS)
 ACCOUNT_NUMBER: Final = re.compile(r"[0-9*][0-9* \-]{6,28}[0-9]")
 CARD_NUMBER: Final = re.compile(r"(?:62[0-9]{14,17}|[45][0-9]{15})")
 ID_NUMBER: Final = re.compile(r"[1-9][0-9]{16}[0-9Xx]|[1-9][0-9]{14}|[1-9][0-9*]{4,16}[0-9*Xx]{1,3}")
@@ -62,7 +63,8 @@ def decide(
         names: the columns' names; those of a table without a header say nothing.
         comments: the columns' comments where a schema gives them; may be shorter than `names`.
         samples: distinct non-empty values of each column, of which the first 60 count.
-        detectors: those of the settings may stand among them.
+        detectors: those that the settings ask for. Entities of their own are looked for in each cell of a column that
+            holds one, so that allow-lists count there too.
     """
     told = [read_name(name) for name in names]
     said = [read_comment(comments[i]) if i < len(comments) else Reading() for i in range(len(names))]
@@ -98,6 +100,8 @@ def judge(
     if strengths.get("ADDRESS") == "maybe" and context.rows == "addresses":
         strengths["ADDRESS"] = "sure"
     for detector in detectors:
+        if detector.entity not in OURS:
+            continue
         grade = strengths.get(detector.entity, "")
         score = named_score(detector, grade, values) if grade else 0.0
         score = score or valued_score(detector, name, comment, values)
@@ -109,7 +113,9 @@ def judge(
         return best
     if is_address(strengths.get("ADDRESS", ""), name, comment, values, is_log=context.is_log):
         return Column(entity="ADDRESS", score=0.5 if values and share(values, is_dummy) == 1 else 0.8)
-    return Column(mixed=is_mixed(name, comment, values))
+    own = [detector for detector in detectors if detector.entity not in OURS]
+    configured = any(detector.shape(value) >= 0.5 for detector in own for value in values)
+    return Column(mixed=configured or is_mixed(name, comment, values))
 
 
 def said_by_name(name: Reading, comment: Reading, detectors: Sequence[Detector]) -> dict[str, str]:

@@ -176,6 +176,7 @@ class ItemAnalysis:
             threshold=analyser.threshold,
             read_cells=self.read_cells,
             finds_names=analyser.finder is not None,
+            detectors=tuple(analyser.detectors.values()),
         )
         self.tables = Tables(counting)
 

@@ -19,6 +19,7 @@ import numpy as np
 from scanners.cell_values import NAMES, NOTHING, judge_cell
 from scanners.cells import Cells, Grid, ValueGrid
 from scanners.columns import Column, decide
+from scanners.detectors import DETECTORS, Detector
 from scanners.forms import NATURES, NOBODY, PERSONAL, UNKNOWN, judge_column
 from scanners.records import Nature, Place, Rows
 from scanners.row_persons import RowPersons
@@ -42,13 +43,14 @@ class Counting:
     """What every table of an item is counted with.
 
     `read_cells` is the full path, for cells of running text: what each of them holds. `finds_names` says whether PERSON
-    and ADDRESS are looked for.
+    and ADDRESS are looked for, `detectors` are those of the settings.
     """
 
     tally: Tally
     threshold: float
     read_cells: ReadCells
     finds_names: bool
+    detectors: Sequence[Detector] = DETECTORS
 
 
 class Tables:
@@ -164,6 +166,7 @@ class Table:
             [self.names[index] for index in company],
             [self.comments[index] if index < len(self.comments) else "" for index in company],
             [list(self.samples[index]) for index in company],
+            self.counting.detectors,
         )
         for index, column in zip(company, decided, strict=True):
             if index in self.open:

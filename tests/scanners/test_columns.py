@@ -9,10 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from config.schema import DetectSettings
 from scanners.column_names import read_comment, read_name
 from scanners.column_values import is_surely_name, looks_like_name, tidy
 from scanners.column_words import load_columns, spell
 from scanners.columns import Column, decide
+from scanners.engine import Analyser
+from scanners.records import Rows
 
 PACK = tomllib.loads(Path(__file__).with_name("column_cases.toml").read_text(encoding="utf-8"))
 VALUES = PACK["values"]
@@ -148,6 +151,14 @@ def test_a_column_without_values_is_decided_by_its_name_alone() -> None:
 def test_whose_data_it_is_follows_the_table_and_its_neighbours(table: str, neighbour: str, subject: str) -> None:
     names = ["phone", neighbour] if neighbour else ["phone"]
     assert decide(table, names, [], [["13800001111"], ["1"]][: len(names)])[0].subject == subject
+
+
+def test_columns_of_a_configured_detector_are_read_in_full_and_excluded_ones_are_not_decided() -> None:
+    settings = DetectSettings(member_pattern="V[0-9]{6}", exclude=("PHONE_NUMBER",))
+    item = Analyser(settings, names=False, run_key=b"run").begin("member", "table")
+    rows = tuple((f"V{n:06d}", f"138{n:04d}1111") for n in range(20))
+    item.feed(Rows(table="member", columns=("会员卡号", "手机号"), rows=rows))
+    assert [(f.entity, f.count, f.place.column) for f in item.finish().findings] == [("MEMBER_ID", 20, "会员卡号")]
 
 
 def test_dishes_and_places_are_no_names_though_they_begin_with_a_surname() -> None:
