@@ -9,7 +9,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 TEST_PACKAGES := acl samba smbclient strace chromium poppler-utils fonts-noto-cjk iproute2 nftables util-linux e2fsprogs
 STORE ?=
 
-.PHONY: venv demo test test-service test-crash check check-static format lock clean bench-guard bench-seal bench-detect
+.PHONY: venv demo test test-service test-crash check check-static format lock clean
+.PHONY: bench-detect bench-guard bench-seal bench-tables
 .DELETE_ON_ERROR:
 
 $(VENV)/bin/python:
@@ -50,6 +51,9 @@ format: $(VENV)/.dev
 
 bench-detect: $(VENV)/.dev
 	$(BIN)/python benchmarks/bench_detect.py $(DATA)
+
+bench-tables: $(VENV)/.dev
+	$(BIN)/python benchmarks/bench_tables.py
 
 bench-seal: $(VENV)/.dev
 	$(BIN)/python benchmarks/bench_seal.py

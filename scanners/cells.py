@@ -133,6 +133,11 @@ class Grid(Protocol):
         """Rows."""
         ...
 
+    @property
+    def size(self) -> int:
+        """About how much memory the cells take, in bytes."""
+        ...
+
     def column(self, index: int) -> Cells:
         """All cells of a column; those that a row is too short for are empty."""
         ...
@@ -156,6 +161,11 @@ class ValueGrid(Sequence[tuple[str, ...]]):
     def __len__(self) -> int:
         """Rows."""
         return self._rows
+
+    @property
+    def size(self) -> int:
+        """See `Grid`."""
+        return sum(len(v) if isinstance(v, str | bytes) else 8 for column in self._columns for v in column)
 
     def column(self, index: int) -> Cells:
         """See `Grid`."""
@@ -220,6 +230,11 @@ class ByteGrid(Sequence[tuple[str, ...]]):
         made._firsts[rows] = behind + np.cumsum(counts) - counts
         made._fit(widths, int(widths.max(initial=0)))
         return made
+
+    @property
+    def size(self) -> int:
+        """See `Grid`."""
+        return self.buffer.size
 
     def beyond(self, width: int) -> Iterator[list[str]]:
         """Cells behind the first `width` of each row that has more."""

@@ -28,6 +28,8 @@ from scanners.written import to_plain
 
 SAMPLE_ROWS: Final = 1_000
 SAMPLE_VALUES: Final = 60
+SAMPLE_CHARACTERS: Final = 500  # of a value
+HELD_BYTES: Final = 8 << 20
 REMEMBERED: Final = 20_000  # odd values of a table that are not looked at again
 
 _SETTLED: Final = 8  # decisions that look at all columns again
@@ -93,6 +95,7 @@ class Table:
         self.tally = counting.tally
         self.held: list[tuple[Grid, int]] = []
         self.held_rows = 0
+        self.held_bytes = 0
         self.decided = False
         self.columns: list[Column] = []
         self.settled = 0
@@ -124,7 +127,8 @@ class Table:
         if not self.decided:
             self.held.append((grid, piece.first_line))
             self.held_rows += len(grid)
-            if self.held_rows >= SAMPLE_ROWS:
+            self.held_bytes += grid.size
+            if self.held_rows >= SAMPLE_ROWS or self.held_bytes > HELD_BYTES:
                 self.decide()
         else:
             self.count(grid, piece.first_line)
@@ -153,7 +157,7 @@ class Table:
         for row in np.flatnonzero(cells.ends[: max(0, most)] > cells.starts[: max(0, most)]).tolist():
             if len(sample) >= SAMPLE_VALUES:
                 return
-            value = cells.text(row).strip()
+            value = cells.text(row).strip()[:SAMPLE_CHARACTERS]
             if value.lower() not in NOTHING:
                 sample.setdefault(value, None)
 

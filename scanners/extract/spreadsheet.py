@@ -12,21 +12,23 @@ import datetime as dt
 import re
 import zipfile
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Final
 
-from python_calamine import CalamineError, CalamineWorkbook, PasswordError, SheetTypeEnum
+from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook, PasswordError, SheetTypeEnum
 
 from config.schema import ItemKind
-from scanners.extract.api import Notes, Piece, Refused, Source, TableRows
+from scanners.extract.api import BATCH_ROWS, Notes, Piece, Refused, Source, TableRows
 from scanners.extract.office import inside, links
 from scanners.extract.ole import is_locked_workbook, streams_of
-from scanners.extract.tables import table
+from scanners.extract.tables import TITLE_ROWS, Many, Row, table
 from scanners.extract.text import chunks
 from scanners.extract.xml_text import Flow, FlowNames, parse
 from scanners.extract.zip_parts import names_of, open_part, open_zip
 from scanners.records import Rows
 
 _EXACT: Final = 1 << 53
+_HEAD_ROWS: Final = 3 * TITLE_ROWS
 _OLE: Final = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _BESIDE: Final = re.compile(r"xl/(?:comments|threadedComments|drawings|persons)[^/]*/?[^/]*\.xml")
 _DRAWING: Final = FlowNames(paragraph="p comment threadedComment", table="-", row="-", cell="-", tab="tab", line="br")
@@ -73,10 +75,8 @@ def _sheet(workbook: CalamineWorkbook, name: str, cells: _Cells, notes: Notes) -
     except Exception:  # noqa: BLE001  a broken sheet must not hide the others; calamine's errors have no base
         notes.partly("malformed")
         return
-    start = (sheet.start or (0, 0))[0]
-    numbered = ((start + index + 1, cells.row(row)) for index, row in enumerate(sheet.iter_rows()))
     seen = False
-    for piece in table(name, ((line, row) for line, row in numbered if any(row))):
+    for piece in table(name, _numbered(sheet, cells)):
         seen = True
         if isinstance(piece, Rows):
             yield TableRows(rows=piece)
@@ -84,6 +84,21 @@ def _sheet(workbook: CalamineWorkbook, name: str, cells: _Cells, notes: Notes) -
             yield piece
     if not seen:
         yield TableRows(rows=Rows(table=name, columns=(), rows=()))
+
+
+def _numbered(sheet: CalamineSheet, cells: _Cells) -> Iterator[tuple[int, Row]]:
+    """Rows that are not empty, with their number; the first ones, where a header may be, one by one."""
+    rows = sheet.iter_rows()
+    line = (sheet.start or (0, 0))[0] + 1
+    size = 1
+    while some := list(islice(rows, size)):
+        texts = [cells.row(row) for row in some]
+        kept = [index for index, row in enumerate(texts) if any(row)]
+        if kept:
+            filled = [texts[index] for index in kept]
+            yield line + kept[0], Many(rows=filled) if size > 1 else filled[0]
+        line += len(some)
+        size = BATCH_ROWS if line > _HEAD_ROWS else 1
 
 
 class _Cells:

@@ -246,3 +246,15 @@ def test_ragged_rows_are_filled_up() -> None:
     assert list(other) == [("测", "", "", "试"), ("2", "a", "b", ""), ("", "", "", "")]
     assert [other.column(0).text(row) for row in range(3)] == ["测", "2", ""]
     assert [made.column(2).text(row) for row in range(3)] == ["", "b", ""]
+
+
+def test_rows_of_a_megabyte_are_not_held_back_by_the_thousand() -> None:
+    item = Analyser(DetectSettings(), names=False, run_key=KEY).begin("member", "table")
+    for line in range(1, 21):
+        item.feed(
+            Rows(table="member", columns=("手机号", "blob"), rows=(("13800001111", "x" * 1_000_000),), first_line=line)
+        )
+    (table,) = item.tables._known["member", Place()]
+    assert table.decided
+    assert sum(grid.size for grid, _ in table.held) == 0
+    assert [(f.entity, f.count) for f in item.finish().findings] == [("PHONE_NUMBER", 20)]
