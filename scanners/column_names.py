@@ -62,7 +62,10 @@ def read_latin(words: list[str]) -> Reading:
     rest = list(words)
     while rest:
         for length in range(min(LONGEST_PHRASE, len(rest)), 0, -1):
-            head = known.heads.get("_".join(rest[-length:])) or known.heads.get("".join(rest[-length:]))
+            phrase = "_".join(rest[-length:])
+            head = (
+                known.heads.get(phrase) or known.heads.get(phrase.replace("_", "")) or known.heads.get(one_of(phrase))
+            )
             if head and not (length == 1 and rest[-1] in known.neutral and len(rest) > 1):
                 return qualified(head, rest[:-length])
         if rest[-1] not in known.neutral:
@@ -74,6 +77,11 @@ def read_latin(words: list[str]) -> Reading:
             if head and head[0] not in (OTHER, PROSE) and head[1] == "sure":
                 return Reading(meaning=head[0], grade="inside")
     return Reading()
+
+
+def one_of(phrase: str) -> str:
+    """The singular of `pic_urls` and `phones`, or what no phrase is."""
+    return phrase[:-1] if phrase.endswith("s") and len(phrase) > 4 else ""
 
 
 def read_chinese(words: list[str]) -> Reading:

@@ -88,6 +88,11 @@ class TableContext:
         return best if counts[best] else "staff" if backstage else "unknown"
 
     @property
+    def is_of_program(self) -> bool:
+        """Rows are a program's own: settings, menus, roles."""
+        return not {*self.pack["tables"]["programs"].split()}.isdisjoint(self.words[-2:])
+
+    @property
     def is_log(self) -> bool:
         """Rows were written by a program: an address in them is where a computer was."""
         pack = self.pack["tables"]

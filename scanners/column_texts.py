@@ -37,7 +37,7 @@ def is_address(grade: str, name: Reading, comment: Reading, values: Sequence[str
     return len(values) >= 3 and shaped >= 0.8 and numbered > 0.7 and share(values, lambda v: len(v) < 60) > 0.9
 
 
-def is_mixed(name: Reading, comment: Reading, values: Sequence[str]) -> bool:
+def is_mixed(name: Reading, comment: Reading, values: Sequence[str], *, of_program: bool = False) -> bool:
     """Cells may have a contact inside: prose, long texts, values that hold a number people are reached by.
 
     Bare numbers that no detector took are nothing: keys, times and amounts are most of a database.
@@ -50,8 +50,10 @@ def is_mixed(name: Reading, comment: Reading, values: Sequence[str]) -> bool:
     if other:
         return False
     texts = [v for v in values if not re.fullmatch(r"[0-9.,:\- /+]{1,40}", v)]
-    if PROSE in (name.meaning, comment.meaning):
-        return bool(texts)  # one remark in a thousand has a telephone number, and the sample ends before it
     if any(CONTACT.search(v) for v in texts):
         return True
+    if of_program:
+        return False
+    if PROSE in (name.meaning, comment.meaning):
+        return bool(texts)  # one remark in a thousand has a telephone number, and the sample ends before it
     return name.grade != "name" and share(texts, lambda v: len(v) > (60 if v.isascii() else 24)) > 0.2

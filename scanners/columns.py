@@ -115,7 +115,7 @@ def judge(
         return Column(entity="ADDRESS", score=0.5 if values and share(values, is_dummy) == 1 else 0.8)
     own = [detector for detector in detectors if detector.entity not in OURS]
     configured = any(detector.shape(value) >= 0.5 for detector in own for value in values)
-    return Column(mixed=configured or is_mixed(name, comment, values))
+    return Column(mixed=configured or is_mixed(name, comment, values, of_program=context.is_of_program))
 
 
 def said_by_name(name: Reading, comment: Reading, detectors: Sequence[Detector]) -> dict[str, str]:

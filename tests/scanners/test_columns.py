@@ -79,6 +79,8 @@ def test_names_that_run_together_are_taken_apart(name: str, words: tuple[str, ..
         ("id", "OTHER"),
         ("id_card_front", "OTHER"),
         ("app_secret", "OTHER"),
+        ("pic_urls", "OTHER"),
+        ("contact_phones", "PHONE_NUMBER"),
         ("", ""),
         ("列1", ""),
     ],
