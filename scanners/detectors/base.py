@@ -25,7 +25,7 @@ LooksAt = Literal["numbers", "dotted", "words", "text"]
 NUMBER_PLACE: Final = re.compile(r"[0-9(+][0-9*xX\-. ()+/]{5,}")
 REACH: Final = 24  # how far behind its place a candidate may end: an extension behind a number
 # What stands between the parts of one number: a blank or two, a dash, a dot, the border of a table's cell.
-GAP: Final = r"(?: {1,3}| ?[\-.] ?| ?\| ?|\t)"
+GAP: Final = r"(?: {1,3}| ?- ?|\.| ?\| ?|\t)"
 GAP_OF_TWO: Final = r"(?: {1,3}| ?- ?| ?\| ?|\t)"  # two parts with a point between them are a decimal
 # Latin words that may touch a number from the left: `tel13800001111`, `userPhone13800001111`, `%3A13800001111`.
 GLUED: Final = re.compile(

@@ -13,13 +13,15 @@ MONTH: Final = r"(?:1[0-2]|0?[1-9])"
 DAY: Final = r"(?:[12][0-9]|3[01]|0?[1-9])"
 YEAR: Final = r"(?:18|19|20)[0-9]{2}"
 NUMERAL: Final = "[〇零○一二三四五六七八九]"
+SPELLED: Final = rf"(?:三十一?|二?十{NUMERAL}?|廿{NUMERAL}|{NUMERAL})"
 ENGLISH: Final = r"(?:jan|feb|mar|apr|may|june?|july?|aug|sept?|oct|nov|dec)[a-z]{0,6}\.?"
 DATE: Final = re.compile(
     rf"(?<![0-9])(?:{YEAR}(?:(?P<sign>[\-/.])(?:{MONTH}(?P=sign){DAY}|{MONTH})| ?年 ?{MONTH} ?月(?: ?{DAY} ?[日号]?)?"
     rf"|(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])| {MONTH} {DAY})"
     rf"|{DAY}[/.\-]{DAY}[/.\-](?:19|20)[0-9]{{2}}|[0-9]{{2}} ?年 ?{MONTH} ?月(?: ?{DAY} ?[日号]?)?"
-    rf"|{MONTH} ?月 ?{DAY} ?[日号]|{DAY} {ENGLISH},? {YEAR})(?![0-9])"
-    rf"|{NUMERAL}{{2}}(?:{NUMERAL}{{2}})?年(?:十[一二]?|{NUMERAL})月(?:(?:三十一?|二?十{NUMERAL}?|廿{NUMERAL}|{NUMERAL})[日号]?)?"
+    rf"|{MONTH} ?月 ?{DAY} ?[日号]|{DAY}(?:st|nd|rd|th)? {ENGLISH},? {YEAR})(?![0-9])"
+    rf"|{NUMERAL}{{2}}(?:{NUMERAL}{{2}})?年(?:十[一二]?|{NUMERAL})月(?:{SPELLED}[日号]?)?"
+    rf"|(?<!年)(?:十[一二]?|{NUMERAL})月{SPELLED}[日号]"
     rf"|(?<![A-Za-z]){ENGLISH} {DAY},? {YEAR}(?![0-9])",
     re.IGNORECASE,
 )

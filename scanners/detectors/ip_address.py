@@ -14,7 +14,7 @@ from scanners.detectors.base import Candidate, Detector, within
 
 FOUR: Final = re.compile(r"(?:(?<![0-9.A-Za-z])|(?<=[iI][pP]))[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?![0-9]|\.[0-9]|[A-Za-z])")
 SIX: Final = re.compile(
-    r"(?<![0-9A-Za-z:.])[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7}(?:(?<=:)[0-9]{1,3}(?:\.[0-9]{1,3}){3})?(?![0-9A-Za-z:]|\.[0-9])"
+    r"(?:(?<![0-9A-Za-z:.])|(?<=[g-zG-Z\"'\u4e00-\u9fff]:))[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7}(?:(?<=:)[0-9]{1,3}(?:\.[0-9]{1,3}){3})?(?![0-9A-Za-z:]|\.[0-9])"
 )
 VERSION: Final = re.compile(
     r"(?:version|ver|v|版本|版本号|build|rev|release|固件|firmware|oid|升级到|更新到)[ :=._\-号为\"']{0,3}$",

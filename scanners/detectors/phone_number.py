@@ -56,6 +56,7 @@ SERVICE_SCORES: Final[Scores] = (0.1, 0.3, 0.6)
 SERVICE_GROUPED: Final = 0.5
 ABROAD_SCORES: Final[Scores] = (0.3, 0.6, 0.85)
 NO_COUNTRY_SCORES: Final[Scores] = (0.1, 0.3, 0.6)
+NATIONAL_SCORE: Final = 0.7
 VIRTUAL_SCORES: Final[Scores] = (0.3, 0.6, 0.9)
 LENT_SCORES: Final[Scores] = (0.1, 0.3, 0.7)  # 95013…
 MASKED_SCORES: Final[Scores] = (0.3, 0.55, 0.7)
@@ -86,8 +87,14 @@ LANDLINE: Final = re.compile(
 )  # fmt: skip
 LOCAL: Final = re.compile(r"(?<![0-9*\-./])[2-8][0-9]{2,3}-?[0-9]{4}(?![0-9*\-./])")
 SERVICE: Final = re.compile(
-    r"(?<![0-9*])[48]00(?:[ \-.]?[0-9]{3}[ \-.]?[0-9]{4}|[ \-.][0-9]{4}[ \-.][0-9]{3})(?![0-9*])"
+    r"(?<![0-9*])(?:\+?86[ \-]?)?[48]00(?:[ \-.]?[0-9]{3}[ \-.]?[0-9]{4}|[ \-.][0-9]{4}[ \-.][0-9]{3})(?![0-9*])"
 )
+# North America's plan, written nationally or behind +1; other countries' behind their trunk zero.
+AMERICAN: Final = re.compile(
+    r"(?<![0-9*+])(?!\(?[48]00)(?:\([2-9][0-9]{2}\) ?|[2-9][0-9]{2}[\-. ])[2-9][0-9]{2}[\-. ][0-9]{4}(?![0-9*])"
+)
+AMERICAN_DIGITS: Final = re.compile(r"1[2-9][0-9]{2}[2-9][0-9]{6}")
+NATIONAL: Final = re.compile(r"(?<![0-9*+])0[0-9]{1,3}[\-/ ][0-9]{2,4}[\- ]?[0-9]{4}(?![0-9*])")
 ABROAD: Final = re.compile(r"(?<![0-9*+])\+(?!86)[1-9][0-9]{0,2}(?:[ \-.]?\(?[0-9]{1,5}\)?){2,6}(?![0-9*])")
 # Calling codes in use (ITU-T E.164, list of 2023): of one digit, of two, and of three by their first two.
 COUNTRY: Final = re.compile(
@@ -136,6 +143,8 @@ class PhoneNumber(Detector):
             ("00", SERVICE, self.judge_service),
             ("950", LENT, self.judge_lent),
             ("", LOCAL, self.judge_local),
+            ("", AMERICAN, self.judge_national),
+            ("0", NATIONAL, self.judge_national),
             ("+", ABROAD, self.judge_abroad),
             ("*", MASKED, self.judge_masked),
         ):
@@ -156,11 +165,19 @@ class PhoneNumber(Detector):
         """A mobile behind a trunk zero, or in groups that few people write."""
         return self.judge_number(text, found, ODD_SCORES)
 
+    def judge_national(self, text: str, found: re.Match[str]) -> Candidate | None:
+        """As people abroad write their own: it needs a word."""
+        if not stands_alone(text, *found.span()) or self.context.weigh(text, *found.span()) <= 0:
+            return None
+        return Candidate(start=found.start(), end=found.end(), score=NATIONAL_SCORE)
+
     def judge_number(self, text: str, found: re.Match[str], scores: Scores) -> Candidate | None:
         """A mobile with these scores, or a lent one if an extension or a word says so."""
         start, end = found.span()
         start += found.group().startswith("(") and ")" not in found.group()
         if tied_to_letters(text, start, end) or follows_digits(text, start):
+            return None
+        if text[max(0, start - 1) : start] == "+" and AMERICAN_DIGITS.fullmatch(found.group()):
             return None
         lent = bool(LENT_WORDS.search(text, line_before(text, start, 14), line_after(text, end, 12)))
         sure = lent or NOT_DIGITS.sub("", found.group())[-11:][:3] in LENT_SEGMENTS
@@ -179,14 +196,18 @@ class PhoneNumber(Detector):
         """Area code, maybe a separator, number, maybe an extension."""
         zone, gap, number = found.groups()
         area = zone.lstrip("0")
-        if (len(area) == 2 and sum(c.isdigit() for c in number) != 8) or not stands_alone(text, *found.span()):
+        if (
+            area in ("400", "800")
+            or (len(area) == 2 and sum(c.isdigit() for c in number) != 8)
+            or not stands_alone(text, *found.span())
+        ):
             return None
         start = found.start() + (found.group().startswith("(") and ")" not in found.group())
         clear = bool(gap) or "(" in found.group() or found.group()[0] == "+"
         scores = CLEAR_SCORES if clear else LANDLINE_SCORES
         if area not in AREA_CODES:
             scores = NOWHERE_SCORES
-        elif number[0] in "19":
+        elif number[0] in "19" and found.group()[0] != "+":
             scores = ODD_SCORES
         return self.candidate(text, (start, found.end()), scores)
 

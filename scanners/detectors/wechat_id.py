@@ -13,7 +13,7 @@ from typing import Final
 from scanners.context import line_after
 from scanners.detectors.base import Candidate, Detector, within
 
-INTERNAL: Final = re.compile(r"(?<![A-Za-z0-9_])wxid_[a-z0-9]{10,20}(?![A-Za-z0-9_])")
+INTERNAL: Final = re.compile(r"(?<![A-Za-z0-9_])wxid_[a-z0-9]{6,20}(?![A-Za-z0-9_])")
 WORD: Final = re.compile(
     r"(?:(?:微信|薇信|v信)(?:号码|号|账号|id)?"
     r"|(?<![A-Za-z])(?:wechat|weixin|vx|wx)(?:[ _]?(?:id|no|号|号码|account))?(?![A-Za-z]))"

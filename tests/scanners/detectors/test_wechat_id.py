@@ -23,6 +23,7 @@ weixin:«ceshi2024»
 薇信«ceshi2024»
 «wxid_abcdefghij1234»
 用户«wxid_abcdefghij1234»登录
+微信号«wxid_abc123»
 微信号：«13800001111»
 v信：«ceshi2024»
 """,
