@@ -75,10 +75,12 @@ class Judge:
         asked = asked_for(lead, places.digits, near)
         long = places.clean & (places.digits >= 13) & (places.digits <= 19) & ~asked
         left = ~(mobile | long) & (~places.clean | near | asked)
+        issued = issuer_table()[np.minimum(places.digits, 19), lead // 100] >= 0
+        born = (places.digits == 18) & (near | (region_table()[lead] > 0))
         fitting: dict[Rule, Truths] = {
             mobile_scores: mobile,
-            resident_scores: long & (places.digits == 18),
-            card_scores: long,
+            resident_scores: long & born,
+            card_scores: long & issued,
         }
         claims = []
         for detector, rule in self.rules:

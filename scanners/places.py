@@ -105,11 +105,14 @@ def number_places(units: Units, runs: Runs, spoken_for: Hits) -> Places:
     last, digits = last + crossed, digits + crossed
     marked = holds(runs.marks, first, last) | holds(np.flatnonzero(units.codes == ord("+")), first - 2, last)
     clean = single & ~marked & ~touched(units, first, last, follower(starts, ends, tails))
-    beside_letter = ((units.flags_at(first - 1) | units.flags_at(last)) & LETTER) != 0
-    few = (digits < SPEAKING) & ~beside_letter & ~near_word(spoken_for, first, last)
-    few &= ~paired_decimals(units, runs, heads, tails)
-    kept = single & (clean | ~in_hash(units, first, last))
-    kept |= marked | ~(single | few | small_parts(lengths, heads, tails))
+    kept = clean | marked | (single & ~in_hash(units, first, last))
+    several = np.flatnonzero(~single & ~marked)
+    if len(several):
+        parts = heads[several], tails[several]
+        beside_letter = ((units.flags_at(first[several] - 1) | units.flags_at(last[several])) & LETTER) != 0
+        few = (digits[several] < SPEAKING) & ~beside_letter & ~near_word(spoken_for, first[several], last[several])
+        few &= ~paired_decimals(units, runs, *parts)
+        kept[several] = ~(few | small_parts(lengths, *parts))
     return Places(starts=first, ends=last, digits=digits, clean=clean).only(np.flatnonzero(kept))
 
 

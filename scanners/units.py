@@ -98,9 +98,9 @@ class Units:
             return self.given
         if self.whole.dtype.itemsize == 4:
             low = np.minimum(self.whole, BEYOND)
-            plain = np.where(self.whole < BEYOND, PLAIN[low], self.whole)
-            return plain.astype("<u4").tobytes().decode("utf-32-le", "surrogatepass")
-        return PLAIN[self.whole].astype("<u2").tobytes().decode("utf-16-le", "surrogatepass")
+            plain = np.where(self.whole < BEYOND, PLAIN[low], self.whole).astype("<u4", copy=False)
+            return str(plain.data, "utf-32-le", "surrogatepass")
+        return str(PLAIN[self.whole].astype("<u2", copy=False).data, "utf-16-le", "surrogatepass")
 
     def flags_at(self, where: Positions) -> Flags:
         """Flags at any places up to `MARGIN` characters outside the text, where there are none."""
