@@ -81,7 +81,7 @@ def read_latin(words: list[str]) -> Reading:
 
 def one_of(phrase: str) -> str:
     """The singular of `pic_urls` and `phones`, or what no phrase is."""
-    return phrase[:-1] if phrase.endswith("s") and len(phrase) > 4 else ""
+    return phrase[:-1] if phrase.endswith("s") and len(phrase) > 3 else ""
 
 
 def read_chinese(words: list[str]) -> Reading:
