@@ -18,6 +18,7 @@ from scanners.name_rules import CJK, any_of
 
 LONGEST: Final = 80
 REST: Final = 14  # characters that may follow the last known part of a delivery line
+TALK: Final = re.compile("[的了我你他她吗呢吧啊]")
 SEGMENT: Final = re.compile("[^,，。;；:：!?\"'|=\t\n<>{}\\[\\]]{5,80}")
 
 
@@ -54,9 +55,10 @@ class AddressRules:
         self.flat = re.compile(
             "[0-9A-Za-z]{1,4}[栋幢座]|[0-9]{1,2}单元|[0-9]{3,4}室?$|[0-9]{1,3}(?:-[0-9A-Za-z]{1,4}){1,3}$"
         )
-        self.begins = re.compile(
-            f"(?:{CJK}{{0,4}}(?:[住地]址|居住地|所在地|住在|家住|送到|寄到|送往|送至)[是为]?)?({province})"
+        self.leads = re.compile(
+            f"{CJK}{{0,4}}(?:[住地]址|居住地|所在地|住在|家住|送到|寄到|送往|寄往|送至|寄至)[是为:]?"
         )
+        self.begins = re.compile(f"(?:{self.leads.pattern})?({province})")
         self.announced = re.compile("[住地]址[:=是为\"' ]{1,3}$")
 
     def parts(self, line: str) -> tuple[list[str], int]:
@@ -68,9 +70,15 @@ class AddressRules:
             place = found.end()
         return kinds, place
 
-    def is_delivery_line(self, line: str) -> bool:
+    def delivery_line(self, line: str) -> int | None:
+        """Where the one address begins that the line is, to its end; None for a line that is anything else."""
+        led = self.leads.match(line)
+        start = led.end() if led else 0
+        return start if self.is_address(line[start:].rstrip()) else None
+
+    def is_address(self, line: str) -> bool:
         """The whole of `line` is one address."""
-        if not 5 <= len(line) <= LONGEST or not re.match(f"{CJK}|[0-9]{{1,4}}{CJK}", line):
+        if not 5 <= len(line) <= LONGEST or not re.match(f"{CJK}|[0-9]{{1,4}}{CJK}", line) or TALK.search(line):
             return False
         if re.search('[,。!;:"“”《》@=]|[0-9]{7}', line) or len(self.sentence.findall(line)) > 1:
             return False
@@ -101,5 +109,5 @@ class AddressRules:
             text = line[start:end].rstrip()
             kinds, place = self.parts(text)
             whole = place == len(text) and "house" in kinds and ("road" in kinds or "place" in kinds)
-            if whole and not self.sentence.search(text):
+            if whole and not TALK.search(text) and not self.sentence.search(text):
                 yield start, start + len(text)

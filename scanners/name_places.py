@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from scanners.name_rules import NameRules, any_of, load_pack, split_characters
+from scanners.name_rules import NameRules, load_pack, split_characters
 
 SHORT_TEXT: Final = 2_000
 LONGEST: Final = 200  # of one piece
@@ -43,13 +43,12 @@ class NamePlaces:
         Four passes so read 150 MB/s of Chinese text; one alternation of them all reads 42.
         """
         pack = load_pack()
-        surname = NameRules().surname
         one = f"[{split_characters(pack['surnames'])}]"
         places = "[住地]址[:是为 ]"
         self.cues = tuple(
             re.compile(pattern)
             for pattern in (
-                f"(?:{any_of(pack['labels'])})[是为: \"'/=(]{{0,3}}{surname}",
+                NameRules().labelled.pattern,
                 f"(?:先生|女士|小姐)(?<={one}..)",
                 places,
                 "[路街道巷弄][0-9]{1,5}[号弄]",

@@ -10,10 +10,9 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 CJK: Final = "[\u4e00-\u9fff]"
 NUMBERED: Final = (
@@ -29,8 +28,7 @@ RULED_ADDRESS: Final = re.compile(
 )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Named:
+class Named(NamedTuple):
     """A name or an address `[start, end)` of a line."""
 
     entity: str
@@ -40,7 +38,7 @@ class Named:
 
     def shift(self, by: int) -> Named:
         """The same, in a text that begins `by` characters earlier."""
-        return replace(self, start=self.start + by, end=self.end + by)
+        return self._replace(start=self.start + by, end=self.end + by)
 
 
 def split_characters(text: str) -> str:
@@ -114,13 +112,16 @@ class NameRules:
         return any(word in self.veto for word in longer) or bool(self.veto_after.match(line, end))
 
     def sure(self, line: str) -> Iterator[Named]:
-        """Names that need no model: behind a label, or just before a number that belongs to a person."""
+        """Names that need no model: behind a label, just before a number of a person, or with a star in them."""
         for found in self.labelled.finditer(line):
             apart = not "\u4e00" <= line[found.start(1) - 1] <= "\u9fff"
             if apart or found.group().startswith(OWN_NAME) or REACHED.search(line):
                 yield from self.accept(line, *found.span(1), score=0.85)
         for found in self.beside.finditer(line):
             yield from self.accept(line, *found.span(1), score=0.85)
+        if "*" in line or "○" in line:
+            for found in self.starred.finditer(line):
+                yield Named(entity="PERSON", start=found.start(), end=found.end(), score=0.5)
 
     def find(self, line: str, *, reached: bool | None = None) -> Iterator[Named]:
         """Names by rules alone, for a line of a store's data; `reached` says that a number of a person stands there."""
@@ -139,11 +140,6 @@ class NameRules:
         for found in self.titled.finditer(line):
             if not self.vetoed(line, *found.span()):
                 yield Named(entity="PERSON", start=found.start(), end=found.end(), score=0.55)
-
-    def find_starred(self, line: str) -> Iterator[Named]:
-        """A name with a star in it: `李*四`. Not `李某`: there is nobody behind it who could be found again."""
-        for found in self.starred.finditer(line):
-            yield Named(entity="PERSON", start=found.start(), end=found.end(), score=0.5)
 
     def accept(self, line: str, start: int, end: int, *, score: float) -> Iterator[Named]:
         """The name at `[start, end)`, if it may be one."""

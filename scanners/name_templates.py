@@ -10,14 +10,13 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from scanners.name_rules import REACHED, Named
 
-VARYING: Final = re.compile(
-    r"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9.-]{1,64}|(?=[A-Za-z_-]{0,40}[0-9])[0-9A-Za-z_-]{8,64}|[0-9]+"
-)
+TOKEN: Final = re.compile("[0-9A-Za-z._%+@-]+")
+SHORTEST: Final = 8  # of an identifier that is folded whole; of a shorter one (`A1`, `沪A12345`) only the digits
+DIGITS: Final = str.maketrans("123456789", "000000000")
 STAND_IN: Final = {2: "李明", 3: "李小明", 4: "欧阳小明"}
 MASK: Final = "\ufffc" * 4  # no word of any text
 
@@ -32,23 +31,25 @@ def zeros(length: int) -> str:
     return "0" * (2 if length < 4 else 4 if length < 8 else 11 if length < 14 else 18)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Template:
-    """A folded line. `reached`: a number of a person stands in it (the zeros hide which)."""
+class Template(NamedTuple):
+    """A folded line: no customer's number is in it, perhaps a name. `reached`: the line holds a number of a person."""
 
-    text: str = field(repr=False)
+    text: str
     reached: bool
 
+    def __repr__(self) -> str:
+        """Without the text."""
+        return f"Template(reached={self.reached})"
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Folded:
+
+class Folded(NamedTuple):
     """A line with its template. The regions that were replaced: their bounds in the template and in the line."""
 
     template: Template
-    starts: tuple[int, ...]
-    ends: tuple[int, ...]
-    line_starts: tuple[int, ...]
-    line_ends: tuple[int, ...]
+    starts: list[int]
+    ends: list[int]
+    line_starts: list[int]
+    line_ends: list[int]
 
     def back(self, named: Named) -> Named:
         """What was found in the template, where it stands in the line; a replaced region is in or out as a whole."""
@@ -72,20 +73,20 @@ def fold(line: str, known: Sequence[Named]) -> Folded:
     """Fold a line, given what the rules are sure of in it (by start, none overlapping)."""
     regions = [(n.start, n.end, MASK if n.entity == "ADDRESS" else stand_in(n.end - n.start)) for n in known]
     index = 0
-    varying = []
-    for found in VARYING.finditer(line):
+    for found in TOKEN.finditer(line):
         start, end = found.span()
         while index < len(known) and known[index].end <= start:
             index += 1
         if index == len(known) or known[index].start >= end:
-            varying.append((start, end, zeros(end - start)))
-    if varying:
-        regions = sorted(regions + varying)
+            token = found.group()
+            if token.isdigit() or (end - start >= SHORTEST and not token.isalpha()):
+                regions.append((start, end, zeros(end - start)))
+    regions.sort()
     parts: list[str] = []
     starts, ends = [], []
     done = size = 0
     for start, end, text in regions:
-        parts += [line[done:start], text]
+        parts += (line[done:start], text)
         size += start - done
         starts.append(size)
         size += len(text)
@@ -93,9 +94,9 @@ def fold(line: str, known: Sequence[Named]) -> Folded:
         done = end
     parts.append(line[done:])
     return Folded(
-        template=Template(text="".join(parts), reached=bool(REACHED.search(line))),
-        starts=tuple(starts),
-        ends=tuple(ends),
-        line_starts=tuple(region[0] for region in regions),
-        line_ends=tuple(region[1] for region in regions),
+        Template("".join(parts).translate(DIGITS), bool(REACHED.search(line))),
+        starts,
+        ends,
+        [region[0] for region in regions],
+        [region[1] for region in regions],
     )

@@ -117,8 +117,9 @@ class NameFinder:
 
     def be_sure(self, line: str) -> list[Named]:
         """What the rules are sure of."""
-        if self.address_rules.is_delivery_line(line):
-            return [Named(entity="ADDRESS", start=0, end=len(line.rstrip()), score=0.8)]
+        start = self.address_rules.delivery_line(line)
+        if start is not None:
+            return [Named(entity="ADDRESS", start=start, end=len(line.rstrip()), score=0.8)]
         found = [
             Named(entity="ADDRESS", start=start, end=end, score=0.85) for start, end in self.address_rules.certain(line)
         ]
@@ -164,7 +165,6 @@ class NameFinder:
         if reached:
             yield from self.rules.find(line, reached=True)
             return
-        yield from self.rules.find_starred(line)
         if self.evidence.customer.search(line):
             yield from self.rules.find_titled(line)
 
