@@ -102,21 +102,11 @@ def sure_score(name: Reading, seen: Shares, context: TableContext) -> float:
     if seen.against >= 0.5:
         return 0.0
     of_a_firm = {"customer", "client", "cust"} & set(name.words) and not {"first", "last", "contact"} & set(name.words)
-    if of_a_firm and seen.latin >= 0.5 and seen.given < 0.3 and has_contact(context):
+    if of_a_firm and seen.latin >= 0.5 and seen.given < 0.3 and context.names_contacts:
         return 0.0
     if seen.surely >= 0.2 or seen.chinese >= 0.3 or seen.latin >= 0.5:
         return 0.9
     return 0.7 if seen.spelled >= 0.5 else 0.0
-
-
-def has_contact(context: TableContext) -> bool:
-    """The table names people in firms, so that its customers are firms."""
-    return any(
-        reading.meaning == "PERSON"
-        and reading.grade == "sure"
-        and {"contact", "contacts", "linkman"} & set(reading.words)
-        for reading in context.names
-    )
 
 
 def name_score(seen: Shares, context: TableContext, company: bool) -> float:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import cached_property
 from itertools import pairwise
 from typing import Any, Final, Literal
 
@@ -87,19 +88,29 @@ class TableContext:
         backstage = bool(self.words) and self.words[0] in self.pack["tables"]["backstage"].split()
         return best if counts[best] else "staff" if backstage else "unknown"
 
-    @property
+    @cached_property
     def is_of_program(self) -> bool:
         """Rows are a program's own: settings, menus, roles."""
         return not {*self.pack["tables"]["programs"].split()}.isdisjoint(self.words[-2:])
 
-    @property
+    @cached_property
     def is_log(self) -> bool:
         """Rows were written by a program: an address in them is where a computer was."""
         pack = self.pack["tables"]
         chinese = pack["logs_chinese"].split()
         return bool({*pack["logs"].split()} & {*self.words}) or any(c in w for c in chinese for w in self.words)
 
-    @property
+    @cached_property
+    def names_contacts(self) -> bool:
+        """People in firms have a column of their own, so its customers are firms."""
+        return any(
+            reading.meaning == "PERSON"
+            and reading.grade == "sure"
+            and not {"contact", "contacts", "linkman"}.isdisjoint(reading.words)
+            for reading in self.names
+        )
+
+    @cached_property
     def names_banks(self) -> bool:
         """A neighbour is a bank's name: an account number beside it is a bank's."""
         words = {word for reading in (*self.names, *self.comments) for word in reading.words}

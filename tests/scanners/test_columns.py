@@ -177,7 +177,8 @@ def test_long_values_and_long_names_cost_little() -> None:
     hostile = ["a" * 100_000, "省" * 100_000, "1" * 100_000, "(" * 100_000, "中" * 30 + "路" * 99_970]
     start = time.process_time()
     decide("t" * 100_000, ["地址" * 50_000, "name" * 20_000], ["手机" * 50_000], [hostile * 12, hostile * 12])
-    assert time.process_time() - start < 2.0
+    decide("t", ["customer_name", "contact_phone", "account_no"] * 500, [], [["Signal Stores"]] * 1500)
+    assert time.process_time() - start < 4.0
 
 
 def test_no_word_of_the_pack_means_two_things() -> None:
