@@ -29,8 +29,9 @@ ODD: Final = 128  # has another plain form
 
 BEYOND: Final = 0xFFFF
 MARGIN: Final = 64
+AROUND: Final = 96  # a number of 40 characters, and the 40 beside it that a detector may look at
 NOTHING: Final = np.zeros(MARGIN, dtype=np.uint8)
-JOINTS: Final = " \t|-.()+/xX"
+JOINTS: Final = " \t|-.()+/xX·"
 
 Codes = NDArray[np.uint8] | NDArray[np.uint16]
 Flags = NDArray[np.uint8]
@@ -93,14 +94,17 @@ class Units:
 
     @cached_property
     def text(self) -> str:
-        """The plain form itself. It is made only where something is to be looked at."""
+        """The plain form itself. It is made only where much is to be looked at."""
         if self.offsets is None and not int(np.bitwise_or.reduce(self.flags, initial=0)) & ODD:
             return self.given
-        if self.whole.dtype.itemsize == 4:
-            low = np.minimum(self.whole, BEYOND)
-            plain = np.where(self.whole < BEYOND, PLAIN[low], self.whole).astype("<u4", copy=False)
-            return str(plain.data, "utf-32-le", "surrogatepass")
-        return str(PLAIN[self.whole].astype("<u2", copy=False).data, "utf-16-le", "surrogatepass")
+        return plain_text(self.whole)
+
+    def piece(self, start: int, end: int) -> tuple[str, int]:
+        """Plain text that holds `[start, end)` with `AROUND` characters on both sides, and the place it begins at."""
+        if "text" in self.__dict__:
+            return self.text, 0
+        low = max(0, start - AROUND)
+        return plain_text(self.whole[low : end + AROUND]), low
 
     def flags_at(self, where: Positions) -> Flags:
         """Flags at any places up to `MARGIN` characters outside the text, where there are none."""
@@ -127,6 +131,16 @@ class Units:
         if self.offsets is None:
             return start, end
         return int(self.offsets[start]), int(self.offsets[end - 1]) + 1
+
+
+def plain_text(whole: Codes | NDArray[np.uint32]) -> str:
+    """The plain form of characters, of which none is hidden."""
+    if whole.dtype.itemsize == 1:
+        return str(whole.data, "ascii")
+    if whole.dtype.itemsize == 2:
+        return str(PLAIN[whole].astype("<u2", copy=False).data, "utf-16-le", "surrogatepass")
+    plain = np.where(whole < BEYOND, PLAIN[np.minimum(whole, BEYOND)], whole).astype("<u4", copy=False)
+    return str(plain.data, "utf-32-le", "surrogatepass")
 
 
 def read_units(text: str) -> Units:

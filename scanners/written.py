@@ -10,7 +10,9 @@ import re
 from dataclasses import dataclass, field
 from typing import Final
 
-INVISIBLE: Final = re.compile("[\u200b-\u200f\u202a-\u202e\u2060\ufeff\u00ad]")
+INVISIBLE: Final = re.compile(
+    "[\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufe00-\ufe0f\ufeff\u00ad\u034f\u180e]"
+)
 ODD: Final = re.compile("[\u00a0\u2002-\u200a\u2010-\u2015\u2212\u3000\uff01-\uff5e\u00d7\u2217\u3002\u00b7\u2022]")
 DIGITS: Final = re.compile("[0-9]")
 TABLE: Final = {

@@ -24,9 +24,9 @@ LooksAt = Literal["numbers", "dotted", "words", "text"]
 # A run of digits with what people write between them; numeric detectors match inside such places only.
 NUMBER_PLACE: Final = re.compile(r"[0-9(+][0-9*xX\-. ()+/]{5,}")
 REACH: Final = 24  # how far behind its place a candidate may end: an extension behind a number
-# What stands between the parts of one number: a blank or two, a dash, a dot, the border of a table's cell.
-GAP: Final = r"(?: {1,3}| ?- ?|\.| ?\| ?|\t)"
-GAP_OF_TWO: Final = r"(?: {1,3}| ?- ?| ?\| ?|\t)"  # two parts with a point between them are a decimal
+# What stands between the parts of one number: a blank or two, a dash, a dot, a slash, the border of a table's cell.
+GAP: Final = r"(?: {1,3}| ?- ?|[.·/]| ?\| ?|\t)"
+GAP_OF_TWO: Final = r"(?: {1,3}| ?- ?|·| ?\| ?|\t)"  # two parts with a point between them are a decimal
 # Latin words that may touch a number from the left: `tel13800001111`, `userPhone13800001111`, `%3A13800001111`.
 GLUED: Final = re.compile(
     LATIN_BEFORE + r"(?i:tel|t|phone|telephone|cellphone|mobile|mob|ph|id|no|card|sfz|sfzh|cell|call|sj|dh|sjh|wx|vx"
@@ -54,8 +54,8 @@ class Detector(ABC):
     """Finds one entity. Stateless after construction.
 
     `looks_at` says where its candidates are:
-    - `numbers`: in runs of digits (a star counts as one) with up to three of ` -.()+/xX*|` or a tab between them and at
-      least `fewest` digits in all, or within twelve characters of such a run;
+    - `numbers`: in runs of digits (a star counts as one) with up to three of ` -.·()+/xX*|` or a tab between them and
+      at least `fewest` digits in all, or within twelve characters of such a run;
     - `dotted`: where numbers are dotted, or hexadecimal groups stand between colons;
     - `words`: from 52 characters before to 40 behind one of the literal `anchors` (in any case, if ASCII);
     - `text`: anywhere, if the text holds `hint`. The whole text is read for it, so this is for configured patterns.

@@ -14,7 +14,7 @@ from scanners.detectors import DETECTORS, Detector
 from scanners.written import to_plain
 
 COUNTS = 0.3
-NUMBERS = re.compile(r"[0-9*](?:[ \-.()+/xX*|\t]{0,3}[0-9*])*")
+NUMBERS = re.compile(r"[0-9*](?:[ \-.·()+/xX*|\t]{0,3}[0-9*])*")
 FOUR = re.compile(r"[0-9]+(?:\.[0-9]+){3}")
 COLONS = re.compile("::|(?::[0-9A-Fa-f]{1,4}){7}")
 FAR = "门店今日营业正常，后厨备货充足，前厅人手够用，请各位同事按排班表到岗，注意食品安全与消防安全。" * 2

@@ -81,8 +81,8 @@ GROUPS = {
     "PHONE_NUMBER": [(3, 4), (3,), (7,), (4, 3)],
     "CREDIT_CARD": [(4, 4, 4, 4)],
 }
-SIGNS = [" ", "-", ".", "\u00a0", "\u3000", "－", " - ", "–", "  "]  # what people and word processors write
-INVISIBLE = ["\u200b", "\u200d", "\ufeff", "\u2060", "\u00ad", "\u200e"]
+SIGNS = [" ", "-", ".", "·", "\u00a0", "\u3000", "－", " - ", "–", "  "]  # what people and word processors write
+INVISIBLE = ["\u200b", "\u200d", "\ufeff", "\u2060", "\u00ad", "\u200e", "\u2063", "\u180e", "\ufe0f"]
 
 
 def written(entity: str, value: str) -> Iterator[tuple[str, str]]:
