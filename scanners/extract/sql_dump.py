@@ -64,6 +64,7 @@ _AFTER: Final = re.compile(r"\s*(,?)\s*")
 _COPY_ESCAPE: Final = re.compile(r"\\(.)")
 _COPY_LETTERS: Final = {"n": "\n", "t": "\t", "r": "\r", "b": "", "f": "", "v": ""}
 _LEAST, _MOST = 1 << 13, 1 << 20
+_FEW: Final = 16  # tuples: a view costs as much as these
 _ALONE: Final = 64
 
 
@@ -304,6 +305,8 @@ class _Dump:
             self._alone = _ALONE
             return None
         whole = 2 * cut.length > self._view
+        if len(cut.rows) < _FEW:
+            self._alone = _ALONE
         self._view = min(2 * self._view, _MOST) if whole else max(self._view // 2, _LEAST)
         self._advance(self._at + cut.length)
         return cut.rows

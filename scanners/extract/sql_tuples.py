@@ -20,7 +20,7 @@ from scanners.cells import Buffer, ByteGrid, Places
 from scanners.extract.sql_values import Dialect, cut_tuple
 from scanners.fingerprints import Bytes
 
-_GAP: Final = 8  # bytes between two tuples: a comma and some white space
+_GAP: Final = 64  # bytes between two tuples: a comma and some white space
 _QUOTE, _BACKSLASH, _DASH = b"'\\-"
 _OPEN, _CLOSE, _COMMA = b"(),"
 _BLANK: Final = b" \t\r\n"

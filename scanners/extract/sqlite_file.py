@@ -62,11 +62,14 @@ class SqliteExtractor:
     def _connect(self, source: Source, notes: Notes) -> sqlite3.Connection:
         if self._alone:
             stream = source.file()
-            if source.size > _IN_MEMORY:
+            size = stream.seek(0, io.SEEK_END)
+            stream.seek(0)
+            if size > _IN_MEMORY:
                 raise Refused("too_large")
-            data = bytearray(stream.read(_IN_MEMORY + 1))
+            data = bytearray(max(size, 20))
+            stream.readinto(memoryview(data))  # type: ignore[attr-defined]  # a file, as `Source.file` says
             data[18:20] = b"\x01\x01"
-            return _in_memory(bytes(data))
+            return _in_memory(data)
         snapshot = io.FileIO(source.file().fileno(), "r+", closefd=False)
         if self._log >= 0:
             apply_log(snapshot, io.FileIO(self._log, "r", closefd=False))
@@ -80,7 +83,7 @@ class SqliteExtractor:
         return _in_memory(os.pread(snapshot.fileno(), os.fstat(snapshot.fileno()).st_size, 0))
 
 
-def _in_memory(data: bytes) -> sqlite3.Connection:
+def _in_memory(data: bytes | bytearray) -> sqlite3.Connection:
     connection = sqlite3.connect(":memory:")
     connection.deserialize(data)
     _restrict(connection)

@@ -13,6 +13,7 @@ from scanners.cell_values import NOTHING, judge_cell
 from scanners.cells import ByteGrid, Cells, Grid, ValueGrid
 from scanners.columns import Column
 from scanners.detectors import DETECTORS
+from scanners.distinct import Fingerprinted, packed
 from scanners.engine import Analyser
 from scanners.fingerprints import LONGEST, Fingerprints
 from scanners.forms import NATURES, NOBODY, UNKNOWN, form_of, judge_column
@@ -258,3 +259,26 @@ def test_rows_of_a_megabyte_are_not_held_back_by_the_thousand() -> None:
     assert table.decided
     assert sum(grid.size for grid, _ in table.held) == 0
     assert [(f.entity, f.count) for f in item.finish().findings] == [("PHONE_NUMBER", 20)]
+
+
+def test_persons_beyond_the_keys_that_are_kept_are_estimated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("scanners.tally.MOST_KEYS", 1_000)
+    keys = np.random.default_rng(1).integers(0, 1 << 63, 60_000, dtype=np.uint64)
+    tally = Tally(Fingerprints(KEY))
+    for _ in range(2):
+        for start in range(0, len(keys), 700):
+            tally.in_rows.add_many(keys[start : start + 700])
+    tally.in_rows.add(int(keys[0]))
+    persons, kept = tally.persons()
+    assert abs(persons / 60_000 - 1) < 0.03
+    assert len(kept) == 1_000
+    assert kept <= set(keys.tolist())
+
+
+def test_keys_are_packed_in_order_and_at_most_so_many() -> None:
+    for keys in ({5, 1 << 63, 7}, Fingerprinted.of([5, 7, 1 << 63, 7])):
+        assert packed(keys, 2) == bytes(7) + b"\x05" + bytes(7) + b"\x07"
+        assert packed(keys, 9).endswith(b"\x80" + bytes(7))
+    assert 7 in keys
+    assert 6 not in keys
+    assert "5" not in repr(keys)
