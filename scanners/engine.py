@@ -106,7 +106,7 @@ class Analyser:
             starts, ends = units.offsets[starts], units.offsets[ends - 1] + 1
         given = zip(starts.tolist(), ends.tolist(), np.round(spots.scores, 3).tolist(), strict=True)
         return [
-            Span(spot.entity, start, end, score, self.mask(spot.entity, units.text[spot.start : spot.end]))
+            Span(spot.entity, start, end, score, self.mask(spot.entity, units.cut(spot.start, spot.end)))
             for spot, (start, end, score) in zip(spots, given, strict=True)
         ]
 
@@ -131,15 +131,15 @@ class Analyser:
             others += self.named(units.text, sorted(bounds), strict=strict)
         if others:
             spots = spots.join(Spots.of(self.entities, others))
-        return self.without_allowed(units.text, settle(spots))
+        return self.without_allowed(units, settle(spots))
 
-    def without_allowed(self, text: str, spots: Spots) -> Spots:
+    def without_allowed(self, units: Units, spots: Spots) -> Spots:
         """Without entities that are excluded and values that are allowed."""
         if self.excluded.any():
             spots = spots.pick(~self.excluded[spots.kinds])
         if not self.allowed:
             return spots
-        values = [(spot.entity, text[spot.start : spot.end]) for spot in spots]
+        values = [(spot.entity, units.cut(spot.start, spot.end)) for spot in spots]
         covered = [self.allowed.covers(entity, value, self.normalise(entity, value)) for entity, value in values]
         return spots.pick(~np.array(covered, dtype=bool))
 
@@ -190,12 +190,11 @@ class ItemAnalysis:
     def read_text(self, text: str, place: Place) -> None:
         """Count what is in a running text at `place`."""
         units = read_units(text)
-        line, done = place.line or 1, 0
         where = replace(place, line=None)
-        for found in self.analyser.locate(units):
-            line += units.text.count("\n", done, found.start)
-            done = found.start
-            self.tally.add_in_text(self.value_of(units.text, found), where, line)
+        spots = self.analyser.locate(units)
+        lines = np.searchsorted(units.line_ends, spots.starts) + (place.line or 1)
+        for found, line in zip(spots, lines.tolist(), strict=True):
+            self.tally.add_in_text(self.value_of(units, found), where, line)
 
     def read_cells(self, cells: Sequence[str]) -> list[list[Value]]:
         """What each cell of a column of running text holds; the table counts it."""
@@ -205,11 +204,11 @@ class ItemAnalysis:
         """Values in cells that stand apart in one text, with their starts in it."""
         units = read_units(text)
         located = self.analyser.locate(units, strict=True)
-        return [(units.span(found.start, found.end)[0], self.value_of(units.text, found)) for found in located]
+        return [(units.span(found.start, found.end)[0], self.value_of(units, found)) for found in located]
 
-    def value_of(self, text: str, found: Located) -> Value:
-        """What was located in a plain text, for the tally."""
-        value = text[found.start : found.end]
+    def value_of(self, units: Units, found: Located) -> Value:
+        """What was located in a chunk, for the tally."""
+        value = units.cut(found.start, found.end)
         normal = self.analyser.normalise(found.entity, value)
         return Value(entity=found.entity, text=value, normal=normal, score=found.score, nature=found.nature)
 

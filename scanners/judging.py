@@ -114,14 +114,19 @@ class Judge:
                 weights = surroundings.weigh(self.numbers[claim.detector], claim.starts, claim.ends)
             else:
                 bounds = zip(claim.starts.tolist(), claim.ends.tolist(), strict=True)
-                context = claim.detector.context
-                weights = np.array([context.weigh(units.text, *span) for span in bounds], dtype=np.int8)
+                weights = np.array([weigh_one(units, claim.detector, *span) for span in bounds], dtype=np.int8)
             scores = claim.scores[np.arange(len(weights)), weights + 1]
             kept = scores >= self.threshold
             kinds = np.full(np.count_nonzero(kept), self.entities.index(claim.detector.entity))
             bounds_kept = (claim.starts[kept], claim.ends[kept])
             spots = spots.join(Spots(self.entities, kinds, bounds_kept, scores[kept], np.zeros_like(kinds)))
         return spots
+
+
+def weigh_one(units: Units, detector: Detector, start: int, end: int) -> int:
+    """The words around one value."""
+    text, begins = units.piece(start, end)
+    return detector.context.weigh(text, start - begins, end - begins)
 
 
 def asked_for(lead: Positions, digits: Positions, near: Truths) -> Truths:

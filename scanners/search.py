@@ -14,10 +14,10 @@ import numpy as np
 
 from scanners.detectors.base import Detector
 from scanners.detectors.phone_number import LENT_WORDS
-from scanners.judging import Judge
+from scanners.judging import FEW, Judge
 from scanners.places import Places, Runs, dotted_places, number_places
 from scanners.spots import Located, Spots
-from scanners.units import LINE_END, Positions, Units
+from scanners.units import Units
 from scanners.words import Hits, WordIndex
 
 LEAD: Final = 12  # letters, a `+` or a bracket before the first digit
@@ -68,13 +68,12 @@ class Search:
             for detector in self.dotted:
                 found += self.ask(detector, units, start, end)
         if len(hits.starts) > len(spoken_for.starts):
-            line_ends = np.flatnonzero((units.flags & LINE_END) != 0)
             for number, detector in enumerate(self.worded):
                 own = hits.having(1 << number)
                 if detector is self.judge.mail and len(own.starts):
                     mails, own = self.judge.mails(units, own)
                     claims += mails
-                for start, end in windows(own, line_ends, len(units)):
+                for start, end in windows(own, units):
                     found += self.ask(detector, units, start, end)
         for detector in self.textual:
             found += self.ask(detector, units, 0, len(units))
@@ -83,27 +82,34 @@ class Search:
 
     def ask(self, detector: Detector, units: Units, start: int, end: int) -> Iterator[Located]:
         """One detector about one window."""
-        for c in detector.find(units.text, start, end):
+        yield from self.ask_within(detector, (units.text, 0), start, end)
+
+    def ask_within(self, detector: Detector, piece: tuple[str, int], start: int, end: int) -> Iterator[Located]:
+        """The same, given a piece of the text and the place it begins at."""
+        text, begins = piece
+        for c in detector.find(text, start - begins, end - begins):
             if c.score >= self.threshold:
-                yield Located(detector.entity, c.start, c.end, c.score, c.nature)
+                yield Located(detector.entity, c.start + begins, c.end + begins, c.score, c.nature)
 
     def numbers(self, units: Units, places: Places) -> Iterator[Located]:
         """The detectors of numbers, at their places."""
         done = 0
+        whole = (units.text, 0) if len(places) > FEW else None
         for start, end, digits in zip(*(a.tolist() for a in (places.starts, places.ends, places.digits)), strict=True):
             low = max(done, start - LEAD)
+            piece = whole or units.piece(low, end)
             for detector in self.by_digits[min(digits, MANY_DIGITS)]:
-                yield from self.ask(detector, units, low, end)
+                yield from self.ask_within(detector, piece, low, end)
             done = end
 
 
-def windows(words: Hits, line_ends: Positions, length: int) -> Iterator[tuple[int, int]]:
+def windows(words: Hits, units: Units) -> Iterator[tuple[int, int]]:
     """What lies around some words on their lines, windows that overlap joined."""
     if not len(words.starts):
         return
-    line = np.searchsorted(line_ends, words.starts)
-    begin = np.concatenate(([0], line_ends + 1))[line]
-    stop = np.append(line_ends, length)[line]
+    line = np.searchsorted(units.line_ends, words.starts)
+    begin = np.concatenate(([0], units.line_ends + 1))[line]
+    stop = np.append(units.line_ends, len(units))[line]
     low = np.maximum(begin, words.starts - WORD_LEAD)
     high = np.minimum(stop, words.ends + WORD_REACH)
     reached = np.maximum.accumulate(high)

@@ -106,6 +106,15 @@ class Units:
         low = max(0, start - AROUND)
         return plain_text(self.whole[low : end + AROUND]), low
 
+    def cut(self, start: int, end: int) -> str:
+        """Plain text from `start` to `end`."""
+        return self.text[start:end] if "text" in self.__dict__ else plain_text(self.whole[start:end])
+
+    @cached_property
+    def line_ends(self) -> Positions:
+        """Places of line ends."""
+        return np.flatnonzero((self.flags & LINE_END) != 0)
+
     def flags_at(self, where: Positions) -> Flags:
         """Flags at any places up to `MARGIN` characters outside the text, where there are none."""
         return self.wide_flags[where + MARGIN]

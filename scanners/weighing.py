@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scanners.context import AFTER, BEFORE, ENEMIES, NEAR_ENEMY, Context
-from scanners.units import LINE_END, Positions, Units
+from scanners.units import Positions, Units
 from scanners.words import Hits, WordIndex
 
 ENEMY: Final = 1 << 63
@@ -43,7 +43,7 @@ class Surroundings:
         """Take the words of `units`."""
         self.length = len(units)
         self.hits = hits
-        self.line_ends = np.flatnonzero((units.flags & LINE_END) != 0)
+        self.line_ends = units.line_ends
         self.enemies = hits.having(ENEMY)
 
     def weigh(self, number: int, starts: Positions, ends: Positions) -> Weights:

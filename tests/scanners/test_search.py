@@ -121,7 +121,7 @@ def test_a_date_cuts_the_numbers_beside_it_apart_and_stays_in_an_id() -> None:
 def test_detectors_are_asked_about_few_places_of_a_log(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
     search = Search(DETECTORS, ENTITIES, 0.3)
-    monkeypatch.setattr(search, "ask", lambda detector, *_place: asked.append(detector.entity) or [])
+    monkeypatch.setattr(search, "ask_within", lambda detector, *_place: asked.append(detector.entity) or [])
     line = (
         "2024-05-17 10:30:00.123 [worker-3] INFO order_sn=202405171234567890 ts=1700000000000 "
         "md5=d41d8cd98f00b204e980 ok\n"
