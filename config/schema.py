@@ -100,7 +100,7 @@ class CustomDetector(Section):
 class DetectSettings(Section):
     """Which entities are looked for."""
 
-    threshold: float = Field(0.5, ge=0, le=1, description="Score from which a span is accepted.")
+    threshold: float = Field(0.5, ge=0.3, le=1, description="Score from which a span is accepted.")
     countries: tuple[str, ...] = Field(
         (), description="ISO 3166 codes whose national recognizers of Presidio are switched on (slow)."
     )

@@ -16,6 +16,7 @@ import numpy as np
 from config.schema import DetectSettings, ItemKind
 from scanners.cell_texts import read_together
 from scanners.columns import decide
+from scanners.cutting import cut_text
 from scanners.detectors import Allowed, detectors_for
 from scanners.fingerprints import Fingerprints
 from scanners.levels import load_levels
@@ -99,16 +100,25 @@ class Analyser:
 
     def detect(self, text: str) -> list[Span]:
         """Accepted spans of a text, sorted by start; offsets in characters of `text`."""
-        units = read_units(text)
-        spots = self.locate(units)
-        starts, ends = spots.starts, spots.ends
-        if units.offsets is not None:
-            starts, ends = units.offsets[starts], units.offsets[ends - 1] + 1
-        given = zip(starts.tolist(), ends.tolist(), np.round(spots.scores, 3).tolist(), strict=True)
-        return [
-            Span(spot.entity, start, end, score, self.mask(spot.entity, units.cut(spot.start, spot.end)))
-            for spot, (start, end, score) in zip(spots, given, strict=True)
-        ]
+        spans: list[Span] = []
+        for cut in cut_text(text):
+            units = read_units(text[cut.before : cut.after])
+            spots = self.locate(units)
+            starts, ends = spots.starts, spots.ends
+            if units.offsets is not None:
+                starts, ends = units.offsets[starts], units.offsets[ends - 1] + 1
+            given = zip(
+                (starts + cut.before).tolist(),
+                (ends + cut.before).tolist(),
+                np.round(spots.scores, 3).tolist(),
+                strict=True,
+            )
+            spans += [
+                Span(spot.entity, start, end, score, self.mask(spot.entity, units.cut(spot.start, spot.end)))
+                for spot, (start, end, score) in zip(spots, given, strict=True)
+                if cut.low <= start < cut.high
+            ]
+        return spans
 
     def mask(self, entity: str, plain: str) -> str:
         """The masked form of a value in its plain form."""
