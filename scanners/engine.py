@@ -187,6 +187,7 @@ class ItemAnalysis:
             read_cells=self.read_cells,
             finds_names=analyser.finder is not None,
             detectors=tuple(analyser.detectors.values()),
+            allowed=analyser.allowed,
         )
         self.tables = Tables(counting)
 

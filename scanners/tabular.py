@@ -15,12 +15,14 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from scanners.cell_values import NAMES, NOTHING, judge_cell
 from scanners.cells import Cells, Grid, ValueGrid
 from scanners.columns import Column, decide
-from scanners.detectors import DETECTORS, Detector
-from scanners.forms import NATURES, NOBODY, PERSONAL, UNKNOWN, judge_column
+from scanners.detectors import DETECTORS, Allowed, Detector
+from scanners.fingerprints import Numbers
+from scanners.forms import NATURES, NOBODY, PERSONAL, UNKNOWN, Codes, judge_column
 from scanners.records import Nature, Place, Rows
 from scanners.row_persons import RowPersons
 from scanners.tally import Batch, Tally, Value
@@ -45,7 +47,7 @@ class Counting:
     """What every table of an item is counted with.
 
     `read_cells` is the full path, for cells of running text: what each of them holds. `finds_names` says whether PERSON
-    and ADDRESS are looked for, `detectors` are those of the settings.
+    and ADDRESS are looked for, `detectors` are those of the settings, and `allowed` the values that are no findings.
     """
 
     tally: Tally
@@ -53,6 +55,7 @@ class Counting:
     read_cells: ReadCells
     finds_names: bool
     detectors: Sequence[Detector] = DETECTORS
+    allowed: Allowed | None = None
 
 
 class Tables:
@@ -219,6 +222,8 @@ class Table:
         found, codes = judge_column(entity, cells, self.tally.fingerprints)
         for row in np.flatnonzero(codes == UNKNOWN).tolist():
             found[row], codes[row] = self._judge_odd(index, cells.raw(row))
+        if self.counting.allowed:
+            codes[self._are_allowed(self.counting.allowed, entity, cells, found, codes)] = NOBODY
         place = self._place(index)
         for code in range(len(NATURES)):
             those = np.flatnonzero(codes == code)
@@ -231,6 +236,16 @@ class Table:
             )
             self.tally.add_many(batch, place, first_line + int(those[0]), column.subject)
         rows.add(entity, found, codes == PERSONAL)
+
+    def _are_allowed(
+        self, allowed: Allowed, entity: str, cells: Cells, found: Numbers, codes: Codes
+    ) -> NDArray[np.bool_]:
+        """Which cells hold a value that the settings say is no finding."""
+        prints = [self.tally.fingerprints.of(entity, normal) for normal in allowed.normal_forms(entity)]
+        covered = np.isin(found, np.array(prints, np.uint64))
+        for row in np.flatnonzero(codes >= 0).tolist() if allowed.patterns else ():
+            covered[row] = covered[row] or allowed.matches(to_plain(cells.text(row)).text.strip())
+        return covered
 
     def _judge_odd(self, index: int, raw: bytes) -> tuple[int, int]:
         """Fingerprint and code of a cell that is looked at by itself."""

@@ -24,8 +24,14 @@ class Allowed:
         """Whether there is anything to compare with."""
         return bool(self.other or self.patterns)
 
+    def normal_forms(self, entity: str) -> frozenset[str]:
+        """The normal forms of the allowed values, if they were of `entity`."""
+        return self.normal.get(entity, self.other)
+
+    def matches(self, value: str) -> bool:
+        """Whether one of the patterns is a value in plain form, all of it."""
+        return any(pattern.fullmatch(value) for pattern in self.patterns)
+
     def covers(self, entity: str, value: str, normal: str) -> bool:
         """Whether a value of `entity`, in plain form and in its `normal` form, is no finding."""
-        return normal in self.normal.get(entity, self.other) or any(
-            pattern.fullmatch(value) for pattern in self.patterns
-        )
+        return normal in self.normal_forms(entity) or self.matches(value)
