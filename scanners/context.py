@@ -24,6 +24,9 @@ ENEMIES: Final = (
     "trace_id", "uuid", "hash", "md5", "sha1", "sha256", "timestamp", "ts", "amount", "price", "barcode", "ean", "seq",
     "serial", "version", "session", "req", "request", "txn", "trade_no", "tradeno", "invoice", "batch", "block", "blk",
     "pid", "tid", "offset", "size", "addr", "nonce", "snowflake", "build", "checksum", "total", "dingdan", "liushui",
+    "外卖单", "券码", "兑换码", "核销码", "取餐码", "工单", "货单", "税号", "商品码", "coupon", "imei", "imsi",
+    "iccid", "isbn", "waybill", "tracking", "voucher", "product code", "product id", "goods id", "sku id", "item id",
+    "device id", "transaction id",
 )  # fmt: skip
 
 
