@@ -42,7 +42,10 @@ def read_name(name: str) -> Reading:
     words = vocabulary().split(bare)
     if not words:
         return Reading()
-    return replace(read_latin(words) if words[-1].isascii() else read_chinese(words), words=tuple(words))
+    reading = read_latin(words) if words[-1].isascii() else read_chinese(words)
+    weak = len(words) > 1 and words[0] in vocabulary().weak_switches and reading.grade == "sure"
+    grade: Grade = "maybe" if weak and reading.meaning not in (OTHER, PROSE, "PERSON") else reading.grade
+    return replace(reading, grade=grade, words=tuple(words))
 
 
 def read_comment(comment: str) -> Reading:

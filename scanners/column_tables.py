@@ -148,6 +148,9 @@ class TableContext:
     def whose_column(self, reading: Reading) -> Subject | None:
         """By a column's own words; None where they say what it is and not whose."""
         known, own = vocabulary(), self.pack["own"]
+        pairs = {f"{first}_{second}" for first, second in pairwise(reading.words)}
+        if not pairs.isdisjoint(known.whose["staff"]):
+            return "staff"  # `customer_service` is no customer
         latin = {word for word in reading.words if word.isascii()}
         weak = own["weak_chinese"].split()
         for who in ORDER:

@@ -69,6 +69,7 @@ class Words:
         self.neutral = frozenset(pack["neutral"]["latin"].split())
         self.neutral_chinese = sorted(pack["neutral"]["chinese"].split(), key=len, reverse=True)
         self.switches = frozenset(pack["switches"]["latin"].split())
+        self.weak_switches = frozenset(pack["switches"]["weak"].split())
         self.switches_chinese = tuple(pack["switches"]["chinese"].split())
         self.things = frozenset(pack["things"]["latin"].split())
         self.things_chinese = tuple(sorted(pack["things"]["chinese"].split(), key=len, reverse=True))
