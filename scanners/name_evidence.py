@@ -18,7 +18,10 @@ from typing import Any, Final
 from scanners.name_rules import NameRules, any_of, split_characters
 
 BEFORE: Final = 10  # characters that are read before a candidate
+TAKING_OFFICE: Final = re.compile("[起月年日现曾兼今前]")
+SHOP: Final = re.compile("[店菜餐饭肉鸡鸭汤锅]|面馆|酒家")
 HIDDEN: Final = frozenset(("某", "某某", "xx", "某人"))  # who it is was taken out by whoever wrote it
+LONG_LINE: Final = 20  # characters: shorter ones are what a shop writes, not a newspaper
 PROPOSED: Final = -3.0  # log-odds of the tagger: less is not looked at
 
 
@@ -59,7 +62,7 @@ class Evidence:
         self.bare = re.compile(f"[老小]?{rules.surname}副?(?:{title})|[老小]{rules.surname}")
         self.titled = re.compile(f"副?(?:{title})")
         self.life = re.compile(
-            f"(?:先生|女士)(?:{any_of(pack['life'])}|[(,](?:男|女|[0-9]{{2}}岁|中国)|[0-9一二]{{4}}年)"
+            f"(?:先生|女士|教授|博士)(?:{any_of(pack['life'])}|[(,](?:男|女|[0-9]{{2}}岁|中国)|[0-9]{{4}}|一九)"
         )
 
     def weigh(self, line: str, start: int, end: int, odds: float, *, reached: bool = False) -> float:
@@ -123,12 +126,18 @@ class Evidence:
             yield "sport"
         if any(word in self.nowhere or (sport and word in self.teams) for word in known):
             yield "elsewhere"
-        if self.rules.vetoed(line, start, end):
+        if self.rules.vetoed(line, start, end) and not (name in self.rules.history and self.is_prose(line)):
             yield "vetoed"
+        if name[0] == "任" and TAKING_OFFICE.search(line[max(0, start - 1) : start]):
+            yield "office_taken"
         if name[1:] in HIDDEN:
             yield "hidden"
-        if self.is_bare(line, start, end) and not self.customer.search(line):
+        if self.is_bare(line, start, end) and self.is_prose(line) and not self.customer.search(line):
             yield "bare_life" if self.life.match(line, start + 1) else "bare"
+
+    def is_prose(self, line: str) -> bool:
+        """A sentence of a newspaper or a book rather than a message or a cell."""
+        return len(line) >= LONG_LINE and not SHOP.search(line)
 
     def is_bare(self, line: str, start: int, end: int) -> bool:
         """A surname and no more, with a title that customers have: `张先生`, `陈女士`, `小王`, `李总`."""

@@ -65,7 +65,8 @@ class NameRules:
         pack = load_pack()
         self.surnames = frozenset(split_characters(pack["surnames"]))
         self.compounds = frozenset(pack["compound_surnames"])
-        self.veto = frozenset((*pack["veto"], *pack["history"]))
+        self.history = frozenset(pack["history"])
+        self.veto = frozenset(pack["veto"]) | self.history
         self.not_names = frozenset(pack["not_names"])
         self.veto_after = re.compile(any_of(pack["veto_after"]))
         surname = f"(?:{any_of(pack['compound_surnames'])}|[{split_characters(pack['surnames'])}])"
