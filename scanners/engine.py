@@ -19,6 +19,7 @@ from scanners.columns import decide
 from scanners.cutting import cut_text
 from scanners.detectors import Allowed, detectors_for
 from scanners.fingerprints import Fingerprints
+from scanners.held_rows import HeldTotal
 from scanners.levels import load_levels
 from scanners.masking import mask_value
 from scanners.name_places import NamePlaces
@@ -26,7 +27,7 @@ from scanners.records import Chunk, Finding, Place, Rows, Span
 from scanners.search import Search
 from scanners.spots import Located, Spots, settle
 from scanners.tabular import Counting, Tables
-from scanners.tally import Tally, Value
+from scanners.tally import Batch, Tally, Value
 from scanners.units import Units, read_units
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ class Analyser:
         self.threshold = settings.threshold
         self.levels = settings.levels
         self.fingerprints = Fingerprints(run_key)
+        self.held = HeldTotal()
         self.finder: NameFinder | None = None
         if names:
             from scanners.names import NameFinder  # numpy and the tagger: 40 MB that --no-names spares
@@ -127,6 +129,8 @@ class Analyser:
 
     def begin(self, name: str, kind: ItemKind) -> ItemAnalysis:
         """Start on an item called `name` (its path for people: a hint, never a finding)."""
+        if kind != "table":
+            self.held.bytes = 0  # of a file that failed nothing is held any more
         return ItemAnalysis(self, name=name, kind=kind)
 
     def locate(self, units: Units, *, strict: bool = False) -> Spots:
@@ -186,6 +190,7 @@ class ItemAnalysis:
             threshold=analyser.threshold,
             read_cells=self.read_cells,
             finds_names=analyser.finder is not None,
+            held=analyser.held,
             detectors=tuple(analyser.detectors.values()),
             allowed=analyser.allowed,
         )
@@ -204,8 +209,18 @@ class ItemAnalysis:
         where = replace(place, line=None)
         spots = self.analyser.locate(units)
         lines = np.searchsorted(units.line_ends, spots.starts) + (place.line or 1)
-        for found, line in zip(spots, lines.tolist(), strict=True):
-            self.tally.add_in_text(self.value_of(units, found), where, line)
+        for entity, nature, those in spots.groups():
+            bounds = zip(spots.starts[those].tolist(), spots.ends[those].tolist(), strict=True)
+            values = [units.cut(start, end) for start, end in bounds]
+            normal = [self.analyser.normalise(entity, value) for value in values]
+            batch = Batch(
+                entity=entity,
+                nature=nature,
+                score=float(spots.scores[those].max()),
+                fingerprints=self.tally.fingerprints.of_values(entity, normal),
+                texts=values,
+            )
+            self.tally.add_in_text(batch, where, int(lines[those[0]]))
 
     def read_cells(self, cells: Sequence[str]) -> list[list[Value]]:
         """What each cell of a column of running text holds; the table counts it."""

@@ -11,7 +11,7 @@ longer than those of the sample. A column that was empty so far, or comes later,
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -23,15 +23,14 @@ from scanners.columns import Column, decide
 from scanners.detectors import DETECTORS, Allowed, Detector
 from scanners.fingerprints import Numbers
 from scanners.forms import NATURES, NOBODY, PERSONAL, UNKNOWN, Codes, judge_column
+from scanners.held_rows import SAMPLE_ROWS, SMALL, HeldRows, HeldTotal
 from scanners.records import Nature, Place, Rows
 from scanners.row_persons import RowPersons
 from scanners.tally import Batch, Tally, Value
 from scanners.written import to_plain
 
-SAMPLE_ROWS: Final = 1_000
 SAMPLE_VALUES: Final = 60
 SAMPLE_CHARACTERS: Final = 500  # of a value
-HELD_BYTES: Final = 8 << 20
 REMEMBERED: Final = 20_000  # odd values of a table that are not looked at again
 
 _SETTLED: Final = 8  # decisions that look at all columns again
@@ -56,6 +55,7 @@ class Counting:
     finds_names: bool
     detectors: Sequence[Detector] = DETECTORS
     allowed: Allowed | None = None
+    held: HeldTotal = field(default_factory=HeldTotal)
 
 
 class Tables:
@@ -96,9 +96,7 @@ class Table:
         self.where = head.place
         self.counting = counting
         self.tally = counting.tally
-        self.held: list[tuple[Grid, int]] = []
-        self.held_rows = 0
-        self.held_bytes = 0
+        self.held = HeldRows(counting.held)
         self.decided = False
         self.columns: list[Column] = []
         self.settled = 0
@@ -127,32 +125,27 @@ class Table:
         if not len(piece.rows):
             return
         grid = piece.rows if isinstance(piece.rows, Grid) else ValueGrid(piece.rows)
-        if not self.decided:
-            self.held.append((grid, piece.first_line))
-            self.held_rows += len(grid)
-            self.held_bytes += grid.size
-            if self.held_rows >= SAMPLE_ROWS or self.held_bytes > HELD_BYTES:
-                self.decide()
-        else:
+        if self.decided and len(grid) >= SMALL and not self.held:
             self.count(grid, piece.first_line)
+        elif self.held.add(grid, piece.first_line):
+            self.finish()
 
     def finish(self) -> None:
-        """Decide on what there is, if that has not been."""
+        """Decide on what there is, if that has not been, and count what was held back."""
         if not self.decided:
             self.decide()
+        for grid, line in self.held.release(len(self.names)):
+            self.count(grid, line)
 
     def decide(self) -> None:
-        """Decide the columns, then count what was held back."""
+        """Decide the columns."""
         rows = SAMPLE_ROWS
-        for grid, _ in self.held:
+        for grid in self.held:
             for index in sorted(self.open):
                 self._sample(index, grid.column(index), rows)
             rows -= len(grid)
         self.decided = True
         self._settle(sorted(self.open))
-        held, self.held = self.held, []
-        for grid, line in held:
-            self.count(grid, line)
 
     def _sample(self, index: int, cells: Cells, most: int) -> None:
         """Take distinct values of the first `most` cells."""

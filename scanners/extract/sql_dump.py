@@ -28,7 +28,7 @@ from scanners.extract.sql_values import (
     unquote_name,
     unquote_text,
 )
-from scanners.extract.tables import fill, number_columns
+from scanners.extract.tables import MAX_COLUMNS, fill, number_columns
 from scanners.extract.text import chunks, read_text
 from scanners.records import Place, Rows
 
@@ -128,17 +128,23 @@ class _Batch:
     def add_many(self, grid: ByteGrid) -> Iterator[Piece]:
         """A piece of its own."""
         yield from self.flush()
-        width = max(len(self.columns), grid.width)
+        if grid.width > MAX_COLUMNS:
+            yield from chunks(["\n".join(map("\t".join, grid.beyond(MAX_COLUMNS)))])
+        width = max(len(self.columns), min(grid.width, MAX_COLUMNS))
         yield self._piece(grid.widened(width), width)
 
     def switch(self, table: Table, columns: tuple[str, ...]) -> Iterator[Piece]:
         """Go on with another table, or another list of columns."""
+        columns = columns[:MAX_COLUMNS]
         if table.name != self.table.name or columns != self.columns:
             yield from self.flush()
             self.table, self.columns = table, columns
 
     def add(self, row: list[str]) -> Iterator[Piece]:
-        """One row more."""
+        """One row more; what is beyond the columns that a table may have comes as text."""
+        if len(row) > MAX_COLUMNS:
+            yield from chunks(["\t".join(row[MAX_COLUMNS:])])
+            del row[MAX_COLUMNS:]
         self.rows.append(row)
         self.characters += sum(map(len, row))
         if len(self.rows) >= BATCH_ROWS or self.characters > BATCH_CHARACTERS:

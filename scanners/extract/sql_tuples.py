@@ -56,9 +56,9 @@ def cut_tuples(text: str, dialect: Dialect, start: str) -> Cut | None:
     quotes[escaped] = False
     before = np.cumsum(quotes, dtype=np.int32)
     outside = before & 1 == 0
-    buffer = Buffer(_joined(data, start, outside) if start in text else data)
-    letters = buffer.content
-    classes = np.frombuffer(buffer.raw(0, buffer.size).translate(_CLASSES), np.uint8) * outside
+    data = _joined(data, start, outside) if start in text else data
+    letters = np.frombuffer(data, np.uint8)
+    classes = np.frombuffer(data.translate(_CLASSES), np.uint8) * outside
     marks = np.flatnonzero(classes & _MARK)
     marks = marks[: np.searchsorted(marks, _limit(letters, classes, outside))]
     rows = _Marked(letters, marks, _GAP + len(start.encode()))
@@ -67,6 +67,8 @@ def cut_tuples(text: str, dialect: Dialect, start: str) -> Cut | None:
     odd = rows.holding(np.concatenate([np.flatnonzero(classes & _ODD), marks[rows.depth > 1], escaped]))
     starts, ends, wrong = _cells(letters, before, *rows.places())
     odd[np.repeat(np.arange(rows.count), rows.widths)[wrong]] = True
+    end = int(marks[rows.lasts[-1]]) + 1
+    buffer = Buffer(data[:end])
     grid = ByteGrid(buffer, starts, ends, rows.widths)
     others: list[list[str]] = []
     indexes = np.flatnonzero(odd)
@@ -76,7 +78,6 @@ def cut_tuples(text: str, dialect: Dialect, start: str) -> Cut | None:
         if alone.end != len(row):
             return None
         others.append(alone.cells)
-    end = int(marks[rows.lasts[-1]]) + 1
     length = int(np.count_nonzero(whole[:end] & 0xC0 != 0x80))
     return Cut(rows=grid.replaced(indexes, others) if others else grid, length=length)
 

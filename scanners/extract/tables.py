@@ -15,7 +15,7 @@ from scanners.records import Chunk, Place, Rows
 
 _DATA: Final = re.compile(r"[@\d]{5,}|^\s*[-+]?\d[\d.,:/ -]*\s*$|\S+@\S+\.\S+")
 TITLE_ROWS: Final = 10
-_MAX_COLUMNS: Final = 4096
+MAX_COLUMNS: Final = 4096
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +81,7 @@ def table(name: str, numbered: Iterable[tuple[int, Row]]) -> Iterator[Rows | Chu
             text = "\t".join(cell for cell in row if cell)
             if text:
                 yield Chunk(text=text, place=Place(table=name, line=line))
-        names = first[header][1][:_MAX_COLUMNS]
+        names = first[header][1][:MAX_COLUMNS]
         first = first[header + 1 :]
     batches = _Batches(name, names)
     for line, row in chain(first, waiting, iterator):
@@ -108,7 +108,7 @@ class _Batches:
             yield from chunks([row.text], first_line=line)
         elif isinstance(row, Many):
             yield from self.flush()
-            if max(map(len, row.rows)) <= _MAX_COLUMNS:
+            if max(map(len, row.rows)) <= MAX_COLUMNS:
                 self._start, self._rows = line, list(row.rows)
                 self._width = max(self._width, *map(len, row.rows))
             else:
@@ -117,21 +117,21 @@ class _Batches:
             yield from self.flush()
         elif isinstance(row, ByteGrid):
             yield from self.flush()
-            self._width = max(self._width, min(row.width, _MAX_COLUMNS))
+            self._width = max(self._width, min(row.width, MAX_COLUMNS))
             yield self._piece(row.widened(self._width), line)
-            if row.width > _MAX_COLUMNS:
-                beyond = "\n".join(map("\t".join, row.beyond(_MAX_COLUMNS)))
+            if row.width > MAX_COLUMNS:
+                beyond = "\n".join(map("\t".join, row.beyond(MAX_COLUMNS)))
                 yield from chunks([beyond], first_line=line)
         else:
             if not self._rows:
                 self._start = line
-            self._rows.append(row[:_MAX_COLUMNS])
-            self._width = max(self._width, min(len(row), _MAX_COLUMNS))
+            self._rows.append(row[:MAX_COLUMNS])
+            self._width = max(self._width, min(len(row), MAX_COLUMNS))
             self._characters += sum(map(len, row))
             if len(self._rows) >= BATCH_ROWS or self._characters > BATCH_CHARACTERS:
                 yield from self.flush()
-            if len(row) > _MAX_COLUMNS:
-                yield from chunks(["\t".join(row[_MAX_COLUMNS:])], first_line=line)
+            if len(row) > MAX_COLUMNS:
+                yield from chunks(["\t".join(row[MAX_COLUMNS:])], first_line=line)
 
     def flush(self, *, last: bool = False) -> Iterator[Rows]:
         """What waits; at the end a piece without rows, if there was a header and no more."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from config.schema import DetectSettings
 from scanners.engine import Analyser, Analysis
+from scanners.held_rows import SAMPLE_ROWS
 from scanners.records import Rows
-from scanners.tabular import SAMPLE_ROWS
 
 
 def analyse(table: str, columns: tuple[str, ...], *rows: tuple[str, ...], comments: tuple[str, ...] = ()) -> Analysis:

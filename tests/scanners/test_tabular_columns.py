@@ -18,7 +18,7 @@ from scanners.engine import Analyser
 from scanners.fingerprints import LONGEST, Fingerprints
 from scanners.forms import NATURES, NOBODY, UNKNOWN, form_of, judge_column
 from scanners.records import Finding, Place, Rows
-from scanners.tabular import Counting, Tables
+from scanners.tabular import Counting, Table, Tables
 from scanners.tally import IDENTIFIERS, Tally, Value
 
 KEY = b"run"
@@ -257,7 +257,7 @@ def test_rows_of_a_megabyte_are_not_held_back_by_the_thousand() -> None:
         )
     (table,) = item.tables._known["member", Place()]
     assert table.decided
-    assert sum(grid.size for grid, _ in table.held) == 0
+    assert len(table.held) == 0
     assert [(f.entity, f.count) for f in item.finish().findings] == [("PHONE_NUMBER", 20)]
 
 
@@ -282,3 +282,31 @@ def test_keys_are_packed_in_order_and_at_most_so_many() -> None:
     assert 7 in keys
     assert 6 not in keys
     assert "5" not in repr(keys)
+
+
+def test_small_tables_that_take_turns_are_counted_in_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    analyser = Analyser(DetectSettings(), names=False, run_key=KEY)
+    items = [analyser.begin(f"member{n}", "table") for n in range(3)]
+    batches: list[int] = []
+    count = Table.count
+    monkeypatch.setattr(Table, "count", lambda table, grid, line: (batches.append(len(grid)), count(table, grid, line)))
+    for line in range(1, 5_001):
+        for number, item in enumerate(items):
+            rows = (("13800001111", "") if line % 2 else (f"139{line:08d}", "x"),)
+            item.feed(Rows(table=f"member{number}", columns=("手机号", "b"), rows=rows, first_line=line))
+    for item in items:
+        (finding,) = item.finish().findings
+        assert (finding.count, finding.distinct, finding.place.line) == (5_000, 2_501, 1)
+    assert len(batches) == 3 * 5
+    assert analyser.held.bytes == 0
+
+
+def test_many_small_tables_hold_back_no_more_than_their_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("scanners.held_rows.OF_ALL", 100_000)
+    analyser = Analyser(DetectSettings(), names=False, run_key=KEY)
+    items = [analyser.begin(f"member{n}", "table") for n in range(50)]
+    for item in items:
+        rows = tuple((f"138{n:08d}", "x" * 300) for n in range(0, 10_000, 700))
+        item.feed(Rows(table="member", columns=("手机号", "b"), rows=rows))
+    assert analyser.held.bytes <= 100_000
+    assert [item.finish().findings[0].count for item in items] == [15] * 50
