@@ -34,11 +34,6 @@ def words_of(name: str) -> list[str]:
     return [part.lower() for part in WORD.findall(name)]
 
 
-def spell(name: str) -> str:
-    """`receiverName`, `Receiver-Name` → `receiver_name`."""
-    return "_".join(words_of(name))
-
-
 def heads() -> dict[str, tuple[str, Grade]]:
     """Every phrase that means something at a name's end; of two entries for one phrase the first stands."""
     pack = load_columns()

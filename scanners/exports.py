@@ -34,12 +34,6 @@ def load_exports() -> tuple[tuple[Export, ...], dict[str, tuple[str, ...]]]:
     return exports, {platform: tuple(words) for platform, words in pack["platforms"].items()}
 
 
-def abouts() -> frozenset[str]:
-    """Everything that `recognise` and `with_platform` may answer, '' aside."""
-    exports, platforms = load_exports()
-    return frozenset({export.id for export in exports} | {f"{platform}_orders" for platform in platforms})
-
-
 @lru_cache(maxsize=256)
 def recognise(columns: tuple[str, ...]) -> str:
     """An id of the pack, or '' for a table that its columns do not tell."""

@@ -13,7 +13,7 @@ from agent.inventory.records import State
 from agent.inventory.subjects import SUBJECTS, unit_of
 from config.schema import ItemKind
 from config.text import load_packs
-from scanners.exports import abouts
+from scanners.exports import load_exports
 from scanners.records import Finding, Item, Nature, Reason, Status, Subject
 
 REPORT = (Path(__file__).parents[2] / "docs" / "scan-report.md").read_text(encoding="utf-8")
@@ -46,7 +46,8 @@ def test_every_kind_reason_level_state_and_subject_has_words():
         assert {f"scan.reason_{reason}", f"scan.advice_{reason}"} <= set(packs)
     assert {f"scan.kind_{kind}" for kind in get_args(ItemKind)} <= set(packs)
     assert {f"scan.level_{level}" for level in (1, 2, 3, 4)} <= set(packs)
-    subjects = {subject for subject, _pattern in SUBJECTS} | abouts()
+    subjects = {subject for subject, _pattern in SUBJECTS} | {export.id for export in load_exports()[0]}
+    subjects |= {f"{platform}_orders" for platform in load_exports()[1]}
     assert {f"scan.place_{subject}" for subject in subjects} <= set(packs)
     assert {f"scan.count_{unit_of(subject)}" for subject in subjects} - {"scan.count_people"} <= set(packs)
     assert {f"inventory.state_{state}" for state in get_args(State)} <= set(packs)
