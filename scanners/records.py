@@ -88,8 +88,8 @@ class Span(NamedTuple):
 class Finding:
     """What was found of one entity at one place: never the value.
 
-    One finding an entity, place and nature. `distinct` counts values told apart by a key of this run; `confidence` is the highest score; `samples` are masked.
-    `subject` says whose data it is, as far as the column and the table tell.
+    One finding an entity, place and nature. `distinct` counts values told apart by a key of this run; `confidence` is
+    the highest score; `samples` are masked. `subject` says whose data it is, as far as the column and the table tell.
     """
 
     entity: str

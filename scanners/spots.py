@@ -64,6 +64,12 @@ class Spots:
         for kind, start, end, score, nature in zip(*(column.tolist() for column in columns), strict=True):
             yield Located(self.entities[kind], start, end, score, NATURES[nature])
 
+    def groups(self) -> Iterator[tuple[str, Nature, Positions]]:
+        """Entity, nature and the numbers of those that have both."""
+        both = self.kinds * len(NATURES) + self.natures
+        for code in np.unique(both).tolist():
+            yield self.entities[code // len(NATURES)], NATURES[code % len(NATURES)], np.flatnonzero(both == code)
+
     def pick(self, chosen: NDArray[np.bool_] | Positions) -> Spots:
         """Some of them, or all in another order."""
         return Spots(

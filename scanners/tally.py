@@ -153,11 +153,11 @@ class Tally:
         known = self.sums.get((entity, place, nature))
         return SAMPLED if known is None else max(0, SAMPLED - known.count)
 
-    def add_in_text(self, value: Value, place: Place, line: int | None) -> None:
-        """A value of running text: whose it is cannot be told, so persons are the most of any one identifier."""
-        fingerprint = self.add(value, place, line)
-        if value.person and value.entity in IDENTIFIERS:
-            self.in_text.setdefault(value.entity, Persons()).add(fingerprint)
+    def add_in_text(self, batch: Batch, place: Place, line: int | None) -> None:
+        """Values of running text: whose they are cannot be told, so persons are the most of any one identifier."""
+        self.add_many(batch, place, line, "unknown")
+        if batch.nature == "personal" and batch.entity in IDENTIFIERS:
+            self.in_text.setdefault(batch.entity, Persons()).add_many(batch.fingerprints)
 
     def persons(self) -> tuple[int, AbstractSet[int]]:
         """How many, and the keys of at most two million of those in rows and as many in text."""

@@ -27,6 +27,9 @@ REACH: Final = 24  # how far behind its place a candidate may end: an extension 
 # What stands between the parts of one number: a blank or two, a dash, a dot, a slash, the border of a table's cell.
 GAP: Final = r"(?: {1,3}| ?- ?|[.·/]| ?\| ?|\t)"
 GAP_OF_TWO: Final = r"(?: {1,3}| ?- ?|·| ?\| ?|\t)"  # two parts with a point between them are a decimal
+# What a number may not touch. Two stars at a side are bold type (`**13800001111**`), more are a masked number's.
+NOT_BEHIND: Final = r"(?<![0-9])(?<![0-9]\*)(?<![0-9]\*\*)(?<!\*{3})"
+NOT_BEFORE: Final = r"(?![0-9]|\*{1,2}[0-9]|\*{3})"
 # Latin words that may touch a number from the left: `tel13800001111`, `userPhone13800001111`, `%3A13800001111`.
 GLUED: Final = re.compile(
     LATIN_BEFORE + r"(?i:tel|t|phone|telephone|cellphone|mobile|mob|ph|id|no|card|sfz|sfzh|cell|call|sj|dh|sjh|wx|vx"
@@ -83,7 +86,8 @@ class Detector(ABC):
 
     def normalise(self, value: str) -> str:
         """The same for all written forms of one value: what is fingerprinted."""
-        return re.sub(r"[^0-9A-Za-z]", "", value).upper()
+        plain = value if value.isascii() and value.isalnum() else re.sub(r"[^0-9A-Za-z]", "", value)
+        return plain.upper()
 
     def shape(self, value: str) -> float:
         """How much a whole cell looks like this entity, 0 to 1, by the best candidate that fills it."""

@@ -22,6 +22,8 @@ from scanners.context import line_after, line_before
 from scanners.detectors.base import (
     GAP,
     GAP_OF_TWO,
+    NOT_BEFORE,
+    NOT_BEHIND,
     Candidate,
     Detector,
     follows_digits,
@@ -62,10 +64,10 @@ LENT_SCORES: Final[Scores] = (0.1, 0.3, 0.7)  # 95013…
 MASKED_SCORES: Final[Scores] = (0.3, 0.55, 0.7)
 
 PREFIX: Final = r"(?:\(?(?:\+|00)?86\)?[ \-.]{0,2})"
-MOBILE: Final = re.compile(rf"(?<![0-9*]){PREFIX}?(1[3-9][0-9]{{9}})(?![0-9*])")
+MOBILE: Final = re.compile(rf"{NOT_BEHIND}{PREFIX}?(1[3-9][0-9]{{9}}){NOT_BEFORE}")
 SPACED: Final = re.compile(
-    rf"(?<![0-9*]){PREFIX}?(1[3-9](?:[0-9]{GAP}[0-9]{{4}}{GAP}[0-9]{{4}}|[0-9]{GAP_OF_TWO}[0-9]{{8}}|[0-9]{{5}}{GAP_OF_TWO}[0-9]{{4}}"
-    rf"|[0-9]{{2}}({GAP})[0-9]{{3}}\2[0-9]{{4}})|1({GAP})[3-9](?:\3[0-9]){{9}})(?![0-9*])"
+    rf"{NOT_BEHIND}{PREFIX}?(1[3-9](?:[0-9]{GAP}[0-9]{{4}}{GAP}[0-9]{{4}}|[0-9]{GAP_OF_TWO}[0-9]{{8}}|[0-9]{{5}}{GAP_OF_TWO}[0-9]{{4}}"
+    rf"|[0-9]{{2}}({GAP})[0-9]{{3}}\2[0-9]{{4}})|1({GAP})[3-9](?:\3[0-9]){{9}}){NOT_BEFORE}"
 )
 ODD: Final = re.compile(
     rf"(?<![0-9*])(?:01[3-9][0-9]{{9}}|1[3-9](?:[0-9]{{2}}({GAP})[0-9]{{4}}\1[0-9]{{3}}"
@@ -270,6 +272,8 @@ class PhoneNumber(Detector):
 
     def normalise(self, value: str) -> str:
         """Digits without the Chinese country code and without an extension."""
+        if len(value) == 11 and value[0] == "1" and value.isascii() and value.isdigit():
+            return value
         lent = VIRTUAL.match(re.sub(r"[+ ()]", "", value))
         digits = lent.group(1) if lent else re.sub(r"[^0-9*]", "", TAIL.sub("", value))
         bare = re.sub(r"^(?:00)?86(?=1[3-9][0-9]{9}$|0?[1-9][0-9]{8,10}$)", "", digits)
