@@ -17,6 +17,8 @@ from typing import Final, Literal
 
 from scanners.detectors.base import (
     GAP,
+    NOT_BEFORE,
+    NOT_BEHIND,
     Candidate,
     Detector,
     follows_digits,
@@ -54,7 +56,7 @@ SHORT_SCORES: Final[dict[Region, Scores]] = {
 }
 MASKED_SCORE: Final = 0.5
 
-LONG: Final = re.compile(rf"(?<![0-9*])[1-8](?:{GAP}?[0-9]){{16}}{GAP}?[0-9Xx](?![0-9*])")
+LONG: Final = re.compile(rf"{NOT_BEHIND}[1-8](?:{GAP}?[0-9]){{16}}{GAP}?[0-9Xx]{NOT_BEFORE}")
 SHORT: Final = re.compile(rf"(?<![0-9*])[1-8][0-9]{{5}}{GAP}?[0-9]{{6}}{GAP}?[0-9]{{3}}(?![0-9*])")
 MASKED: Final = re.compile(r"(?<![0-9*])(?:[1-8][0-9]{0,9}\*{4,17}|\*{6,17})[0-9]{0,6}[0-9Xx*](?![0-9*A-Za-z])")
 NOT_DIGITS: Final = re.compile(r"[^0-9Xx]")

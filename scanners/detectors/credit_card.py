@@ -15,7 +15,17 @@ import re
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from scanners.detectors.base import GAP, Candidate, Detector, judge_each, one_number, stands_alone, within
+from scanners.detectors.base import (
+    GAP,
+    NOT_BEFORE,
+    NOT_BEHIND,
+    Candidate,
+    Detector,
+    judge_each,
+    one_number,
+    stands_alone,
+    within,
+)
 
 
 class Issuer(NamedTuple):
@@ -78,11 +88,11 @@ MASKED_SCORES: Final[Scores] = (0.3, 0.5, 0.7)
 # The hour of an order: `2511` of 25 November. Cards begin so, one in a thousand; order numbers, many.
 DATED: Final = re.compile(r"2[2-7](?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])")
 
-PLAIN: Final = re.compile(r"(?<![0-9*])[2-689][0-9]{12,18}(?![0-9*])")
+PLAIN: Final = re.compile(rf"{NOT_BEHIND}[2-689][0-9]{{12,18}}{NOT_BEFORE}")
 GROUPED: Final = re.compile(
-    rf"(?<![0-9*])[2-689](?:[0-9]{{3}}({GAP})[0-9]{{4}}\1[0-9]{{4}}\1[0-9]{{1,7}}(?:\1[0-9]{{1,4}})?"
+    rf"{NOT_BEHIND}[2-689](?:[0-9]{{3}}({GAP})[0-9]{{4}}\1[0-9]{{4}}\1[0-9]{{1,7}}(?:\1[0-9]{{1,4}})?"
     rf"|[0-9]{{3}}({GAP})[0-9]{{6}}\2[0-9]{{4,5}}|[0-9]{{5}}({GAP})[0-9]{{7,13}}|[0-9]{{7}}({GAP})[0-9]{{8,11}}"
-    rf"|[0-9]{{3}}({GAP})[0-9]{{9,15}}|({GAP})[0-9](?:\6[0-9]){{11,17}})(?![0-9*])"
+    rf"|[0-9]{{3}}({GAP})[0-9]{{9,15}}|({GAP})[0-9](?:\6[0-9]){{11,17}}){NOT_BEFORE}"
 )
 MASKED: Final = re.compile(
     r"(?<![0-9*])(?:[2-689][0-9]{3,5}[ \-]?[0-9]{0,2}(?:\*{4,13}|\*{2,4}(?:[ \-]\*{4}){1,3})[ \-]?[0-9]{3,4}"
