@@ -82,7 +82,7 @@ class Runs:
         digits[pairs] = digits[pairs + 1] = True
         self.marks = np.flatnonzero((units.flags & STAR) != 0)
         if len(pairs):
-            self.marks = np.unique(np.concatenate((self.marks, pairs)))
+            self.marks = np.sort(np.concatenate((self.marks, pairs)))
         self.starts, self.ends = find_runs(digits)
         self.lengths = self.ends - self.starts
 

@@ -67,7 +67,7 @@ class Spots:
     def groups(self) -> Iterator[tuple[str, Nature, Positions]]:
         """Entity, nature and the numbers of those that have both."""
         both = self.kinds * len(NATURES) + self.natures
-        for code in np.unique(both).tolist():
+        for code in sorted(set(both.tolist())):
             yield self.entities[code // len(NATURES)], NATURES[code % len(NATURES)], np.flatnonzero(both == code)
 
     def pick(self, chosen: NDArray[np.bool_] | Positions) -> Spots:
