@@ -59,6 +59,7 @@ class AddressRules:
             f"{CJK}{{0,4}}(?:[住地]址|居住地|所在地|住在|家住|送到|寄到|送往|寄往|送至|寄至)[是为:]?"
         )
         self.begins = re.compile(f"(?:{self.leads.pattern})?({province})")
+        self.after_blank = re.compile(f" ({province})")
         self.announced = re.compile("[住地]址[:=是为\"' ]{1,3}$")
 
     def parts(self, line: str) -> tuple[list[str], int]:
@@ -101,7 +102,7 @@ class AddressRules:
         """Places of addresses that begin with a province or behind `地址:`, and hold nothing but parts to the end."""
         for segment in SEGMENT.finditer(line):
             start, end = segment.start(), segment.end()
-            begins = self.begins.match(line, start, end)
+            begins = self.begins.match(line, start, end) or self.after_blank.search(line, start, end)
             if begins:
                 start = begins.start(1)
             elif not self.announced.search(line, max(0, start - 5), start):

@@ -40,7 +40,7 @@ class Evidence:
         self.rules = rules
         self.weights: dict[str, float] = pack["weights"]
         self.behind = {
-            "bearer": re.compile(f"{any_of(pack['bearer'])}|[(,](?:男|女)[),]?"),
+            "bearer": re.compile(f"{any_of(pack['bearer'])}|[(, ](?:男|女)(?![\u4e00-\u9fff])"),
             "speaks": re.compile(f"[^\u4e00-\u9fff]?(?:{any_of(pack['speaks'])})"),
             "list": re.compile("[、和与/]"),
             "ends": re.compile("[,.。)(:;]|$"),

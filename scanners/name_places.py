@@ -15,7 +15,7 @@ from scanners.name_rules import NameRules, load_pack, split_characters
 SHORT_TEXT: Final = 2_000
 LONGEST: Final = 200  # of one piece
 NEAR: Final = 40  # no wider than what stands between two cells of `scanners.cell_texts`
-CHINESE: Final = re.compile("[\u4e00-\u9fff]{2}")
+CHINESE: Final = re.compile("[\u4e00-\u9fff][\u4e00-\u9fff*○]")
 BREAK: Final = re.compile("[。！？；!?;\n\r\t]|(?<=[\u4e00-\u9fff])[,，]")
 
 

@@ -21,7 +21,9 @@ STREET: Final = re.compile(
     "路|街|大道|道|巷|弄|胡同|村|小区|大厦|广场|花园|园|苑|公寓|大楼|栋|幢|室|单元|镇|乡|城|中心|府|里"
 )
 HOUSE: Final = re.compile(NUMBERED + "|[0-9]{1,5}(?:号|-[0-9])")
-LEADS: Final = re.compile("^(?:居住地|所在地|地址|住址|住在|地|址|在|到)(?=[\u4e00-\u9fff]{2})")
+LEADS: Final = re.compile(
+    "^(?:(?:[\u4e00-\u9fff]{0,2} )?[0-9-]{6,18} |居住地|所在地|地址|住址|住在|地|址|在|到)(?=[\u4e00-\u9fff]{2})"
+)
 DISTRICT: Final = re.compile("省|市|区|县|镇|乡|州|旗")
 
 

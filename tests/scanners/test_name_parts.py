@@ -23,7 +23,7 @@ def chosen(text: str, findings: list[tuple[int, int]], *, strict: bool = False) 
 
 
 def test_of_a_short_text_every_chinese_line_is_read() -> None:
-    assert chosen("第一行\nsecond\n第三行", []) == ["第一行", "第三行"]
+    assert chosen("第一行\nsecond\n第三行\n李*四", []) == ["第一行", "第三行", "李*四"]
 
 
 def test_of_long_prose_nothing_is_read() -> None:
@@ -218,6 +218,8 @@ def test_a_sentence_is_no_delivery_line(line: str) -> None:
 def test_an_address_with_both_ends_beyond_doubt_needs_no_tagger() -> None:
     line = "地址:上海市测试区张衡路100号3栋201室,电话13800001111,常住地址 江苏省某市"
     assert [line[a:b] for a, b in ADDRESSES.certain(line)] == ["上海市测试区张衡路100号3栋201室"]
+    line = "赵测 女 1990-01-01 上海市测试区张衡路100号"
+    assert [line[a:b] for a, b in ADDRESSES.certain(line)] == ["上海市测试区张衡路100号"]
 
 
 @pytest.mark.parametrize("line", ["送到测试路100号", "上海市测试区张衡路100号的店", "上海市测试区"])

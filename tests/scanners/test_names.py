@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from config.schema import DetectSettings
 from scanners.engine import Analyser
@@ -23,12 +25,20 @@ def tagger() -> Tagger:
     return Tagger()
 
 
+@pytest.fixture(scope="module")
+def shared() -> NameFinder:
+    return NameFinder()
+
+
 FOUND = [
     ("收货人：«张测试»，电话13800001111", "PERSON"),
     ("«李测» 13800001111 请送餐", "PERSON"),
     ("«王先生»预订了包间", "PERSON"),
     ("«李女士»您好，您的外卖到了", "PERSON"),
     ("联系人«赵*四»，电话13800001111", "PERSON"),
+    ("«赵*四» 138****1111", "PERSON"),
+    ("«赵测试» 女 1990-01-01", "PERSON"),
+    ("赵测试 女 19900101 «上海市测试区张江路100号»", "ADDRESS"),
     ("用户«欧阳测试»完成实名认证，手机13800001111", "PERSON"),
     ("卡号 6222025518844226 户名«袁测试»", "PERSON"),
     ("(13800001111)和«董测»(13900002222)都来了", "PERSON"),
@@ -74,6 +84,12 @@ NO_ADDRESS = [
     "1997年任天津市政三公司副总工程师，",
     "中国移动通信集团北京有限公司",
 ]
+
+
+PIECES = [
+    "张测", "王", "先生", "138", "00001111", "*", "市", "测试路", "12号", ",", ":", " ", "(", "\n", "a", "@b.c",
+    "\ud800", "😀", "\0", "的", "·", "任",
+]  # fmt: skip
 
 
 def spans_of(analyser: Analyser, text: str, entity: str) -> list[str]:
@@ -254,3 +270,21 @@ def test_of_names_that_overlap_the_better_stays() -> None:
     )
     assert settle([far, weak, strong]) == [strong, far]
     assert far.shift(10) == Named(entity="PERSON", start=15, end=17, score=0.5)
+
+
+def test_a_first_word_loads_the_model_for_a_worker_that_may_open_no_file_later() -> None:
+    finder = NameFinder()
+    finder.find(["预热"])
+    assert finder.tagger is not None
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=60))
+@settings(max_examples=60, deadline=None)
+def test_whatever_the_line_spans_are_in_it_in_order_and_apart(shared: NameFinder, parts: list[str]) -> None:
+    line = "".join(parts)
+    [found] = shared.find([line])
+    done = {"PERSON": 0, "ADDRESS": 0}
+    for named in found:
+        assert done[named.entity] <= named.start < named.end <= len(line)
+        assert 0 < named.score < 1
+        done[named.entity] = named.end
