@@ -53,9 +53,9 @@ class Score:
         return f"precision {precision:.3f} recall {recall:.3f} F1 {harmonic:.3f} ({self.hits + self.missed} columns)"
 
 
-def main() -> None:
-    """Print what was missed and what was false, the scores, and how often it was told right whose data it is."""
-    labels = [json.loads(line) for line in Path(sys.argv[1]).read_text(encoding="utf-8").splitlines()]
+def measure(labels_file: Path, folder: Path, *, verbose: bool) -> None:
+    """Print the scores and how often it was told right whose data it is; with `verbose` every column that is wrong."""
+    labels = [json.loads(line) for line in labels_file.read_text(encoding="utf-8").splitlines()]
     tables: dict[tuple[str, str], list[dict[str, str]]] = collections.defaultdict(list)
     for label in labels:
         tables[label["dump"], label["table"]].append(label)
@@ -63,7 +63,7 @@ def main() -> None:
     scores: dict[str, Score] = collections.defaultdict(Score)
     whose: collections.Counter[bool] = collections.Counter()
     for (dump, table), columns in tables.items():
-        file = Path(sys.argv[2]) / dump.replace(".sql", ".sqlite")
+        file = folder / dump.replace(".sql", ".sqlite")
         database = sqlite3.connect(f"file:{file}?mode=ro&immutable=1", uri=True)
         found = findings_of(analyser, database, table, {c["column"]: c["comment"] for c in columns})
         database.close()
@@ -74,10 +74,12 @@ def main() -> None:
             got = {finding.entity for finding in here} & MEASURED
             expected = ENTITIES.get(column["label"] or "", "")
             for entity in got - {expected}:
-                print("false", dump, table, column["column"], entity, column["comment"])
+                if verbose:
+                    print("false", dump, table, column["column"], entity, column["comment"])
                 scores[entity].false += 1
             if expected in MEASURED and expected not in got:
-                print("missed", dump, table, column["column"], expected, "got", sorted(got))
+                if verbose:
+                    print("missed", dump, table, column["column"], expected, "got", sorted(got))
                 scores[expected].missed += 1
             elif expected in MEASURED:
                 scores[expected].hits += 1
@@ -95,4 +97,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    measure(Path(sys.argv[1]), Path(sys.argv[2]), verbose=True)

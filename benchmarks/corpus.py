@@ -11,8 +11,12 @@ import random
 from collections.abc import Callable, Iterator
 from itertools import islice
 
-SURNAMES = "王李张刘陈杨黄赵吴周徐孙马朱胡郭何林高罗郑梁谢宋唐许韩邓冯曹彭曾肖田董潘袁蔡蒋余于杜叶程魏苏吕丁任卢姚沈钟姜崔谭陆"
-GIVEN = "伟芳娜敏静丽强磊军洋勇艳杰娟涛明超秀兰霞平刚桂英华玉建国文辉力生海山仁波宁贵福龙元全胜学祥才发武新利清飞彬富顺信子"
+SURNAMES = (
+    "王李张刘陈杨黄赵吴周徐孙马朱胡郭何林高罗郑梁谢宋唐许韩邓冯曹彭曾肖田董潘袁蔡蒋余于杜叶程魏苏吕丁任卢姚沈钟姜崔谭陆"
+)
+GIVEN = (
+    "伟芳娜敏静丽强磊军洋勇艳杰娟涛明超秀兰霞平刚桂英华玉建国文辉力生海山仁波宁贵福龙元全胜学祥才发武新利清飞彬富顺信子"
+)
 SEGMENTS = ("130", "131", "135", "136", "138", "139", "150", "151", "158", "159", "176", "180", "186", "188", "199")
 ISSUERS = ("621226", "622202", "622848", "621700", "622588", "625912")
 STREETS = ("人民", "解放", "中山", "建设", "和平", "新华", "文化", "长江", "黄河", "学院")
@@ -78,12 +82,13 @@ def clean_lines(random_: random.Random) -> Iterator[str]:
 def calm_line(random_: random.Random) -> str:
     """One line of a log, nobody in it."""
     now = 1_700_000_000 + random_.randrange(10**7)
-    stamp = f"2024-{random_.randint(1, 12):02d}-{random_.randint(1, 28):02d} {random_.randint(0, 23):02d}:{random_.randint(0, 59):02d}:{random_.randint(0, 59):02d}.{random_.randint(0, 999):03d}"
+    day = f"2024-{random_.randint(1, 12):02d}-{random_.randint(1, 28):02d}"
+    clock = ":".join(f"{random_.randrange(limit):02d}" for limit in (24, 60, 60))
     body = random_.choice(CALM).format(
         a=random_.randint(1, 99), b=random_.randint(1, 9999), c=random_.randrange(10**9), d=random_.random() * 500,
-        e=random_.randint(0, 9), h=random_.getrandbits(128), ts=now * 1000, date=f"2024{random_.randint(1, 12):02d}{random_.randint(1, 28):02d}",
+        e=random_.randint(0, 9), h=random_.getrandbits(128), ts=now * 1000, date=day.replace("-", ""),
     )  # fmt: skip
-    return f"{stamp} [worker-{random_.randint(1, 8)}] {body}"
+    return f"{day} {clock}.{random_.randint(0, 999):03d} [worker-{random_.randint(1, 8)}] {body}"
 
 
 def log_lines(random_: random.Random) -> Iterator[str]:
@@ -104,7 +109,10 @@ def member_lines(random_: random.Random) -> Iterator[str]:
     number = 100_000
     while True:
         number += 1
-        person, birthday = make_id(random_), f"{random_.randint(1960, 2005)}-{random_.randint(1, 12):02d}-{random_.randint(1, 28):02d}"
+        person, birthday = (
+            make_id(random_),
+            f"{random_.randint(1960, 2005)}-{random_.randint(1, 12):02d}-{random_.randint(1, 28):02d}",
+        )
         yield (
             f"VIP{number},{make_name(random_)},{make_phone(random_)},{person},{make_card(random_)},"
             f"test{number}@example.com,{make_address(random_)},{birthday},{random_.random() * 1000:.2f},"
@@ -117,9 +125,11 @@ def order_lines(random_: random.Random) -> Iterator[str]:
     while True:
         yield json.dumps(
             {
-                "order_sn": f"2024{random_.randrange(10**14):014d}", "ts": 1_700_000_000_000 + random_.randrange(10**10),
+                "order_sn": f"2024{random_.randrange(10**14):014d}",
+                "ts": 1_700_000_000_000 + random_.randrange(10**10),
                 "consignee": make_name(random_), "mobile": make_phone(random_), "address": make_address(random_),
-                "amount": round(random_.random() * 300, 2), "items": [{"sku": f"69{random_.randrange(10**11):011d}", "qty": 1}],
+                "amount": round(random_.random() * 300, 2),
+                "items": [{"sku": f"69{random_.randrange(10**11):011d}", "qty": 1}],
                 "remark": random_.choice(("不要香菜", "放门口", "", "到了打电话")),
             },
             ensure_ascii=False,

@@ -80,10 +80,10 @@ def read_file(file: Path) -> str:
     return text
 
 
-def main() -> int:
+def main(arguments: list[str]) -> int:
     """Compare, and say how the two fared."""
     set_up_logging()
-    arguments = sys.argv[1:]
+    arguments = list(arguments)
     megabytes = float(arguments.pop(0)) if arguments and arguments[0].replace(".", "").isdigit() else MEGABYTES
     analyser = Analyser(DetectSettings(), names=False, run_key=b"benchmark")
     engine = make_analyzer()
@@ -105,8 +105,9 @@ def main() -> int:
         own = time.process_time() - begun
         apart += meeting.apart.total()
         size = meeting.size / 1e6
+        apart_here = f"{meeting.apart.total():5} apart {dict(meeting.apart)}"
         print(
-            f"{name:32} {size:6.2f} MB {meeting.accepted:8} accepted {meeting.apart.total():5} apart {dict(meeting.apart)}"
+            f"{name:32} {size:6.2f} MB {meeting.accepted:8} accepted {apart_here}"
             f" · engine {size / meeting.ours:6.1f} MB/s in the same pieces, {size / own:6.1f} in its own"
             f" · oracle {size / meeting.theirs:5.2f} · {meeting.theirs / own:.0f} times"
         )
@@ -120,4 +121,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))
