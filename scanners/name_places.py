@@ -17,6 +17,11 @@ LONGEST: Final = 200  # of one piece
 NEAR: Final = 40  # no wider than what stands between two cells of `scanners.cell_texts`
 CHINESE: Final = re.compile("[\u4e00-\u9fff][\u4e00-\u9fff*○]")
 BREAK: Final = re.compile("[。！？；!?;\n\r\t]|(?<=[\u4e00-\u9fff])[,，]")
+# When a line was written and by what: a third of what the tagger would read of a log, and nobody's name.
+STAMP: Final = re.compile(
+    "[\\[(]?[0-9]{4}[-/.][0-9]{2}[-/.][0-9]{2}[ T][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]{1,9})?)?"
+    "(?:Z|[+-][0-9:]{4,5})?[\\])]?(?: {1,3}\\[?(?:TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|FATAL)\\]?(?![A-Za-z]))? {0,3}"
+)
 
 
 def split_pieces(text: str, start: int = 0) -> Iterator[tuple[int, int]]:
@@ -89,7 +94,8 @@ def widen(text: str, start: int, end: int, done: int) -> tuple[int, int]:
     high = text.find("\n", end, end + LONGEST)
     high = min(len(text), end + LONGEST) if high < 0 else high
     if high - low <= LONGEST:
-        return low, high
+        stamp = STAMP.match(text, low, start)
+        return (stamp.end() if stamp else low), high
     low, high = max(low, start - NEAR), min(high, end + NEAR)
     for found in BREAK.finditer(text, max(done, low - NEAR), low):
         low = found.end()

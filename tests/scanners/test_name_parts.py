@@ -47,6 +47,15 @@ def test_a_finding_brings_its_line() -> None:
     assert chosen(text, [(start, start + 11)]) == ["手机13800001111已经登记"]
 
 
+def test_of_a_line_of_a_log_the_stamp_is_not_read() -> None:
+    line = "2026-03-01 12:00:01.000 [INFO] 手机13800001111已经登记"
+    text = f"{PROSE}{line}\n{PROSE}"
+    start = text.index("138")
+    assert chosen(text, [(start, start + 11)]) == ["手机13800001111已经登记"]
+    start = text.index("2026")
+    assert chosen(text, [(start, start + 10)]) == [line]
+
+
 def test_findings_of_one_line_bring_it_once_and_ascii_lines_stay_out() -> None:
     text = f"{PROSE}手机13800001111和13900002222\nphone 13800001111\n{PROSE}"
     places = [(i, i + 11) for i in range(len(text)) if text.startswith(("13800001111", "13900002222"), i)]
