@@ -6,9 +6,10 @@ them is odd enough to be looked at by itself. Lone surrogates are kept as `surro
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from copy import copy
-from typing import Any, Final, Protocol, overload, runtime_checkable
+from typing import Any, Final, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -125,25 +126,20 @@ def _blank(letters: Bytes) -> NDArray[np.bool_]:
     return blank
 
 
-@runtime_checkable
-class Grid(Protocol):
-    """Rows that can give a whole column."""
-
-    def __len__(self) -> int:
-        """Rows."""
-        ...
+class Grid(Sequence[tuple[str, ...]]):
+    """Rows that can give a whole column; also what `Rows.rows` wants: tuples of text, made when they are read."""
 
     @property
+    @abstractmethod
     def size(self) -> int:
         """About how much memory the cells take, in bytes."""
-        ...
 
+    @abstractmethod
     def column(self, index: int) -> Cells:
         """All cells of a column; those that a row is too short for are empty."""
-        ...
 
 
-class ValueGrid(Sequence[tuple[str, ...]]):
+class ValueGrid(Grid):
     """Rows of values of any kind, made text when they are asked for.
 
     Args:
@@ -151,12 +147,12 @@ class ValueGrid(Sequence[tuple[str, ...]]):
         cells: makes cells of the values of one column.
     """
 
-    def __init__(self, rows: Sequence[tuple[Any, ...]], cells: Callable[[Sequence[Any]], Cells] = Cells.of) -> None:
+    def __init__(self, rows: Sequence[tuple[Any, ...]], cells: Callable[[Sequence[Any]], Cells] | None = None) -> None:
         """Turn the rows."""
         self._rows = len(rows)
         self._columns: list[Sequence[Any]] = list(zip(*rows, strict=True))
-        self._cells = cells
-        self._texts: list[tuple[str, ...]] | None = None
+        self._cells = cells or Cells.of
+        self._texts: Sequence[tuple[str, ...]] | None = None if cells else rows
 
     def __len__(self) -> int:
         """Rows."""
@@ -186,8 +182,8 @@ class ValueGrid(Sequence[tuple[str, ...]]):
         return self._texts[index]
 
 
-class ByteGrid(Sequence[tuple[str, ...]]):
-    """Rows that lie in a buffer, of one width or ragged; also what `Rows.rows` wants: tuples of text, made when read.
+class ByteGrid(Grid):
+    """Rows that lie in a buffer, of one width or ragged.
 
     Args:
         buffer: what the cells lie in.

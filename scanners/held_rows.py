@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from scanners.cells import ByteGrid, Grid, ValueGrid
+from scanners.cells import Grid, ValueGrid
 
 SAMPLE_ROWS: Final = 1_000
 OF_A_TABLE: Final = 1 << 20  # bytes
@@ -65,7 +65,7 @@ class HeldRows:
         waiting: list[tuple[str, ...]] = []
         start = 1
         for grid, line in grids:
-            if len(grid) >= SMALL or not isinstance(grid, ByteGrid | ValueGrid):
+            if len(grid) >= SMALL:
                 joined += [(ValueGrid(waiting), start)] if waiting else []
                 joined.append((grid, line))
                 waiting = []
