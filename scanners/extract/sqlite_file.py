@@ -13,7 +13,7 @@ import io
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
-from typing import Final
+from typing import Final, cast
 from urllib.parse import quote
 
 from config.schema import ItemKind
@@ -120,7 +120,7 @@ def _rows(connection: sqlite3.Connection, name: str) -> Iterator[Piece]:
     size = 0
     while some := cursor.fetchmany(_AT_ONCE):
         batch += some
-        size += sum(sum(map(_size, column)) for column in zip(*some, strict=True))
+        size += sum(map(_size, zip(*some, strict=True)))
         if len(batch) >= BATCH_ROWS or size > _BATCH:
             yield _piece(name, columns, batch, first)
             first += len(batch)
@@ -129,8 +129,10 @@ def _rows(connection: sqlite3.Connection, name: str) -> Iterator[Piece]:
         yield _piece(name, columns, batch, first)
 
 
-def _size(value: object) -> int:
-    return len(value) if type(value) is bytes else 8
+def _size(column: Sequence[object]) -> int:
+    if set(map(type, column)) == {bytes}:
+        return sum(map(len, cast("Sequence[bytes]", column)))
+    return sum(len(value) if type(value) is bytes else 8 for value in column)
 
 
 def _piece(name: str, columns: tuple[str, ...], batch: Sequence[tuple[object, ...]], first: int) -> TableRows:
@@ -142,7 +144,8 @@ def cells_of(values: Sequence[object]) -> Cells:
     """A column's values as cells; at once if they are texts that are none too long and in UTF-8."""
     kinds = set(map(type, values))
     if kinds <= {bytes, type(None)}:
-        texts = [value or b"" for value in values if value is None or isinstance(value, bytes)]
+        given = cast("Sequence[bytes | None]", values)
+        texts = cast("Sequence[bytes]", given) if kinds == {bytes} else [value or b"" for value in given]
         if max(map(len, texts), default=0) <= _CELL:
             try:
                 b"\n".join(texts).decode()
