@@ -27,6 +27,9 @@ REACH: Final = 24  # how far behind its place a candidate may end: an extension 
 # What stands between the parts of one number: a blank or two, a dash, a dot, a slash, the border of a table's cell.
 GAP: Final = r"(?: {1,3}| ?- ?|[.·/]| ?\| ?|\t)"
 GAP_OF_TWO: Final = r"(?: {1,3}| ?- ?|·| ?\| ?|\t)"  # two parts with a point between them are a decimal
+WIDE_GAP: Final = re.compile(r"[\t|]|  ")
+BOXES: Final = re.compile(r"[0-9][^0-9]{1,3}[0-9][^0-9]")
+ROW_GAPS: Final = (" ", "\t", "|")
 # What a number may not touch. Two stars at a side are bold type (`**13800001111**`), more are a masked number's.
 NOT_BEHIND: Final = r"(?<![0-9])(?<![0-9]\*)(?<![0-9]\*\*)(?<!\*{3})"
 NOT_BEFORE: Final = r"(?![0-9]|\*{1,2}[0-9]|\*{3})"
@@ -158,6 +161,21 @@ def leads_digits(text: str, end: int) -> bool:
 def stands_alone(text: str, start: int, end: int) -> bool:
     """Nothing ties `[start, end)` to something larger."""
     return not (follows_digits(text, start) or leads_digits(text, end) or tied_to_letters(text, start, end))
+
+
+def in_row(text: str, start: int, end: int) -> bool:
+    """Numbers go on beside the parts at `[start, end)`: a row of a table, not one number in groups.
+
+    A tab, a cell's border and several blanks divide columns, so one neighbour is enough, as it is for single digits
+    in boxes; with single blanks it takes a neighbour at each side.
+    """
+    before, after = text[max(0, start - 4) : start], text[end : end + 4]
+    sides = (before[-1:] in ROW_GAPS and before.rstrip(" \t|")[-1:].isdigit()) + (
+        after[:1] in ROW_GAPS and after.lstrip(" \t|")[:1].isdigit()
+    )
+    if WIDE_GAP.search(text, start, end) or BOXES.match(text, start, end):
+        return sides > 0
+    return sides == 2 and text.find(" ", start, end) >= 0
 
 
 def one_number(value: str) -> bool:

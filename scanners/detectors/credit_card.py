@@ -21,6 +21,7 @@ from scanners.detectors.base import (
     NOT_BEHIND,
     Candidate,
     Detector,
+    in_row,
     judge_each,
     one_number,
     stands_alone,
@@ -83,7 +84,8 @@ SCORES: Final[dict[tuple[bool, bool], Scores]] = {
     (False, False): (0.05, 0.1, 0.4),
 }
 GROUPED_SCORES: Final[dict[bool, Scores]] = {True: (0.3, 0.7, 0.95), False: (0.05, 0.3, 0.6)}  # by Luhn
-DECIMAL_SCORES: Final[dict[bool, Scores]] = {True: (0.05, 0.3, 0.8), False: (0.0, 0.1, 0.4)}  # two parts and a point
+# Two parts and a point, or a row of numbers.
+DOUBTFUL_SCORES: Final[dict[bool, Scores]] = {True: (0.05, 0.3, 0.8), False: (0.0, 0.1, 0.4)}
 MASKED_SCORES: Final[Scores] = (0.3, 0.5, 0.7)
 # The hour of an order: `2511` of 25 November. Cards begin so, one in a thousand; order numbers, many.
 DATED: Final = re.compile(r"2[2-7](?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])")
@@ -181,7 +183,8 @@ class CreditCard(Detector):
                 continue
             if not one_number(text[found.start() : end]) or not stands_alone(text, found.start(), end):
                 continue
-            table = DECIMAL_SCORES if DECIMAL.fullmatch(text, found.start(), end) else GROUPED_SCORES
+            doubtful = DECIMAL.fullmatch(text, found.start(), end) or in_row(text, found.start(), end)
+            table = DOUBTFUL_SCORES if doubtful else GROUPED_SCORES
             score = table[passes_luhn(digits)][self.context.weigh(text, found.start(), end) + 1]
             if best is None or score > best.score:
                 best = Candidate(start=found.start(), end=end, score=score)

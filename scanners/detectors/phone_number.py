@@ -27,6 +27,7 @@ from scanners.detectors.base import (
     Candidate,
     Detector,
     follows_digits,
+    in_row,
     judge_each,
     leads_digits,
     stands_alone,
@@ -74,6 +75,7 @@ ODD: Final = re.compile(
     rf"|[0-9]({GAP})[0-9]{{3}}\2[0-9]{{5}}|[0-9]({GAP})[0-9]{{5}}\3[0-9]{{3}}"
     rf"|[0-9]{{3}}{GAP}[0-9]{{6}}|[0-9]{{4}}{GAP}[0-9]{{5}}|[0-9]\.[0-9]{{8}}|[0-9]{{5}}\.[0-9]{{4}}))(?![0-9*])"
 )
+TWO_NUMBERS: Final = re.compile(r"^[0-9]{3}[^0-9]+20[0-4][0-9][01][0-9][0-3][0-9]$|^[0-9]{7}[^0-9]+20[0-4][0-9]$")
 EXTENSION: Final = re.compile(
     r"(?: ?(?:转|#|[,，;；] ?转|分机号?:?|ext\.?) ?|[\-_])([0-9]{3,4})(?![0-9A-Za-z*]|[\-_.][0-9])", re.IGNORECASE
 )
@@ -158,9 +160,12 @@ class PhoneNumber(Detector):
         return self.judge_number(text, found, scores_of(text, found))
 
     def judge_spaced(self, text: str, found: re.Match[str]) -> Candidate | None:
-        """A mobile in groups that people write: 3-4-4, 3-8, 7-4, 4-3-4, or one digit a box."""
-        if found.group(3) and amid_digits(text, *found.span()):
-            return None
+        """A mobile in groups that people write: 3-4-4, 3-8, 7-4, 4-3-4, or one digit a box.
+
+        Two parts of which the second is a date or a year are two numbers, and so are parts of a longer row.
+        """
+        if in_row(text, *found.span()) or TWO_NUMBERS.search(found.group(1)):
+            return self.judge_odd(text, found)
         return self.judge_number(text, found, scores_of(text, found))
 
     def judge_odd(self, text: str, found: re.Match[str]) -> Candidate | None:
@@ -289,12 +294,6 @@ def scores_of(text: str, found: re.Match[str]) -> Scores:
     if apart(text, *found.span()):
         return (UNKNOWN_SCORES[0], UNKNOWN_APART, UNKNOWN_SCORES[2])
     return UNKNOWN_SCORES
-
-
-def amid_digits(text: str, start: int, end: int) -> bool:
-    """Boxes of single digits go on at one side: a row of numbers, not one number."""
-    before, after = text[max(0, start - 3) : start].rstrip(" |\t-."), text[end : end + 3].lstrip(" |\t-.")
-    return before[-1:].isdigit() or after[:1].isdigit()
 
 
 def apart(text: str, start: int, end: int) -> bool:

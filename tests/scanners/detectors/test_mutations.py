@@ -178,7 +178,7 @@ def test_cards(checker: Checker) -> None:
             for length in issuer.lengths:
                 fewer = issuer._replace(lengths=issuer.lengths - {length})
                 yield f"{issuer} without {length}", credit_card, "ISSUERS", changed(table, at, fewer)
-        for attribute in ("SCORES", "GROUPED_SCORES", "DECIMAL_SCORES", "MASKED_SCORES"):
+        for attribute in ("SCORES", "GROUPED_SCORES", "DOUBTFUL_SCORES", "MASKED_SCORES"):
             yield from scores(credit_card, attribute)
 
     assert checker.survivors("CREDIT_CARD", mutants()) == []
