@@ -30,6 +30,8 @@ GAP_OF_TWO: Final = r"(?: {1,3}| ?- ?|·| ?\| ?|\t)"  # two parts with a point b
 WIDE_GAP: Final = re.compile(r"[\t|]|  ")
 BOXES: Final = re.compile(r"[0-9][^0-9]{1,3}[0-9][^0-9]")
 ROW_GAPS: Final = (" ", "\t", "|")
+TWO_BEFORE: Final = re.compile(r"(?<![0-9.:\-])[0-9]{1,10} [0-9]{1,10} $")
+TWO_BEHIND: Final = re.compile(r" [0-9]{1,10} [0-9]{1,10}(?![0-9.:\-])")
 # What a number may not touch. Two stars at a side are bold type (`**13800001111**`), more are a masked number's.
 NOT_BEHIND: Final = r"(?<![0-9])(?<![0-9]\*)(?<![0-9]\*\*)(?<!\*{3})"
 NOT_BEFORE: Final = r"(?![0-9]|\*{1,2}[0-9]|\*{3})"
@@ -167,7 +169,7 @@ def in_row(text: str, start: int, end: int) -> bool:
     """Numbers go on beside the parts at `[start, end)`: a row of a table, not one number in groups.
 
     A tab, a cell's border and several blanks divide columns, so one neighbour is enough, as it is for single digits
-    in boxes; with single blanks it takes a neighbour at each side.
+    in boxes; with single blanks it takes a neighbour at each side, or two at one.
     """
     before, after = text[max(0, start - 4) : start], text[end : end + 4]
     sides = (before[-1:] in ROW_GAPS and before.rstrip(" \t|")[-1:].isdigit()) + (
@@ -175,7 +177,9 @@ def in_row(text: str, start: int, end: int) -> bool:
     )
     if WIDE_GAP.search(text, start, end) or BOXES.match(text, start, end):
         return sides > 0
-    return sides == 2 and text.find(" ", start, end) >= 0
+    if sides == 0 or text.find(" ", start, end) < 0:
+        return False
+    return sides == 2 or bool(TWO_BEFORE.search(text, max(0, start - 24), start) or TWO_BEHIND.match(text, end))
 
 
 def one_number(value: str) -> bool:

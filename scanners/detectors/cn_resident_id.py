@@ -22,6 +22,7 @@ from scanners.detectors.base import (
     Candidate,
     Detector,
     follows_digits,
+    in_row,
     judge_each,
     keep_ends,
     leads_digits,
@@ -54,6 +55,7 @@ SHORT_SCORES: Final[dict[Region, Scores]] = {
     "unknown": (0.05, 0.2, 0.6),
     "nowhere": (0.0, 0.05, 0.3),
 }
+IN_ROW: Final[Scores] = (0.0, 0.3, 0.8)  # parts of a longer row of numbers
 MASKED_SCORE: Final = 0.5
 
 LONG: Final = re.compile(rf"{NOT_BEHIND}[1-8](?:{GAP}?[0-9]){{16}}{GAP}?[0-9Xx]{NOT_BEFORE}")
@@ -142,7 +144,7 @@ class CnResidentId(Detector):
         weight = self.context.weigh(text, *found.span())
         if follows_digits(text, found.start()) or leads_digits(text, found.end()):
             weight = max(-1, weight - 1)
-        score = scores[weight + 1]
+        score = (IN_ROW if in_row(text, *found.span()) else scores)[weight + 1]
         return Candidate(start=found.start(), end=found.end(), score=score) if score else None
 
     def judge_short(self, text: str, found: re.Match[str]) -> Candidate | None:

@@ -127,6 +127,7 @@ def test_resident_ids(checker: Checker) -> None:
         yield from scores(cn_resident_id, "SCORES")
         yield from scores(cn_resident_id, "SHORT_SCORES")
         yield from scores(cn_resident_id, "NO_BIRTHDAY")
+        yield from scores(cn_resident_id, "IN_ROW")
         yield from scores(cn_resident_id, "MASKED_SCORE")
         yield "REGIONS", cn_resident_id, "REGIONS", frozenset()
         yield "ABOLISHED", cn_resident_id, "ABOLISHED", frozenset()
