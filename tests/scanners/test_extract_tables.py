@@ -354,3 +354,10 @@ def test_a_long_dump_gives_every_row_in_order(read, rows: int) -> None:
     assert seen.rows == [(str(n), f"138{n:08d}", f"第{n}行" + ("'" if n % 97 < 2 else "")) for n in range(12_000)]
     lines = [piece.first_line for piece in seen.tables]
     assert lines == [1 + sum(len(piece.rows) for piece in seen.tables[:index]) for index in range(len(lines))]
+
+
+def test_what_stands_between_tuples_ends_what_is_cut_at_once() -> None:
+    for text in ("(1), x (2)", "(1),x(2)", "(1) x,(2)", "(1);(2)"):
+        found = cut_tuples(text, MYSQL, "INSERT INTO t VALUES ")
+        assert found is not None
+        assert (list(found.rows), found.length) == ([("1",)], 3)

@@ -18,6 +18,7 @@ from scanners.engine import Analyser
 from scanners.fingerprints import LONGEST, Fingerprints
 from scanners.forms import NATURES, NOBODY, UNKNOWN, form_of, judge_column
 from scanners.records import Finding, Place, Rows
+from scanners.row_persons import RowPersons
 from scanners.tabular import Counting, Table, Tables
 from scanners.tally import IDENTIFIERS, Tally, Value
 
@@ -310,3 +311,20 @@ def test_many_small_tables_hold_back_no_more_than_their_bound(monkeypatch: pytes
         item.feed(Rows(table="member", columns=("手机号", "b"), rows=rows))
     assert analyser.held.bytes <= 100_000
     assert [item.finish().findings[0].count for item in items] == [15] * 50
+
+
+def test_the_first_number_of_a_row_is_the_persons_and_the_last_address() -> None:
+    fingerprints = Fingerprints(KEY)
+    one, two = np.array([11, 12], np.uint64), np.array([21, 22], np.uint64)
+    all_rows = np.ones(2, np.bool_)
+    rows = RowPersons(2)
+    rows.add("PERSON", one, all_rows)
+    for addresses in (one, two):
+        rows.add("ADDRESS", addresses, all_rows)
+    assert rows.keys(fingerprints).tolist() == fingerprints.of_pairs("PERSON+ADDRESS", one, two).tolist()
+    rows.add_hits("PHONE_NUMBER", np.array([0, 0, 1]), np.array([31, 32, 33], np.uint64))
+    rows.add_hits("PHONE_NUMBER", np.array([0, 1]), np.array([41, 42], np.uint64))
+    rows.add("PHONE_NUMBER", two, all_rows)
+    assert rows.keys(fingerprints).tolist() == [31, 33]
+    rows.add_hits("IP_ADDRESS", np.array([0]), one[:1])
+    assert rows.keys(fingerprints).tolist() == [31, 33]
