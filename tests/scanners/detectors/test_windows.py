@@ -6,6 +6,7 @@ The windows here are those of `Detector`'s docstring, made as plainly as can be.
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -98,3 +99,17 @@ def test_no_text_takes_more_than_its_length(detector: Detector, monkeypatch: pyt
             counts.append(asked)
         assert counts[1] <= 4.5 * counts[0] + 50, unit
         assert counts[1] <= 2 * 8_000, unit
+
+
+@pytest.mark.parametrize("detector", DETECTORS, ids=lambda d: d.entity)
+def test_four_times_the_text_takes_about_four_times_as_long(detector: Detector) -> None:
+    def seconds(size: int) -> float:
+        begun = time.process_time()
+        for unit in HOSTILE:
+            text = unit * (size // len(unit))
+            for _ in detector.find(text, 0, len(text)):
+                pass
+        return time.process_time() - begun
+
+    seconds(1_000)
+    assert min(seconds(20_000) for _ in range(2)) < 4 * 2.5 * max(0.01, min(seconds(5_000) for _ in range(2)))
