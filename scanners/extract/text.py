@@ -17,6 +17,7 @@ from scanners.extract.charset import detect
 from scanners.records import Chunk, Place
 
 _BLOCK: Final = 1 << 20
+_STEP: Final = 1 << 18
 _MAX_LINE: Final = 1 << 20  # characters; a longer line is cut, at a space if there is one
 _NEAR: Final = 4096
 _WIDE: Final = ("utf-16", "utf-32")
@@ -35,15 +36,23 @@ class _Blocks:
         self._failure: Exception | None = None
 
     def __iter__(self) -> Iterator[bytes]:
-        while True:
-            try:
-                block = self._stream.read(_BLOCK)
-            except Exception as failure:  # noqa: BLE001  raised again by `check`
-                self._failure = failure
-                return
+        while self._failure is None:
+            block = b"".join(self._steps())
             if not block:
                 return
             yield block
+
+    def _steps(self) -> Iterator[bytes]:
+        """One block, in steps: what a step had read before it failed is lost."""
+        for _ in range(_BLOCK // _STEP):
+            try:
+                step = self._stream.read(_STEP)
+            except Exception as failure:  # noqa: BLE001  raised again by `check`
+                self._failure = failure
+                return
+            if not step:
+                return
+            yield step
 
     def check(self) -> None:
         """Raise what the stream raised."""
