@@ -20,7 +20,8 @@ BREAK: Final = re.compile("[。！？；!?;\n\r\t]|(?<=[\u4e00-\u9fff])[,，]")
 # When a line was written and by what: a third of what the tagger would read of a log, and nobody's name.
 STAMP: Final = re.compile(
     "[\\[(]?[0-9]{4}[-/.][0-9]{2}[-/.][0-9]{2}[ T][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]{1,9})?)?"
-    "(?:Z|[+-][0-9:]{4,5})?[\\])]?(?: {1,3}\\[?(?:TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|FATAL)\\]?(?![A-Za-z]))? {0,3}"
+    "(?:Z|[+-][0-9:]{4,5})?[\\])]?"
+    "(?: {1,3}\\[?(?:TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|FATAL)\\]?(?![A-Za-z]))? {0,3}"
 )
 
 
