@@ -19,7 +19,6 @@ EXACT: Final = 200_000
 PRECISION: Final = 14
 REGISTERS: Final = 1 << PRECISION
 BITS: Final = 64 - PRECISION
-_LOOSE: Final = 256  # added one by one, before they become an array
 _WAITING: Final = 1024
 _LOOK: Final = 65_536
 _NONE: Final = np.empty(0, np.uint64)
@@ -31,7 +30,6 @@ class Fingerprinted(AbstractSet[int]):
     def __init__(self, known: Numbers = _NONE) -> None:
         """Start with `known`, sorted and each once."""
         self._known = known
-        self._loose: list[int] = []
         self._waiting: list[Numbers] = []
         self._count = 0
 
@@ -50,12 +48,6 @@ class Fingerprinted(AbstractSet[int]):
     def _from_iterable(cls, it: Iterable[int]) -> Fingerprinted:  # type: ignore[override]
         return cls.of(it)
 
-    def add(self, fingerprint: int) -> None:
-        """One more."""
-        self._loose.append(fingerprint)
-        if len(self._loose) >= _LOOSE:
-            self._gather()
-
     def add_many(self, fingerprints: Numbers) -> None:
         """Many more."""
         self._waiting.append(fingerprints)
@@ -65,7 +57,6 @@ class Fingerprinted(AbstractSet[int]):
 
     def settled(self) -> Numbers:
         """All of them, sorted, each once."""
-        self._gather()
         if self._waiting:
             parts = [self._known, *self._waiting]
             self._known, self._waiting, self._count = _NONE, [], 0
@@ -76,11 +67,6 @@ class Fingerprinted(AbstractSet[int]):
             np.not_equal(merged[1:], merged[:-1], out=first[1:])
             self._known = merged[first]
         return self._known
-
-    def _gather(self) -> None:
-        if self._loose:
-            loose, self._loose = np.array(self._loose, np.uint64), []
-            self.add_many(loose)
 
     def __len__(self) -> int:
         """How many."""
@@ -118,14 +104,6 @@ class Distinct:
         self._exact: Fingerprinted | None = Fingerprinted()
         self._registers = np.zeros(0, np.uint8)
         self._pending = 0
-
-    def add(self, fingerprint: int) -> None:
-        """Count it unless it was there."""
-        if self._exact is None:
-            self.add_many(np.array([fingerprint], np.uint64))
-            return
-        self._exact.add(fingerprint)
-        self._watch(1)
 
     def add_many(self, fingerprints: Numbers) -> None:
         """Count those that were not there."""

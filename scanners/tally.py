@@ -78,14 +78,6 @@ class Persons:
         self._all: Distinct | None = None
         self._unseen = 0
 
-    def add(self, key: int) -> None:
-        """One person."""
-        if self._all is not None:
-            self._all.add(key)
-            return
-        self.keys.add(key)
-        self._watch(1)
-
     def add_many(self, keys: Numbers) -> None:
         """Somebody, for each key."""
         if self._all is not None:
@@ -120,17 +112,6 @@ class Tally:
         self.personal: dict[str, bool] = {}
         self.in_text: dict[str, Persons] = {}
         self.in_rows = Persons()
-
-    def add(self, value: Value, place: Place, line: int | None, subject: Subject = "unknown") -> int:
-        """Count one value at `place` (without a line); gives its fingerprint. The first `line` is kept."""
-        known = self._sum(value.entity, value.nature, place, line, subject)
-        if known.count < SAMPLED:
-            known.take(value.entity, value.text)
-        known.count += 1
-        known.confidence = max(known.confidence, value.score)
-        fingerprint = self.fingerprints.of(value.entity, value.normal)
-        known.distinct.add(fingerprint)
-        return fingerprint
 
     def add_many(self, batch: Batch, place: Place, line: int | None, subject: Subject) -> None:
         """Count many values at once; `line` is that of the first."""

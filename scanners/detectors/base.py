@@ -21,8 +21,6 @@ from scanners.records import Nature
 
 LooksAt = Literal["numbers", "dotted", "words", "text"]
 
-# A run of digits with what people write between them; numeric detectors match inside such places only.
-NUMBER_PLACE: Final = re.compile(r"[0-9(+][0-9*xX\-. ()+/]{5,}")
 REACH: Final = 24  # how far behind its place a candidate may end: an extension behind a number
 # What stands between the parts of one number: a blank or two, a dash, a dot, a slash, the border of a table's cell.
 GAP: Final = r"(?: {1,3}| ?- ?|[.·/]| ?\| ?|\t)"

@@ -141,7 +141,6 @@ class Table:
     comments: dict[str, str] = field(default_factory=dict)
 
 
-BACKSLASHED_TEXT: Final = _BACKSLASHED
 _COMMENT: Final = re.compile(rf"\bCOMMENT\s*=?\s*({_BACKSLASHED})", re.IGNORECASE | re.DOTALL)
 _PIECES: Final = re.compile(rf"{_BACKSLASHED}|{_DOUBLE}|`[^`]*`|--[^\n]*|/\*.*?\*/|[(),]", re.DOTALL)
 

@@ -17,10 +17,10 @@ from scanners.distinct import Fingerprinted, packed
 from scanners.engine import Analyser
 from scanners.fingerprints import LONGEST, Fingerprints
 from scanners.forms import NATURES, NOBODY, UNKNOWN, form_of, judge_column
-from scanners.records import Finding, Place, Rows
+from scanners.records import Finding, Place, Rows, Subject
 from scanners.row_persons import RowPersons
 from scanners.tabular import Counting, Table, Tables
-from scanners.tally import IDENTIFIERS, Tally, Value
+from scanners.tally import IDENTIFIERS, Batch, Tally, Value
 
 KEY = b"run"
 ENTITIES = ("PERSON", "ADDRESS", *(detector.entity for detector in DETECTORS))
@@ -85,6 +85,16 @@ def test_a_column_at_once_is_its_cells_one_by_one(entity: str) -> None:
     assert judged > len(values) / 4 or form_of(entity) is None
 
 
+def add_one(tally: Tally, value: Value, column: str, line: int, subject: Subject) -> int:
+    """One value by itself; its fingerprint."""
+    prints = np.array([tally.fingerprints.of(value.entity, value.normal)], np.uint64)
+    batch = Batch(
+        entity=value.entity, nature=value.nature, score=value.score, fingerprints=prints, texts=[value.text]
+    )  # fmt: skip
+    tally.add_many(batch, Place(table="t", column=column), line, subject)
+    return int(prints[0])
+
+
 def count_slowly(
     columns: Sequence[Column], names: Sequence[str], rows: Sequence[Sequence[str]], read: Callable[[str], list[Value]]
 ) -> Tally:
@@ -96,22 +106,22 @@ def count_slowly(
         for column, name, cell in zip(columns, names, row, strict=True):
             if column.mixed and cell.strip().lower() not in NOTHING:
                 for value in read(cell):
-                    fingerprint = tally.add(value, Place(table="t", column=name), line, column.subject)
+                    fingerprint = add_one(tally, value, name, line, column.subject)
                     if value.person:
                         keys.setdefault(value.entity, fingerprint)
             value = judge_cell(column, cell) if column.entity else None
             if value is None:
                 continue
-            fingerprint = tally.add(value, Place(table="t", column=name), line, column.subject)
+            fingerprint = add_one(tally, value, name, line, column.subject)
             if value.person:
                 keys.setdefault(value.entity, fingerprint)
                 address = fingerprint if value.entity == "ADDRESS" else address
         strongest = next((entity for entity in IDENTIFIERS if entity in keys), None)
         if strongest == "PERSON" and address is not None:
             pair = np.array([[keys["PERSON"]], [address]], np.uint64)
-            tally.in_rows.add(int(tally.fingerprints.of_pairs("PERSON+ADDRESS", pair[0], pair[1])[0]))
+            tally.in_rows.add_many(tally.fingerprints.of_pairs("PERSON+ADDRESS", pair[0], pair[1]))
         elif strongest:
-            tally.in_rows.add(keys[strongest])
+            tally.in_rows.add_many(np.array([keys[strongest]], np.uint64))
     return tally
 
 
@@ -269,7 +279,7 @@ def test_persons_beyond_the_keys_that_are_kept_are_estimated(monkeypatch: pytest
     for _ in range(2):
         for start in range(0, len(keys), 700):
             tally.in_rows.add_many(keys[start : start + 700])
-    tally.in_rows.add(int(keys[0]))
+    tally.in_rows.add_many(keys[:1])
     persons, kept = tally.persons()
     assert abs(persons / 60_000 - 1) < 0.03
     assert len(kept) == 1_000
