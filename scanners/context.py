@@ -30,6 +30,9 @@ ENEMIES: Final = (
 )  # fmt: skip
 
 
+DIGIT: Final = re.compile("[0-9]")
+
+
 def compile_words(words: Iterable[str]) -> re.Pattern[str]:
     """One pattern for all words; longest first, so that `order_sn` is no `order`.
 
@@ -82,8 +85,8 @@ def line_after(text: str, end: int, width: int) -> int:
 class Context:
     """Tells a value in company of its words (+1) from one in company of an enemy's (-1); 0 is neither.
 
-    Of all words before the value the one that ends nearest counts; a word after it counts only when none stands
-    before. `scanners.weighing` gives the same answers for many values at once.
+    Of all words before the value the one that ends nearest counts, an enemy only if no other number stands between; a
+    word after it counts only when none stands before. `scanners.weighing` answers the same for many values at once.
     """
 
     def __init__(self, words: Iterable[str]) -> None:
@@ -99,6 +102,8 @@ class Context:
         friend = max((found.end(1) for found in self.longest.finditer(text, low, start)), default=-1)
         near = max(low, start - NEAR_ENEMY)
         enemy = max((found.end(1) for found in ENEMY_STARTS.finditer(text, near, start)), default=-1)
+        if enemy >= 0 and DIGIT.search(text, enemy, start):
+            enemy = -1  # it speaks of the number between
         if friend >= 0 or enemy >= 0:
             return 1 if friend >= enemy else -1
         high = line_after(text, end, AFTER)

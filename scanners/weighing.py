@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scanners.context import AFTER, BEFORE, ENEMIES, NEAR_ENEMY, Context
-from scanners.units import Positions, Units
+from scanners.units import DIGIT, Positions, Units
 from scanners.words import Hits, WordIndex
 
 ENEMY: Final = 1 << 63
@@ -45,6 +45,7 @@ class Surroundings:
         self.hits = hits
         self.line_ends = units.line_ends
         self.enemies = hits.having(ENEMY)
+        self.digits = np.concatenate(([0], np.cumsum((units.flags & DIGIT) != 0)))  # before each place
 
     def weigh(self, number: int, starts: Positions, ends: Positions) -> Weights:
         """+1, 0 or -1 for each `[start, end)` by context `number`; see `Context.weigh`. No value holds a line end."""
@@ -55,6 +56,8 @@ class Surroundings:
         low = np.maximum(begin, starts - BEFORE)
         friend = latest_end(friends, low, starts)
         enemy = latest_end(self.enemies, np.maximum(low, starts - NEAR_ENEMY), starts)
+        apart = self.digits[starts] > self.digits[np.maximum(enemy, 0)]  # an enemy speaks of the number between
+        enemy[apart] = -1
         before = np.where(friend >= enemy, 1, -1)
         behind = any_within(friends, ends, np.minimum(stop, ends + AFTER))
         return np.where((friend >= 0) | (enemy >= 0), before, behind).astype(np.int8)

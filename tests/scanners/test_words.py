@@ -77,6 +77,8 @@ def test_many_values_are_weighed_at_once_as_one_by_one(text: str) -> None:
         ("订单 电话 12345", 1),
         ("电话 订单 12345", -1),
         ("电话\n12345", 0),
+        ("金额 100 元，12345", 0),  # the enemy speaks of the number between
+        ("电话 100，12345", 1),
         ("12345 电话", 1),
         ("12345\n电话", 0),
         ("电话" + "，" * 26 + "12345", 1),
