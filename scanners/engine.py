@@ -1,7 +1,7 @@
 """Detection, put together: what a worker calls on the text and rows of one item.
 
-Plain form → number places → detectors → best of each entity → pieces for the tagger → names and addresses. Every step
-is linear in the text; windows and repeats are bounded. Offsets are characters of the text as given.
+Arrays → places → detectors and judge → names and addresses → best of each entity → counts. Every step is linear in the
+text; windows and repeats are bounded. Offsets are characters of the text as given.
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ class Analysis:
 class Analyser:
     """Finds entities. One a worker; not safe for threads.
 
-    The name model (15 MB of weights, numpy) is loaded at the first piece of text where a name can be, Presidio's
-    national recognizers at construction, and only when `settings.countries` names some.
+    The networks for names (7 MB of weights) are loaded at the first piece of text that needs them, Presidio's national
+    recognizers at construction, and only when `settings.countries` names some.
     """
 
     def __init__(self, settings: DetectSettings, *, names: bool, run_key: bytes) -> None:
@@ -70,7 +70,7 @@ class Analyser:
         self.held = HeldTotal()
         self.finder: NameFinder | None = None
         if names:
-            from scanners.names import NameFinder  # numpy and the tagger: 40 MB that --no-names spares
+            from scanners.names import NameFinder  # the rules and networks: 40 MB that --no-names spares
 
             self.finder = NameFinder()
         self.places = NamePlaces()
@@ -89,11 +89,7 @@ class Analyser:
         self.search = Search(every, self.entities, self.threshold)
 
     def warm_up(self) -> None:
-        """Read every pack and the model now: a sandboxed worker may not open files later.
-
-        Raises:
-            ClocheError: names are asked for and the weights are not installed.
-        """
+        """Read every pack and the model now: a sandboxed worker may not open files later."""
         load_levels(self.levels)
         decide("", ["name"], [], [["warm"]])
         mask_value("PERSON", "warm")
