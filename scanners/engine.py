@@ -180,7 +180,7 @@ class ItemAnalysis:
         self.analyser = analyser
         self.name = name
         self.kind = kind
-        self.tally = Tally(analyser.fingerprints)
+        self.tally = Tally(analyser.fingerprints, analyser.mask)
         counting = Counting(
             tally=self.tally,
             threshold=analyser.threshold,

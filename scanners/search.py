@@ -76,7 +76,8 @@ class Search:
                 for start, end in windows(own, units):
                     found += self.ask(detector, units, start, end)
         for detector in self.textual:
-            found += self.ask(detector, units, 0, len(units))
+            if not detector.hint or detector.hint in units.text:
+                found += self.ask(detector, units, 0, len(units))
         judged = self.judge.weigh(units, claims)
         return judged.join(Spots.of(self.entities, found)) if found else judged
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Final
 
 from config.schema import LevelPack
@@ -61,10 +62,12 @@ class Sum:
     distinct: Distinct = field(default_factory=Distinct)
     samples: list[str] = field(default_factory=list)
 
-    def take(self, entity: str, text: str) -> None:
-        """A masked sample, if one more is wanted."""
-        if len(self.samples) < SAMPLES:
-            masked = mask_value(entity, text)
+    def take(self, texts: Iterable[str], mask: Callable[[str], str]) -> None:
+        """Masked samples, as many as are wanted."""
+        for text in texts:
+            if len(self.samples) >= SAMPLES:
+                return
+            masked = mask(text)
             if masked not in self.samples:
                 self.samples.append(masked)
 
@@ -105,9 +108,10 @@ class Persons:
 class Tally:
     """Adds up one item. Memory is bounded by entities and places, 200,000 fingerprints each, two million persons."""
 
-    def __init__(self, fingerprints: Fingerprints) -> None:
-        """Count under the key of this run."""
+    def __init__(self, fingerprints: Fingerprints, mask: Callable[[str, str], str] = mask_value) -> None:
+        """Count under the key of this run; `mask` gives what may be shown of a value of an entity."""
         self.fingerprints = fingerprints
+        self.mask = mask
         self.sums: dict[tuple[str, Place, Nature], Sum] = {}
         self.personal: dict[str, bool] = {}
         self.in_text: dict[str, Persons] = {}
@@ -116,8 +120,7 @@ class Tally:
     def add_many(self, batch: Batch, place: Place, line: int | None, subject: Subject) -> None:
         """Count many values at once; `line` is that of the first."""
         known = self._sum(batch.entity, batch.nature, place, line, subject)
-        for text in batch.texts[: max(0, SAMPLED - known.count)]:
-            known.take(batch.entity, text)
+        known.take(batch.texts[: max(0, SAMPLED - known.count)], partial(self.mask, batch.entity))
         known.count += len(batch.fingerprints)
         known.confidence = max(known.confidence, batch.score)
         known.distinct.add_many(batch.fingerprints)

@@ -40,6 +40,18 @@ def test_a_detector_of_ones_own_finds_its_values_in_texts_and_in_tables() -> Non
     assert found["STAFF_NUMBER"] == 1 + 4
 
 
+def test_of_a_value_of_ones_own_entity_no_more_is_shown_than_the_settings_say() -> None:
+    for mask, shown in (("all", "*****"), ("ends", "E***1"), ("last4", "*1001")):
+        own = CustomDetector(entity="STAFF_NUMBER", pattern="E-[0-9]{4}", columns=("工号",), mask=mask)
+        analyser = Analyser(DetectSettings(custom=(own,)), names=False, run_key=b"run")
+        item = analyser.begin("item", "text")
+        item.feed(Chunk(text="工号E-1001"))
+        item.feed(ROWS)
+        findings = [f for f in item.finish().findings if f.entity == "STAFF_NUMBER" and f.place.column != "备注"]
+        assert {sample for finding in findings for sample in finding.samples[:1]} == {shown}
+        assert [span.masked for span in analyser.detect("工号E-1001")] == [shown]
+
+
 def test_an_allowed_value_is_no_finding_in_any_written_form() -> None:
     every = counts(DetectSettings(), Chunk(text=TEXT), ROWS)
     allowing = DetectSettings(
