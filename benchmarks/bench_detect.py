@@ -32,7 +32,7 @@ from scanners.engine import Analyser
 from scanners.records import Chunk, Place
 
 MEGABYTES = 8
-CHUNK = 65_536  # characters, as the extractors give them
+CHUNK = 131_072  # characters, as the extractors give them
 KINDS = ("clean", "log")
 LABELS = {
     "person": "PERSON", "phone": "PHONE_NUMBER", "id_number": "CN_RESIDENT_ID", "bank_card": "CREDIT_CARD",

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-CHUNK: Final = 65_536  # characters
+CHUNK: Final = 131_072  # characters
 MARGIN: Final = 512
 
 

@@ -93,6 +93,8 @@ class Analyser:
         load_levels(self.levels)
         decide("", ["name"], [], [["warm"]])
         mask_value("PERSON", "warm")
+        for text in ("预热，", "🙂，"):  # the codecs of both widths
+            self.detect(text)
         if self.finder is not None:
             self.finder.find(["预热"])
 

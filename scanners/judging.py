@@ -96,7 +96,7 @@ class Judge:
         """Plain addresses around the signs among `hits`, and the hits that the detector must still be asked about."""
         if self.mail is None:
             return [], hits
-        signs = units.codes[hits.starts] == ord("@")
+        signs = units.narrow[hits.starts] == ord("@")
         starts, ends, taken = self.plain_mails.find(units, hits.starts[signs])
         left = np.ones(len(signs), dtype=bool)
         left[np.flatnonzero(signs)[taken]] = False

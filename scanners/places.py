@@ -77,7 +77,7 @@ class Runs:
     def __init__(self, units: Units) -> None:
         """Find them."""
         digits = (units.flags & (DIGIT | STAR)) != 0
-        crosses = units.codes == ord("x")
+        crosses = units.narrow == ord("x")
         pairs = np.flatnonzero(crosses[1:] & crosses[:-1])
         digits[pairs] = digits[pairs + 1] = True
         self.marks = np.flatnonzero((units.flags & STAR) != 0)
@@ -103,7 +103,7 @@ def number_places(units: Units, runs: Runs, spoken_for: Hits) -> Places:
     single = tails - heads == 1
     crossed = single & ends_in_cross(units, first, last)
     last, digits = last + crossed, digits + crossed
-    marked = holds(runs.marks, first, last) | holds(np.flatnonzero(units.codes == ord("+")), first - 2, last)
+    marked = holds(runs.marks, first, last) | holds(np.flatnonzero(units.narrow == ord("+")), first - 2, last)
     clean = single & ~marked & ~touched(units, first, last, follower(starts, ends, tails))
     kept = clean | marked | (single & ~in_hash(units, first, last))
     several = np.flatnonzero(~single & ~marked)
@@ -144,8 +144,8 @@ def cut_out_dates(units: Units, runs: Runs, tied: Truths) -> Truths:
     one, two, three = runs.lengths[:-2], runs.lengths[1:-1], runs.lengths[2:]
     found = tied[:-1] & tied[1:] & (two == 2) & (((one == 4) & (three == 2)) | ((one == 2) & (three == 4)))
     begins = np.flatnonzero(found & (runs.starts[2:] - runs.starts[:-2] - one - two == 2))
-    joint = units.codes[runs.ends[begins]]
-    same = OF_DATES[joint] & (joint == units.codes[runs.ends[begins + 1]])
+    joint = units.narrow[runs.ends[begins]]
+    same = OF_DATES[joint] & (joint == units.narrow[runs.ends[begins + 1]])
     within_id = (begins > 0) & tied[begins - 1] & (runs.lengths[begins - 1] == 6)
     begins = begins[same & ~within_id & calendar_digits(units, runs, begins)]
     dates[begins] = True
@@ -262,11 +262,11 @@ def dotted_places(units: Units, runs: Runs) -> list[tuple[int, int]]:
     found: list[tuple[int, int]] = []
     starts, ends = runs.starts, runs.ends
     if len(starts) > 3:
-        dot = (starts[1:] - ends[:-1] == 1) & (units.codes[ends[:-1]] == ord("."))
+        dot = (starts[1:] - ends[:-1] == 1) & (units.narrow[ends[:-1]] == ord("."))
         chain = np.flatnonzero(dot[:-2] & dot[1:-1] & dot[2:])
         mapped = np.where(units.codes_at(starts[chain] - 1) == ord(":"), 8 * GROUP, 0)  # `::ffff:192.0.2.1`
         found += zip((starts[chain] - mapped).tolist(), ends[chain + 3].tolist(), strict=True)
-    colons = np.flatnonzero(units.codes == ord(":"))
+    colons = np.flatnonzero(units.narrow == ord(":"))
     if len(colons) > 1:
         double = colons[:-1][colons[1:] - colons[:-1] == 1]
         found += zip((double - 40).tolist(), (double + 1).tolist(), strict=True)

@@ -67,9 +67,10 @@ class Search:
         for start, end in dotted_places(units, runs) if self.dotted else ():
             for detector in self.dotted:
                 found += self.ask(detector, units, start, end)
-        if len(hits.starts) > len(spoken_for.starts):
+        anchors = hits.having((1 << len(self.worded)) - 1)
+        if len(anchors.starts):
             for number, detector in enumerate(self.worded):
-                own = hits.having(1 << number)
+                own = anchors.having(1 << number)
                 if detector is self.judge.mail and len(own.starts):
                     mails, own = self.judge.mails(units, own)
                     claims += mails

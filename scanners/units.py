@@ -63,6 +63,7 @@ def make_tables() -> tuple[NDArray[np.uint16], NDArray[np.uint16], Flags]:
 
 PLAIN, LOWER, FLAGS = make_tables()
 NARROW: Final = FLAGS[:256].tobytes()
+ASCII: Final = np.where(LOWER < 0x80, LOWER, 0xFF).astype(np.uint8)
 
 
 class Units:
@@ -93,6 +94,20 @@ class Units:
         return LOWER[np.minimum(self.whole, BEYOND) if self.whole.dtype.itemsize == 4 else self.whole]
 
     @cached_property
+    def narrow(self) -> NDArray[np.uint8]:
+        """`codes` in one byte each: what is no ASCII is 128 or more."""
+        return self.narrowed(ASCII)
+
+    def narrowed(self, table: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """The entries of `table`, which has those of `ASCII` for ASCII, at all characters; `narrow` from now on."""
+        if self.whole.dtype.itemsize == 1:
+            found = np.frombuffer(self.given.encode("ascii").lower(), dtype=np.uint8)
+        else:
+            found = table[np.minimum(self.whole, BEYOND) if self.whole.dtype.itemsize == 4 else self.whole]
+        self.__dict__["narrow"] = found
+        return found
+
+    @cached_property
     def text(self) -> str:
         """The plain form itself. It is made only where much is to be looked at."""
         if self.offsets is None and not int(np.bitwise_or.reduce(self.flags, initial=0)) & ODD:
@@ -121,7 +136,8 @@ class Units:
 
     def codes_at(self, where: Positions) -> Codes:
         """Codes at such places, 0 outside."""
-        return self.wide_codes[where + MARGIN]
+        found = self.wide[where + MARGIN]
+        return LOWER[np.minimum(found, BEYOND) if found.dtype.itemsize == 4 else found]
 
     @cached_property
     def wide_flags(self) -> Flags:
@@ -129,11 +145,9 @@ class Units:
         return np.concatenate((NOTHING, self.flags, NOTHING))
 
     @cached_property
-    def wide_codes(self) -> Codes:
-        """`codes` with a margin."""
-        if self.codes.dtype.itemsize == 1:
-            return np.concatenate((NOTHING, self.codes, NOTHING), dtype=np.uint8)
-        return np.concatenate((NOTHING, self.codes, NOTHING), dtype=np.uint16)
+    def wide(self) -> Codes | NDArray[np.uint32]:
+        """The characters with a margin."""
+        return np.concatenate((NOTHING.astype(self.whole.dtype), self.whole, NOTHING.astype(self.whole.dtype)))
 
     def span(self, start: int, end: int) -> tuple[int, int]:
         """`[start, end)` in characters of the text as given."""

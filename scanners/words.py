@@ -1,12 +1,13 @@
 """Where words stand: all of them in one pass of an Aho-Corasick automaton over a chunk's characters.
 
-`ahocorasick_rs` (Apache-2.0, Rust) reads 400–650 MB/s however many words there are. It works on bytes, so the
-characters are given as the bytes of `Units.codes`; a match that begins at an odd byte of a wide text is none.
+`ahocorasick_rs` (Apache-2.0, Rust) reads 650 MB/s however many words there are. It works on bytes, so each character is
+given as one: ASCII as itself, each other letter of a word as one of 127, all else as 255. Letters that share a byte are
+told apart where a word seems to stand.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from itertools import chain
 from typing import Final
 
@@ -14,7 +15,7 @@ import numpy as np
 from ahocorasick_rs import BytesAhoCorasick, Implementation, MatchKind
 from numpy.typing import NDArray
 
-from scanners.units import LETTER, UPPER, Positions, Units
+from scanners.units import LETTER, LOWER, UPPER, Positions, Units
 
 Masks = NDArray[np.uint64]
 JOINED: Final = ("", " ", "_", "-")  # what may stand for the space of a word like `credit card`
@@ -46,51 +47,57 @@ class WordIndex:
     """
 
     def __init__(self, *, whole: Mapping[str, int], parts: Mapping[str, int]) -> None:
-        """Build the automata: one for ASCII text, one for all other."""
+        """Build the automaton."""
         known: dict[tuple[str, bool], int] = {}
         for words, is_whole in ((whole, True), (parts, False)):
             for word, bits in words.items():
                 for joint in JOINED if is_whole and " " in word else (" ",):
-                    key = (word.lower().replace(" ", joint), is_whole)
+                    key = (word.lower().replace(" ", joint), is_whole and word.isascii())
                     known[key] = known.get(key, 0) | bits
-        latin = [(word, is_whole, bits) for (word, is_whole), bits in known.items() if word.isascii()]
-        other = [(word, False, bits) for (word, _), bits in known.items() if not word.isascii()]
-        self.narrow = Automaton(latin, "ascii")
-        self.wide = Automaton(latin + other, "utf-16-le")
-
-    def find(self, units: Units) -> Hits:
-        """All words of a chunk, also those within or across others, by start."""
-        return (self.narrow if units.codes.dtype.itemsize == 1 else self.wide).find(units)
-
-
-class Automaton:
-    """The words of one width of characters."""
-
-    def __init__(self, words: list[tuple[str, bool, int]], encoding: str) -> None:
-        """Take (word, whole, bits) of each and how characters are written."""
-        self.width = len("a".encode(encoding))
-        self.whole = np.array([whole for _, whole, _ in words], dtype=bool)
-        self.masks = np.array([bits for _, _, bits in words], dtype=np.uint64)
+        self.table = table_for({letter for word, _ in known for letter in word if not letter.isascii()})
+        codes = [np.array([ord(letter) for letter in word], dtype=np.uint16) for word, _ in known]
+        self.lengths = np.array([len(word) for word in codes], dtype=np.int64)
+        self.foreign = np.array([not word.isascii() for word, _ in known], dtype=bool)
+        self.longest = int(self.lengths[self.foreign].max(initial=0))
+        self.spelled = np.zeros((len(codes), self.longest), dtype=np.uint16)
+        for number in np.flatnonzero(self.foreign).tolist():
+            self.spelled[number, : len(codes[number])] = codes[number]
+        self.whole = np.array([is_whole for _, is_whole in known], dtype=bool)
+        self.masks = np.array(list(known.values()), dtype=np.uint64)
         self.search = BytesAhoCorasick(
-            [word.encode(encoding) for word, _, _ in words],
+            [self.table[word].tobytes() for word in codes],
             matchkind=MatchKind.Standard,
             implementation=Implementation.DFA,
         )
 
     def find(self, units: Units) -> Hits:
-        """See `WordIndex.find`."""
-        found = self.search.find_matches_as_indexes(units.codes.data.cast("B"), overlapping=True)
+        """All words of a chunk, also those within or across others, by start."""
+        found = self.search.find_matches_as_indexes(units.narrowed(self.table).data.cast("B"), overlapping=True)
         if not found:
             nothing = np.empty(0, dtype=np.int64)
             return Hits(nothing, nothing, nothing.astype(np.uint64))
         # Not np.array(found), which takes twice as long.
         which, starts, ends = np.fromiter(chain.from_iterable(found), np.int64, 3 * len(found)).reshape(-1, 3).T
-        if self.width == 2:
-            even = (starts & 1) == 0
-            which, starts, ends = which[even], starts[even] >> 1, ends[even] >> 1
         kept = ~self.whole[which] | stand_alone(units, starts, ends)
+        foreign = np.flatnonzero(self.foreign[which])
+        kept[foreign] &= self.is_spelled(units, which[foreign], starts[foreign])
         order = np.argsort(starts[kept], kind="stable")
         return Hits(starts[kept][order], ends[kept][order], self.masks[which[kept]][order])
+
+    def is_spelled(self, units: Units, which: Positions, starts: Positions) -> NDArray[np.bool_]:
+        """Whether the characters at some places are those of the words: the table has the same byte for several."""
+        steps = np.arange(self.longest)
+        same = units.codes_at(starts[:, None] + steps) == self.spelled[which]
+        return np.asarray((same | (steps >= self.lengths[which][:, None])).all(axis=1))
+
+
+def table_for(letters: Collection[str]) -> NDArray[np.uint8]:
+    """`ASCII`, with bytes from 128 to 254 for some other letters; letters that no word has are all 255."""
+    lower = np.where(np.arange(0x10000) < 0x80, np.arange(0x10000), 0xFF).astype(np.uint8)
+    for number, letter in enumerate(sorted(letters)):
+        lower[ord(letter)] = 0x80 + number % 0x7F
+    table: NDArray[np.uint8] = lower[LOWER]
+    return table
 
 
 def stand_alone(units: Units, starts: Positions, ends: Positions) -> NDArray[np.bool_]:

@@ -19,7 +19,7 @@ from scanners.records import Chunk, Reason, Rows
 HEAD: Final = 65_536
 BATCH_ROWS: Final = 4_000
 BATCH_CHARACTERS: Final = 1 << 20
-CHUNK_CHARACTERS: Final = 65_536
+CHUNK_CHARACTERS: Final = 131_072
 SPOOL_LIMIT: Final = 256 << 20
 
 

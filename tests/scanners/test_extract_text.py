@@ -57,7 +57,7 @@ def test_bytes_that_fit_nothing_make_the_item_partial(read):
 
 
 def test_chunks_say_on_which_line_they_begin(read):
-    lines = [f"line {number:06d}\n" for number in range(1, 20_001)]
+    lines = [f"line {number:06d}\n" for number in range(1, 40_001)]
     chunks = read("a.log", "".join(lines).encode()).of("a.log").chunks
     assert len(chunks) > 2
     for chunk in chunks:

@@ -51,10 +51,12 @@ def test_words_within_words_are_all_found_in_order_with_their_bits() -> None:
     assert len(index.find(read_units("nothing")).starts) == 0
 
 
-def test_two_halves_of_characters_that_look_like_a_word_are_none() -> None:
-    index = WordIndex(whole={}, parts={"\u6100": 1})
-    assert words_of(index, "\u0061\u0061" + "\u00e9") == []
-    assert words_of(index, "x\u0061\u6100") == ["\u6100"]
+def test_letters_that_share_a_byte_are_told_apart() -> None:
+    letters = [chr(0x4E00 + number) for number in range(300)]
+    index = WordIndex(whole=dict.fromkeys(letters[:200], 1), parts={letters[250] + "a": 2, letters[200]: 4})
+    assert words_of(index, "".join(letters)) == letters[:201]
+    assert words_of(index, letters[250] + "a" + letters[123] + "a") == [letters[250] + "a", letters[123]]
+    assert words_of(index, "🙂\uffffÿ") == []
 
 
 @settings(deadline=None, max_examples=300)
