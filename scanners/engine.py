@@ -6,9 +6,10 @@ text; windows and repeats are bounded. Offsets are characters of the text as giv
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -85,6 +86,9 @@ class Analyser:
         self.detectors = {detector.entity: detector for detector in every}
         self.allowed = Allowed(settings, every)
         self.entities = sorted({"PERSON", "ADDRESS", *self.detectors, *national})
+        self.masks: list[Callable[[str], str]] = [partial(self.mask, entity) for entity in self.entities]
+        for entity, detector in self.detectors.items():
+            self.masks[self.entities.index(entity)] = detector.mask
         self.excluded = np.array([entity in settings.exclude for entity in self.entities])
         self.search = Search(every, self.entities, self.threshold)
 
@@ -107,15 +111,17 @@ class Analyser:
             starts, ends = spots.starts, spots.ends
             if units.offsets is not None:
                 starts, ends = units.offsets[starts], units.offsets[ends - 1] + 1
-            given = zip(
+            columns = (
+                spots.kinds.tolist(),
                 (starts + cut.before).tolist(),
                 (ends + cut.before).tolist(),
                 np.round(spots.scores, 3).tolist(),
-                strict=True,
+                spots.starts.tolist(),
+                spots.ends.tolist(),
             )
             spans += [
-                Span(spot.entity, start, end, score, self.mask(spot.entity, units.cut(spot.start, spot.end)))
-                for spot, (start, end, score) in zip(spots, given, strict=True)
+                Span(self.entities[kind], start, end, score, self.masks[kind](units.cut(first, last)))
+                for kind, start, end, score, first, last in zip(*columns, strict=True)
                 if cut.low <= start < cut.high
             ]
         return spans
