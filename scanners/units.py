@@ -69,7 +69,7 @@ ASCII: Final = np.where(LOWER < 0x80, LOWER, 0xFF).astype(np.uint8)
 class Units:
     """A chunk in its plain form, an element of the arrays a character.
 
-    `codes` are the characters in lower case, `flags` what they are (the constants above); `offsets`, where there are
+    `narrow` and `codes_at` have the characters, `flags` what they are (the constants above); `offsets`, where there are
     any, give the place of each character in the text as given.
     """
 
@@ -87,15 +87,8 @@ class Units:
         return len(self.flags)
 
     @cached_property
-    def codes(self) -> Codes:
-        """Plain characters, ASCII letters in lower case; an emoji is U+FFFF."""
-        if self.whole.dtype.itemsize == 1:
-            return np.frombuffer(self.given.encode("ascii").lower(), dtype=np.uint8)
-        return LOWER[np.minimum(self.whole, BEYOND) if self.whole.dtype.itemsize == 4 else self.whole]
-
-    @cached_property
     def narrow(self) -> NDArray[np.uint8]:
-        """`codes` in one byte each: what is no ASCII is 128 or more."""
+        """Plain characters, ASCII letters in lower case, one byte each: what is no ASCII is 128 or more."""
         return self.narrowed(ASCII)
 
     def narrowed(self, table: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -135,7 +128,7 @@ class Units:
         return self.wide_flags[where + MARGIN]
 
     def codes_at(self, where: Positions) -> Codes:
-        """Codes at such places, 0 outside."""
+        """Plain characters at such places, ASCII letters in lower case, an emoji U+FFFF; 0 outside."""
         found = self.wide[where + MARGIN]
         return LOWER[np.minimum(found, BEYOND) if found.dtype.itemsize == 4 else found]
 
