@@ -61,7 +61,10 @@ def daemon(home: Home) -> Iterator[EventStore]:
 
 
 def cloche(home: Home, *arguments: str) -> subprocess.Popen[str]:
-    code = "import sys; from agent.cli import main; sys.argv = ['cloche', *sys.argv[1:]]; main()"
+    code = (  # a suite that runs in the background of a shell hands on that Ctrl-C is ignored
+        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); from agent.cli import main; "
+        "sys.argv = ['cloche', *sys.argv[1:]]; main()"
+    )
     return subprocess.Popen(
         [sys.executable, "-P", "-c", code, "watch", "--home", str(home.state), *arguments],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
