@@ -89,7 +89,8 @@ class Analyser:
         self.masks: list[Callable[[str], str]] = [partial(self.mask, entity) for entity in self.entities]
         for entity, detector in self.detectors.items():
             self.masks[self.entities.index(entity)] = detector.mask
-        self.excluded = np.array([entity in settings.exclude for entity in self.entities])
+        self.unwanted = frozenset[str](settings.exclude)
+        self.excluded = np.array([entity in self.unwanted for entity in self.entities])
         self.search = Search(every, self.entities, self.threshold)
 
     def warm_up(self) -> None:
@@ -197,6 +198,7 @@ class ItemAnalysis:
             held=analyser.held,
             detectors=tuple(analyser.detectors.values()),
             allowed=analyser.allowed,
+            excluded=analyser.unwanted,
         )
         self.tables = Tables(counting)
 

@@ -46,7 +46,8 @@ class Counting:
     """What every table of an item is counted with.
 
     `read_cells` is the full path, for cells of running text: what each of them holds. `finds_names` says whether PERSON
-    and ADDRESS are looked for, `detectors` are those of the settings, and `allowed` the values that are no findings.
+    and ADDRESS are looked for, `detectors` are those of the settings, `allowed` the values that are no findings, and
+    `excluded` the entities that are not looked for.
     """
 
     tally: Tally
@@ -55,6 +56,7 @@ class Counting:
     finds_names: bool
     detectors: Sequence[Detector] = DETECTORS
     allowed: Allowed | None = None
+    excluded: frozenset[str] = frozenset()
     held: HeldTotal = field(default_factory=HeldTotal)
 
 
@@ -198,7 +200,7 @@ class Table:
             self.tally.in_rows.add_many(keys)
 
     def _is_wanted(self, entity: str) -> bool:
-        return self.counting.finds_names or entity not in NAMES
+        return entity not in self.counting.excluded and (self.counting.finds_names or entity not in NAMES)
 
     def _place(self, index: int) -> Place:
         return Place(

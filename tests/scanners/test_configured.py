@@ -18,8 +18,8 @@ ROWS = Rows(
 )
 
 
-def counts(settings: DetectSettings, *pieces: Chunk | Rows) -> dict[str, int]:
-    item = Analyser(settings, names=False, run_key=b"run").begin("item", "text")
+def counts(settings: DetectSettings, *pieces: Chunk | Rows, names: bool = False) -> dict[str, int]:
+    item = Analyser(settings, names=names, run_key=b"run").begin("item", "text")
     for piece in pieces:
         item.feed(piece)
     found: dict[str, int] = {}
@@ -72,3 +72,11 @@ def test_an_excluded_entity_is_looked_for_nowhere() -> None:
     found = counts(DetectSettings(exclude=("PHONE_NUMBER",)), Chunk(text=TEXT), ROWS)
     assert "PHONE_NUMBER" not in found
     assert "EMAIL_ADDRESS" in found
+
+
+def test_names_that_are_excluded_are_counted_neither_in_texts_nor_in_columns() -> None:
+    text = Chunk(text="收货人：张测试，电话13800001111")
+    assert counts(DetectSettings(), text, ROWS, names=True)["PERSON"] == 1 + 3
+    found = counts(DetectSettings(exclude=("PERSON",)), text, ROWS, names=True)
+    assert "PERSON" not in found
+    assert found["PHONE_NUMBER"] == 1 + 3
