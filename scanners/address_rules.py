@@ -8,12 +8,11 @@ known part (a shop, a door, `门卫代收`) belongs to it; in the midst of a sen
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterator
 from functools import cache
-from importlib.resources import files
 from typing import Any, Final
 
+from config.packs import read_pack
 from scanners.name_rules import CJK, any_of
 
 LONGEST: Final = 80
@@ -25,7 +24,7 @@ SEGMENT: Final = re.compile("[^,，。;；:：!?\"'|=\t\n<>{}\\[\\]]{5,80}")
 @cache
 def load_pack() -> dict[str, Any]:
     """`config/data/detect/addresses.toml`."""
-    return tomllib.loads(files("config").joinpath("data", "detect", "addresses.toml").read_text(encoding="utf-8"))
+    return read_pack("detect", "addresses.toml")
 
 
 class AddressRules:

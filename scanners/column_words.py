@@ -7,11 +7,11 @@ whole.
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterable
 from functools import cache
-from importlib.resources import files
 from typing import Any, Final, Literal
+
+from config.packs import read_pack
 
 Grade = Literal["sure", "maybe", "inside", "role", "name", "account", "thing", "none"]
 OTHER: Final = "OTHER"
@@ -26,7 +26,7 @@ LONGEST_PART: Final = 14
 @cache
 def load_columns() -> dict[str, Any]:
     """`config/data/detect/columns.toml`."""
-    return tomllib.loads(files("config").joinpath("data", "detect", "columns.toml").read_text(encoding="utf-8"))
+    return read_pack("detect", "columns.toml")
 
 
 def words_of(name: str) -> list[str]:

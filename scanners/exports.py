@@ -6,12 +6,12 @@ A worker sees all columns; what leaves it names only those that hold something, 
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from importlib.resources import files
-from typing import Any, Final
+from typing import Final
+
+from config.packs import read_pack
 
 MOST_COLUMNS: Final = 300
 LONGEST_NAME: Final = 60
@@ -28,8 +28,7 @@ class Export:
 @cache
 def load_exports() -> tuple[tuple[Export, ...], dict[str, tuple[str, ...]]]:
     """Kinds of table, in order, and the words that name a platform."""
-    text = files("config").joinpath("data", "detect", "exports.toml").read_text(encoding="utf-8")
-    pack: dict[str, Any] = tomllib.loads(text)
+    pack = read_pack("detect", "exports.toml")
     exports = tuple(Export(id=e["id"], columns=tuple(map(tuple, e["columns"]))) for e in pack["exports"])
     return exports, {platform: tuple(words) for platform, words in pack["platforms"].items()}
 

@@ -7,13 +7,12 @@ id outranks an id alone. `reach` grows with the logarithm of the number of perso
 from __future__ import annotations
 
 import math
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 from typing import Final, get_args
 
+from config.packs import read_pack
 from config.schema import LevelPack
 
 PACKS: Final[tuple[LevelPack, ...]] = get_args(LevelPack)
@@ -68,8 +67,7 @@ def load_levels(name: LevelPack = DEFAULT) -> Pack:
     Raises:
         KeyError: the pack lacks a part, or names a grade that it does not define.
     """
-    text = files("config").joinpath("data", "detect", "levels", f"{name}.toml").read_text(encoding="utf-8")
-    facts = tomllib.loads(text)
+    facts = read_pack("detect", "levels", f"{name}.toml")
     names = {grade["id"]: grade["name"] for grade in facts["grades"]}
     rules = {entity: Rule(**rule) for entity, rule in facts["entities"].items()}
     raises = tuple((entry["persons"], entry["grade"]) for entry in facts.get("raises", ()))

@@ -9,12 +9,11 @@ out. The words and weights are `config/data/detect/evidence.toml`, the names tha
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterator
 from functools import cache
-from importlib.resources import files
 from typing import Any, Final
 
+from config.packs import read_pack
 from scanners.name_rules import NameRules, any_of, split_characters
 
 BEFORE: Final = 10  # characters that are read before a candidate
@@ -28,7 +27,7 @@ PROPOSED: Final = -3.0  # log-odds of the tagger: less is not looked at
 @cache
 def load(name: str) -> dict[str, Any]:
     """A pack of `config/data/detect`."""
-    return tomllib.loads(files("config").joinpath("data", "detect", name).read_text(encoding="utf-8"))
+    return read_pack("detect", name)
 
 
 class Evidence:

@@ -8,11 +8,11 @@ word or a title, nearly all.
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterator, Sequence
 from functools import cache
-from importlib.resources import files
 from typing import Any, Final, NamedTuple
+
+from config.packs import read_pack
 
 CJK: Final = "[\u4e00-\u9fff]"
 NUMBERED: Final = (
@@ -54,7 +54,7 @@ def any_of(words: Sequence[str]) -> str:
 @cache
 def load_pack() -> dict[str, Any]:
     """`config/data/detect/names.toml`."""
-    return tomllib.loads(files("config").joinpath("data", "detect", "names.toml").read_text(encoding="utf-8"))
+    return read_pack("detect", "names.toml")
 
 
 class NameRules:

@@ -9,11 +9,10 @@ a check digit.
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterator
-from importlib.resources import files
 from typing import Final
 
+from config.packs import read_pack
 from scanners.detectors.base import GAP, Candidate, Detector, judge_each, keep_ends, stands_alone
 from scanners.detectors.cn_resident_id import NOT_DIGITS, PROVINCES, check_character, is_date
 
@@ -28,7 +27,7 @@ OLD_SCORES: Final = (0.1, 0.4, 0.9)
 
 def load_countries() -> frozenset[str]:
     """`config/data/detect/countries.toml`: ISO 3166-1 alpha-3."""
-    pack = tomllib.loads(files("config").joinpath("data", "detect", "countries.toml").read_text(encoding="utf-8"))
+    pack = read_pack("detect", "countries.toml")
     return frozenset(pack["alpha3"].split())
 
 

@@ -9,12 +9,11 @@ numbers of the same form that begin with 810000, 820000 and 830000.
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterator
 from datetime import date
-from importlib.resources import files
 from typing import Final, Literal
 
+from config.packs import read_pack
 from scanners.detectors.base import (
     GAP,
     NOT_BEFORE,
@@ -67,7 +66,7 @@ BORDER: Final = re.compile(r" ?\| ?|\t")  # of a table's cell
 
 def load_regions(table: Literal["in_force", "abolished"]) -> frozenset[str]:
     """Six-digit place codes of GB/T 2260."""
-    pack = tomllib.loads(files("config").joinpath("data", "detect", "regions.toml").read_text(encoding="utf-8"))
+    pack = read_pack("detect", "regions.toml")
     return frozenset(lead + end for lead, ends in pack[table].items() for end in ends.split())
 
 

@@ -7,17 +7,16 @@ Presidio's recognizer needs word boundaries and so is blind beside Chinese chara
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterator
-from importlib.resources import files
 from typing import Final
 
+from config.packs import read_pack
 from scanners.detectors.base import Candidate, Detector, judge_each, keep_ends
 
 
 def load_lengths() -> dict[str, int]:
     """`config/data/detect/countries.toml`: characters of an IBAN, by country."""
-    pack = tomllib.loads(files("config").joinpath("data", "detect", "countries.toml").read_text(encoding="utf-8"))
+    pack = read_pack("detect", "countries.toml")
     return {str(country): int(length) for country, length in pack["iban"].items()}
 
 

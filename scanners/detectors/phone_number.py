@@ -13,11 +13,10 @@ Delivery platforms lend numbers that expire within hours: a mobile with an exten
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterator
-from importlib.resources import files
 from typing import Final
 
+from config.packs import read_pack
 from scanners.context import line_after, line_before
 from scanners.detectors.base import (
     GAP,
@@ -38,7 +37,7 @@ from scanners.records import Nature
 
 def load_numbering() -> dict[str, frozenset[str]]:
     """`config/data/detect/numbering.toml`: segments, lent segments and area codes."""
-    pack = tomllib.loads(files("config").joinpath("data", "detect", "numbering.toml").read_text(encoding="utf-8"))
+    pack = read_pack("detect", "numbering.toml")
     return {name: frozenset(pack[name].split()) for name in ("segments", "lent", "areas")}
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tomllib
+
 import pytest
 
 from config.schema import DetectSettings, LevelPack
@@ -81,10 +83,8 @@ def test_the_default_is_the_setting_s_default_and_no_pack_claims_a_text_that_was
 
 
 def test_a_pack_that_uses_a_grade_it_does_not_define_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    from scanners import levels
-
-    real = levels.tomllib.loads
-    monkeypatch.setattr(levels.tomllib, "loads", lambda text: real(text.replace('grade = "general"', 'grade = "x"', 1)))
+    real = tomllib.loads
+    monkeypatch.setattr(tomllib, "loads", lambda text: real(text.replace('grade = "general"', 'grade = "x"', 1)))
     with pytest.raises(KeyError, match="x"):
         load_levels.__wrapped__("gbt-43697")
 
