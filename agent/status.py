@@ -6,7 +6,7 @@ import os
 from dataclasses import replace
 from typing import Any
 
-from agent.incident.store import IncidentStore
+from agent.incident.store import incidents
 from agent.operation import Answer, Request
 from agent.watch.fanotify import user_name
 from agent.wiring import Agent
@@ -19,9 +19,7 @@ def status(agent: Agent, request: Request) -> Answer:
     """
     del request
     run = agent.inventory.last_run()
-    incidents = [
-        item for item in IncidentStore(agent.inventory.sessions).all() if item.phase not in ("closed", "dismissed")
-    ]
+    open_incidents = [item for item in incidents(agent).all() if item.phase not in ("closed", "dismissed")]
     link = agent.outbox.link_state()
     document: dict[str, Any] = {
         "schema": "cloche.status/1",
@@ -42,7 +40,7 @@ def status(agent: Agent, request: Request) -> Answer:
             "clean": run.clean,
         },
         "alerts": len(agent.inventory.alerts()),
-        "incidents": [{"id": item.id, "kind": item.kind, "phase": item.phase} for item in incidents],
+        "incidents": [{"id": item.id, "kind": item.kind, "phase": item.phase} for item in open_incidents],
         "own_programs": [
             {"program": agent.mask(os.fsdecode(own.program)), "user": user_name(own.uid)}
             for own in dict.fromkeys(replace(own, key="") for own in agent.own_programs.learned())

@@ -6,10 +6,13 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from agent.audit import AuditLog
+from agent.incident.timeline import Timelines
 from agent.inventory.store import Inventory
 from agent.link.outbox import Outbox
+from agent.people import People
 from agent.watch.api import NoWatch, Watch
 from agent.watch.events import EventStore
 from agent.watch.own import OwnPrograms
@@ -27,7 +30,7 @@ from scanners.masking import mask_text
 class Agent:
     """Everything an operation may need. Only the holder of `home/lock` has one.
 
-    `exclusive` is held by whatever moves or seals files, one at a time.
+    `exclusive` is held by whatever moves or seals files, one at a time. `now` is the one clock, aware and in UTC.
     """
 
     home: Home
@@ -36,6 +39,7 @@ class Agent:
     inventory: Inventory
     events: EventStore
     audit: AuditLog
+    timelines: Timelines
     journal: Journal
     keyring: Keyring
     quarantine: Quarantine
@@ -43,17 +47,31 @@ class Agent:
     outbox: Outbox
     own_programs: OwnPrograms
     mask: Callable[[str], str]
+    now: Callable[[], datetime]
     exclusive: threading.RLock = field(default_factory=threading.RLock, repr=False)
+
+    @property
+    def people(self) -> People:
+        """Everybody with a role."""
+        return People(self.settings.people)
+
+
+def utc_now() -> datetime:
+    """The machine's clock."""
+    return datetime.now(UTC)
 
 
 @contextmanager
-def build_agent(home: Home, settings: Settings, watch: Watch | None = None) -> Iterator[Agent]:
+def build_agent(
+    home: Home, settings: Settings, watch: Watch | None = None, now: Callable[[], datetime] = utc_now
+) -> Iterator[Agent]:
     """The agent of this home, after recovery of whatever was cut off. The caller holds the lock.
 
     Args:
         home: where everything lies.
         settings: checked settings.
         watch: the daemon's watch; without one nothing is watched (a single command).
+        now: the clock, aware.
 
     Raises:
         ClocheError: a database of a newer version, a broken journal, a folder that is not ours.
@@ -68,7 +86,8 @@ def build_agent(home: Home, settings: Settings, watch: Watch | None = None) -> I
         text=Text(settings.store.language),
         inventory=inventory,
         events=EventStore(home.events_db),
-        audit=AuditLog(home.audit_log, keyring.sign),
+        audit=AuditLog(home.audit_log, keyring.sign, now=now),
+        timelines=Timelines(home.timelines, keyring.sign, now),
         journal=journal,
         keyring=keyring,
         quarantine=quarantine,
@@ -76,6 +95,7 @@ def build_agent(home: Home, settings: Settings, watch: Watch | None = None) -> I
         outbox=Outbox(home.outbox, keyring.sign),
         own_programs=OwnPrograms(inventory.sessions),
         mask=mask_text,
+        now=now,
     )
     try:
         # here, for both need the class above
@@ -90,4 +110,5 @@ def build_agent(home: Home, settings: Settings, watch: Watch | None = None) -> I
         agent.inventory.close()
         agent.events.close()
         agent.outbox.close()
+        agent.timelines.close()
         agent.audit.close()

@@ -79,6 +79,11 @@ class Home:
         return self.state / "documents"
 
     @property
+    def timelines(self) -> Path:
+        """Hash-chained timelines, one an incident (JSON lines)."""
+        return self.state / "timelines"
+
+    @property
     def control_socket(self) -> Path:
         """The daemon's API."""
         return self.run / "control.sock"
@@ -113,7 +118,7 @@ class Home:
                 raise RefusedError(f"{folder}: belongs to uid {facts.st_uid}, not to you")
             if os.geteuid() == 0 and facts.st_mode & 0o022:
                 raise RefusedError(f"{folder}: others may write in it (mode {stat.S_IMODE(facts.st_mode):04o})")
-        for folder in (self.keys, self.vault, self.evidence, self.documents):
+        for folder in (self.keys, self.vault, self.evidence, self.documents, self.timelines):
             folder.mkdir(mode=0o700, exist_ok=True)
 
 

@@ -166,6 +166,11 @@ class RespondSettings(Section):
 
     contain: bool = Field(True, description="A declaration quarantines the affected data at once.")
     stop_holders: bool = Field(True, description="Stop processes that hold affected data (never shared servers).")
+    single_handed: str = Field(
+        "",
+        description="Why this shop has nobody for a second approval; it is put on record with every act. "
+        "Empty: two persons are needed.",
+    )
     regimes: tuple[str, ...] = Field(
         (), description="Laws that apply here besides the usual ones: `<regime>` or `<regime>/<duty>`, as in `eu-gdpr`."
     )
@@ -185,6 +190,9 @@ class Person(Section):
     roles: tuple[Role, ...] = Field(description="Roles of the emergency plan.")
     user: str = Field("", description="Account on this server, if any.")
     contact: str = Field("", description="How they are reached; shown on tombstones and reports.")
+    email: str = Field("", description="Mailbox that orders and codes go to.")
+    phone: str = Field("", description="Mobile that orders and codes go to by SMS, where a gateway is configured.")
+    substitute: str = Field("", description="Name of the person who takes over while this one does not answer.")
 
 
 class Settings(Section):

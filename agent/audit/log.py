@@ -56,8 +56,11 @@ class AuditLog:
         self._signed_seq = 0
         self._signed_at = datetime.min.replace(tzinfo=UTC)
 
-    def append(self, act: str, actor: str, **details: Any) -> None:
+    def append(self, act: str, actor: str, **details: Any) -> tuple[int, str]:
         """Record that `actor` did `act` (dotted, e.g. `incident.declare`); durable when it returns.
+
+        Returns:
+            the entry's number and its hash (hex).
 
         Raises:
             ClocheError: it could not be written (disk full, I/O error, a value that is no JSON).
@@ -66,11 +69,13 @@ class AuditLog:
             try:
                 with self._opened() as file:
                     self._write(file, act, actor, details)
+                written = self._seq, self._last_hash
             except (OSError, TypeError, ValueError) as error:
                 raise ClocheError(f"{self.path}: the act {act} cannot be recorded: {type(error).__name__}") from error
             waited = (self._now() - self._signed_at).total_seconds()
             if self._seq - self._signed_seq >= SIGN_EVERY or waited >= SIGN_AFTER_SECONDS:
                 self._sign_head()
+            return written
 
     def sign_head(self) -> Head:
         """Sign the chain as it stands now; what head office and print anchor.

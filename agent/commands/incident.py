@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -20,7 +21,27 @@ from config.text import Text
 SHOWN_FILES = 20
 
 
-@click.group()
+ELSEWHERE: Final[dict[str, str]] = {}
+"""Further verbs: name → module under `agent.commands` that holds a click command of that name (`-` as `_`)."""
+
+
+class Verbs(click.Group):
+    """The verbs of this module and those of `ELSEWHERE`, imported when called or listed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All verbs, sorted."""
+        return sorted({*super().list_commands(ctx), *ELSEWHERE})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The verb's click command."""
+        if cmd_name not in ELSEWHERE:
+            return super().get_command(ctx, cmd_name)
+        module = importlib.import_module(f"agent.commands.{ELSEWHERE[cmd_name]}")
+        found: click.Command = getattr(module, cmd_name.replace("-", "_"))
+        return found
+
+
+@click.group(cls=Verbs)
 def command() -> None:
     """Report, declare, follow and end an information security incident."""
 

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from agent.incident.records import Act, Incident, Step
-from agent.incident.store import IncidentStore
+from agent.incident.store import incidents
 from config.errors import ClocheError
 from config.log import describe, get_logger
 
@@ -51,7 +50,7 @@ class Course:
         self.agent = agent
         self.id = incident_id
         self.actor = actor
-        self.store = IncidentStore(agent.inventory.sessions)
+        self.store = incidents(agent)
 
     @property
     def incident(self) -> Incident:
@@ -78,13 +77,15 @@ class Course:
 
         A record that cannot be written is logged and does not stop the response; the other one still is tried.
         """
-        step = Step(time=datetime.now(UTC), act=act, actor=self.actor, ok=ok, details=details)
+        step = Step(time=self.agent.now(), act=act, actor=self.actor, ok=ok, details=details)
         try:
-            self.store.add_step(self.id, step)
+            number, entry = self.agent.timelines.append(self.id, step)
+            place = {"entry": number, "hash": entry}
         except Exception as error:  # noqa: BLE001  a full disk must not stop containment
+            place = {}
             log.error("a step could not be recorded", incident=self.id, part=act, error=describe(error))
         short = {name: value for name, value in details.items() if name != "deeds"}
         try:
-            self.agent.audit.append(f"incident.{act}", self.actor, incident=self.id, ok=ok, **short)
+            self.agent.audit.append(f"incident.{act}", self.actor, incident=self.id, ok=ok, timeline=place, **short)
         except ClocheError as error:
             log.error("an act could not be put on record", incident=self.id, part=act, error=describe(error))

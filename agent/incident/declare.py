@@ -7,7 +7,7 @@ own; one that fails is recorded and named, and the rest goes on.
 from __future__ import annotations
 
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from agent.incident import evidence
@@ -17,7 +17,7 @@ from agent.incident.course import Course, Outcome
 from agent.incident.documents import write_documents
 from agent.incident.moments import zone_of
 from agent.incident.records import Act, Declaration, Incident
-from agent.incident.store import IncidentStore
+from agent.incident.store import incidents
 from agent.incident.view import for_head_office
 from config.errors import ClocheError, UsageError
 
@@ -81,7 +81,7 @@ def report(agent: Agent, declaration: Declaration) -> Incident:
         affected = AffectedSet(scope="named", items=())
     if affected.scope == "strays" and declaration.scope is None:
         affected = AffectedSet(scope="strays", items=())
-    store = IncidentStore(agent.inventory.sessions)
+    store = incidents(agent)
     incident = _add(agent, declaration, affected, declared=False)
     store.set_items(incident.id, affected.all)
     course = Course(agent, incident.id, declaration.by)
@@ -96,7 +96,7 @@ def finish(course: Course) -> None:
 
     def tell() -> Outcome:
         return Outcome(
-            details={"number": agent.outbox.put("incident", for_head_office(agent, course.incident, datetime.now(UTC)))}
+            details={"number": agent.outbox.put("incident", for_head_office(agent, course.incident, agent.now()))}
         )
 
     course.take("documents", lambda: Outcome(details={"count": write_documents(agent, course.incident)}))
@@ -147,7 +147,7 @@ def _reported(agent: Agent, incident_id: str) -> Incident:
     Raises:
         UsageError: none, or it was declared or closed already.
     """
-    incident = IncidentStore(agent.inventory.sessions).get(incident_id)
+    incident = incidents(agent).get(incident_id)
     if incident.phase != "reported":
         phase = agent.text(f"incident.phase_{incident.phase}")
         raise UsageError(agent.text("incident.not_reported", id=incident.id, phase=phase))
@@ -155,13 +155,13 @@ def _reported(agent: Agent, incident_id: str) -> Incident:
 
 
 def _begin(agent: Agent, declaration: Declaration, affected: AffectedSet, incident_id: str | None) -> Incident:
-    store = IncidentStore(agent.inventory.sessions)
+    store = incidents(agent)
     if incident_id is None:
         incident = _add(agent, declaration, affected, declared=True)
     else:
         incident = _reported(agent, incident_id)
         store.change(
-            incident.id, phase="responding", scope=affected.scope, declared_at=datetime.now(UTC),
+            incident.id, phase="responding", scope=affected.scope, declared_at=agent.now(),
             files=len(affected.all), persons=affected.persons, types=declaration.types or affected.types,
         )  # fmt: skip
     store.set_items(incident.id, affected.all)
@@ -173,8 +173,8 @@ def _under_way(agent: Agent, declaration: Declaration) -> Incident | None:
 
     One thief with ten processes breaks the rule ten times; that is one incident.
     """
-    since = datetime.now(UTC) - SAME_INCIDENT
-    for incident in IncidentStore(agent.inventory.sessions).all():
+    since = agent.now() - SAME_INCIDENT
+    for incident in incidents(agent).all():
         if (
             incident.machine and incident.kind == declaration.kind and incident.phase == "responding"
             and incident.declared_at is not None and incident.declared_at >= since
@@ -184,7 +184,7 @@ def _under_way(agent: Agent, declaration: Declaration) -> Incident | None:
 
 
 def _extend(agent: Agent, incident: Incident, affected: AffectedSet) -> Incident:
-    store = IncidentStore(agent.inventory.sessions)
+    store = incidents(agent)
     store.set_items(incident.id, affected.all)
     store.change(
         incident.id, files=len(store.get(incident.id).items), persons=incident.persons + affected.persons,
@@ -194,7 +194,7 @@ def _extend(agent: Agent, incident: Incident, affected: AffectedSet) -> Incident
 
 
 def _add(agent: Agent, declaration: Declaration, affected: AffectedSet, *, declared: bool) -> Incident:
-    now = datetime.now(UTC)
+    now = agent.now()
     mask = agent.mask
     store = agent.settings.store
     incident = Incident(
@@ -206,4 +206,4 @@ def _add(agent: Agent, declaration: Declaration, affected: AffectedSet, *, decla
         declared_at=now if declared else None, handling_ended_at=None, closed_at=None, files=len(affected.all),
         persons=affected.persons,
     )  # fmt: skip
-    return IncidentStore(agent.inventory.sessions).add(incident, now.astimezone(zone_of(store.timezone)))
+    return incidents(agent).add(incident, now.astimezone(zone_of(store.timezone)))

@@ -7,7 +7,6 @@ dismissed) leaves a version of its own; the first one is the first report (é¦–æ¬
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,7 +33,7 @@ def write_documents(agent: Agent, incident: Incident) -> int:
     from agent.incident.word import as_docx
 
     folder = agent.home.documents / incident.id
-    now = datetime.now(UTC)
+    now = agent.now()
     name = agent.text("report.file_name")
     written = 0
     try:

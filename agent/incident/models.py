@@ -52,17 +52,3 @@ class IncidentItemRow(Base):
     types: Mapped[str]
     state: Mapped[str]
     vault_id: Mapped[str | None]
-
-
-class IncidentStepRow(Base):
-    """One act of an incident, in the order it was done."""
-
-    __tablename__ = "incident_steps"
-
-    id: Mapped[int] = mapped_column(primary_key=True)
-    incident: Mapped[str] = mapped_column(ForeignKey("incidents.id"), index=True)
-    time: Mapped[datetime] = mapped_column(Moment)
-    act: Mapped[str]
-    actor: Mapped[str]
-    ok: Mapped[bool]
-    details: Mapped[str]

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, get_args
 
 from agent.incident import declare as declaring
 from agent.incident import undo
 from agent.incident.moments import parse_moment, zone_of
 from agent.incident.records import KINDS, SCOPES, Declaration, Incident
-from agent.incident.store import IncidentStore
+from agent.incident.store import incidents
 from agent.incident.view import clocks_of, full, summary
 from agent.operation import Answer, Request
 from config.errors import ExitCode, RefusedError, UsageError
@@ -40,7 +40,7 @@ def report(agent: Agent, request: Request) -> Answer:
     if not request.caller.is_owner and not request.caller.roles:
         not_too_many(agent, request.caller.user)
     incident = declaring.report(agent, read_declaration(agent, request))
-    document = full(agent, incident, datetime.now(UTC))
+    document = full(agent, incident, agent.now())
     if not request.caller.is_owner and not request.caller.roles:
         kept = ("schema", "id", "kind", "phase", "discovered_at", "reported_at", "clocks", "complete", "failures")
         document = {name: document[name] for name in kept}
@@ -53,10 +53,10 @@ def not_too_many(agent: Agent, user: str) -> None:
     Raises:
         RefusedError: it made `MOST_REPORTS` within the hour.
     """
-    by, since = agent.mask(user), datetime.now(UTC) - timedelta(hours=1)
+    by, since = agent.mask(user), agent.now() - timedelta(hours=1)
     made = [
         incident
-        for incident in IncidentStore(agent.inventory.sessions).all()
+        for incident in incidents(agent).all()
         if incident.by == by and incident.reported_at is not None and incident.reported_at > since
     ]
     if len(made) >= MOST_REPORTS:
@@ -70,19 +70,19 @@ def declare(agent: Agent, request: Request) -> Answer:
     if request.arguments.get("preview"):
         return Answer(document=preview_document(agent, declaration))
     incident = declaring.declare(agent, declaration, text_of(request, "incident") or None)
-    return Answer(document=full(agent, incident, datetime.now(UTC)), exit_code=code_of(incident))
+    return Answer(document=full(agent, incident, agent.now()), exit_code=code_of(incident))
 
 
 def list_incidents(agent: Agent, request: Request) -> Answer:
     """Every incident, newest first, each with its most urgent clock."""
     request.may(*READERS)
-    now, zone = datetime.now(UTC), zone_of(agent.settings.store.timezone)
+    now, zone = agent.now(), zone_of(agent.settings.store.timezone)
     rows = [
         {
             **summary(incident, zone),
             "clock": clocks_of(agent, incident, now)[0].document(agent.text.language, zone),
         }
-        for incident in IncidentStore(agent.inventory.sessions).all()
+        for incident in incidents(agent).all()
     ]
     return Answer(document={"schema": "cloche.incidents/1", "incidents": rows})
 
@@ -90,8 +90,8 @@ def list_incidents(agent: Agent, request: Request) -> Answer:
 def show(agent: Agent, request: Request) -> Answer:
     """One incident with all that is known."""
     request.may(*READERS)
-    incident = IncidentStore(agent.inventory.sessions).get(text_of(request, "id"))
-    return Answer(document=full(agent, incident, datetime.now(UTC)))
+    incident = incidents(agent).get(text_of(request, "id"))
+    return Answer(document=full(agent, incident, agent.now()))
 
 
 def close(agent: Agent, request: Request) -> Answer:
@@ -115,7 +115,7 @@ def answer_for(agent: Agent, incident: Incident, act: str) -> Answer:
     """The document; exit code by the steps since the last `act`."""
     last = max(number for number, step in enumerate(incident.steps) if step.act == act)
     failed = any(not step.ok for step in incident.steps[last:])
-    document = full(agent, incident, datetime.now(UTC))
+    document = full(agent, incident, agent.now())
     return Answer(document=document, exit_code=ExitCode.INCOMPLETE if failed else ExitCode.DONE)
 
 
@@ -144,7 +144,7 @@ def read_declaration(agent: Agent, request: Request) -> Declaration:
         UsageError: a kind or scope that is none, a time that cannot be, no summary, a path that is not absolute.
     """
     arguments = request.arguments
-    now, zone = datetime.now(UTC), zone_of(agent.settings.store.timezone)
+    now, zone = agent.now(), zone_of(agent.settings.store.timezone)
     kind, scope = text_of(request, "kind"), text_of(request, "scope")
     if kind not in KINDS:
         raise UsageError(f"--kind: {kind!r} is none of {', '.join(KINDS)}")

@@ -13,10 +13,8 @@ KINDS: Final[tuple[Kind, ...]] = (
 Phase = Literal["reported", "directed", "responding", "cleaning", "reviewing", "closed", "dismissed"]
 Scope = Literal["named", "alerts", "strays", "all"]
 SCOPES: Final[tuple[Scope, ...]] = ("named", "alerts", "strays", "all")
-Act = Literal[
-    "report", "declare", "extend", "left_out", "deny", "stop", "stop_off", "vault", "vault_off", "evidence",
-    "documents", "outbox", "release", "allow", "resume", "alerts", "dismiss", "close",
-]  # fmt: skip
+Act = str
+"""What a step is. `vault` is said by the text `incident.act_vault`, `notice.sent` by `notice.act_sent`."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,20 +1,23 @@
-"""Incidents in inventory.db: make, change, read. Steps are only ever added."""
+"""Incidents in inventory.db: make, change, read. Their steps stand in the timelines (`agent.incident.timeline`)."""
 
 from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
 
-from agent.incident.models import IncidentItemRow, IncidentRow, IncidentStepRow
-from agent.incident.records import Act, Affected, Incident, Kind, Phase, Scope, Step
+from agent.incident.models import IncidentItemRow, IncidentRow
+from agent.incident.records import Affected, Incident, Kind, Phase, Scope, Step
 from config.errors import UsageError
+
+if TYPE_CHECKING:
+    from agent.wiring import Agent
 
 CHANGEABLE: Final = frozenset({
     "kind", "phase", "machine", "summary", "types", "scope", "declared_at", "handling_ended_at", "closed_at",
@@ -25,8 +28,9 @@ CHANGEABLE: Final = frozenset({
 class IncidentStore:
     """All incidents of this store. Each call is one transaction."""
 
-    def __init__(self, sessions: sessionmaker[Session]) -> None:
+    def __init__(self, sessions: sessionmaker[Session], steps: Callable[[str], tuple[Step, ...]]) -> None:
         self._sessions = sessions
+        self._steps = steps
 
     def add(self, incident: Incident, local_day: datetime) -> Incident:
         """Keep a new incident under a fresh id (`I20261123-1a2b`: the store's day and four random digits)."""
@@ -74,16 +78,6 @@ class IncidentStore:
                     for name, value in values.items():
                         setattr(row, name, value)
 
-    def add_step(self, incident_id: str, step: Step) -> None:
-        """Add one act to the incident's course."""
-        with self._sessions.begin() as session:
-            session.add(
-                IncidentStepRow(
-                    incident=incident_id, time=step.time, act=step.act, actor=step.actor, ok=step.ok,
-                    details=json.dumps(step.details, ensure_ascii=True, sort_keys=True),
-                )
-            )  # fmt: skip
-
     def get(self, incident_id: str) -> Incident:
         """An incident with its items and steps; a beginning of the id that fits only one will do.
 
@@ -95,10 +89,7 @@ class IncidentStore:
             items = session.scalars(
                 select(IncidentItemRow).where(IncidentItemRow.incident == row.id).order_by(IncidentItemRow.id)
             )
-            steps = session.scalars(
-                select(IncidentStepRow).where(IncidentStepRow.incident == row.id).order_by(IncidentStepRow.id)
-            )
-            return as_incident(row, tuple(map(as_item, items)), tuple(map(as_step, steps)))
+            return as_incident(row, tuple(map(as_item, items)), self._steps(row.id))
 
     def all(self) -> list[Incident]:
         """Every incident, newest first, without items and steps."""
@@ -115,6 +106,11 @@ class IncidentStore:
         if not rows or not incident_id:
             raise UsageError(f"no incident has the id {incident_id!r}: see `cloche incident list`")
         raise UsageError(f"{incident_id!r} is the beginning of {len(rows)} incidents: give more of it")
+
+
+def incidents(agent: Agent) -> IncidentStore:
+    """The incidents of this agent's home."""
+    return IncidentStore(agent.inventory.sessions, agent.timelines.steps)
 
 
 def as_incident(row: IncidentRow, items: tuple[Affected, ...], steps: tuple[Step, ...]) -> Incident:
@@ -135,8 +131,3 @@ def as_item(row: IncidentItemRow) -> Affected:
         key=row.key, path=row.path, name=row.name, persons=row.persons, types=tuple(json.loads(row.types)),
         state=row.state, vault_id=row.vault_id,
     )  # fmt: skip
-
-
-def as_step(row: IncidentStepRow) -> Step:
-    """The record of a row."""
-    return Step(time=row.time, act=cast("Act", row.act), actor=row.actor, ok=row.ok, details=json.loads(row.details))

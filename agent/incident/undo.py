@@ -9,14 +9,13 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from agent.aftermath import give_back
 from agent.incident.course import Course, Outcome
 from agent.incident.declare import finish
 from agent.incident.records import Incident
-from agent.incident.store import IncidentStore
+from agent.incident.store import incidents
 from agent.incident.trace import LOOK_BACK, trace_of
 from config.errors import UsageError
 from containment.keys import Unlocker
@@ -39,7 +38,7 @@ def dismiss(agent: Agent, incident_id: str, by: str, reason: str, unlocker: Unlo
     Raises:
         UsageError: no such incident, or it was closed as a real one.
     """
-    store = IncidentStore(agent.inventory.sessions)
+    store = incidents(agent)
     incident = store.get(incident_id)
     if incident.phase == "closed":
         raise UsageError(agent.text("incident.was_real", id=incident.id))
@@ -51,7 +50,7 @@ def dismiss(agent: Agent, incident_id: str, by: str, reason: str, unlocker: Unlo
     course.take("allow", undone.allow)
     course.take("resume", undone.resume)
     course.take("alerts", undone.close_alerts)
-    store.change(incident.id, phase="dismissed", closed_at=datetime.now(UTC))
+    store.change(incident.id, phase="dismissed", closed_at=agent.now())
     if all_back:
         agent.keyring.drop(incident.id)
     finish(course)
@@ -64,12 +63,12 @@ def close(agent: Agent, incident_id: str, by: str, reason: str) -> Incident:
     Raises:
         UsageError: no such incident, or it is not being handled.
     """
-    store = IncidentStore(agent.inventory.sessions)
+    store = incidents(agent)
     incident = store.get(incident_id)
     if incident.phase in ("closed", "dismissed", "reviewing") or incident.declared_at is None:
         phase = agent.text(f"incident.phase_{incident.phase}")
         raise UsageError(agent.text("incident.not_handled", id=incident.id, phase=phase))
-    store.change(incident.id, phase="reviewing", handling_ended_at=datetime.now(UTC))
+    store.change(incident.id, phase="reviewing", handling_ended_at=agent.now())
     course = Course(agent, incident.id, by)
     course.record("close", reason_given=agent.mask(reason))
     course.take("alerts", _Undoing(course, None).close_alerts)

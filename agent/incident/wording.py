@@ -34,7 +34,8 @@ class Wording:
             details["tier"] = self.text(f"watch.tier_{details['tier']}")
         if isinstance(details.get("causes"), dict):
             details["causes"] = self.causes(details["causes"])
-        what = self.text(f"incident.act_{step.act}", **details)
+        area, _, act = step.act.rpartition(".")
+        what = self.text(f"{area or 'incident'}.act_{act}", **details)
         if step.ok:
             return what
         key = str(details.get("reason_key", ""))

@@ -28,6 +28,7 @@ READING: Final = "reading"
 
 TABLES: Final[tuple[str, ...]] = (
     "agent.inventory.models",
+    "agent.approvals.models",
     "agent.incident.models",
     "agent.sealing.register",
     "agent.watch.own",

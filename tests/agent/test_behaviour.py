@@ -118,10 +118,10 @@ def test_a_gap_is_recorded_and_told(agent: Agent, cause: str):
 
 
 def test_declare_puts_the_alerts_files_into_an_incident_of_the_machine(agent: Agent, tmp_path: Path):
-    from agent.incident.store import IncidentStore
+    from agent.incident.store import incidents
 
     respond(agent, crossing("bound", "declare", "stopped"))
-    (incident,) = IncidentStore(agent.inventory.sessions).all()
+    (incident,) = incidents(agent).all()
     assert (incident.kind, incident.machine, incident.by, incident.scope) == ("insider", True, "cloche", "alerts")
     assert incident.discovered_at.timestamp() == 1_800_000_000.0
     assert "tar" in incident.summary
@@ -129,10 +129,10 @@ def test_declare_puts_the_alerts_files_into_an_incident_of_the_machine(agent: Ag
 
 @pytest.mark.parametrize("response", ["alert", "stop"])
 def test_less_than_declare_declares_nothing(agent: Agent, response: Response):
-    from agent.incident.store import IncidentStore
+    from agent.incident.store import incidents
 
     respond(agent, crossing("bound", response, "stopped"))
-    assert list(IncidentStore(agent.inventory.sessions).all()) == []
+    assert list(incidents(agent).all()) == []
 
 
 @pytest.mark.parametrize(

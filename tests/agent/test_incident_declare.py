@@ -17,7 +17,7 @@ import pytest
 from agent.audit import verify
 from agent.incident.declare import Declaration, declare, preview, report
 from agent.incident.evidence import as_json, crossing_facts, event_facts, process_facts
-from agent.incident.store import IncidentStore
+from agent.incident.store import IncidentStore, incidents
 from agent.incident.undo import close, dismiss
 from agent.inventory.records import Alert
 from agent.watch.api import AccessEvent, Crossing, NoWatch
@@ -222,7 +222,7 @@ def test_a_declaration_of_a_path_that_does_not_exist_does_nothing(home, share, t
     with opened(home) as agent:
         with pytest.raises(UsageError, match="nowhere"):
             declare(agent, declaration(paths=(os.fsencode(share), os.fsencode(tmp_path / "nowhere"))))
-        assert IncidentStore(agent.inventory.sessions).all() == []
+        assert incidents(agent).all() == []
     assert "会员.csv" in os.listdir(share)
 
 
@@ -499,7 +499,7 @@ def test_closing_a_real_incident_starts_the_48_hours_and_a_second_closing_is_ref
 def test_an_id_may_be_shortened_while_it_is_plain(home):
     with opened(home) as agent:
         one, two = (report(agent, declaration()) for _ in range(2))
-        store = IncidentStore(agent.inventory.sessions)
+        store = incidents(agent)
         assert store.get(one.id).id == one.id
         with pytest.raises(UsageError, match="2 incidents"):
             store.get("I2")
@@ -584,8 +584,8 @@ def test_a_decoy_that_no_scan_met_has_the_strays_contained_not_nothing(home, sha
                 event=event, rule="decoy", subject="session", keys=(), persons=0, response="declare", outcome="stopped"
             ),
         )
-        (row,) = IncidentStore(agent.inventory.sessions).all()
-        incident = IncidentStore(agent.inventory.sessions).get(row.id)
+        (row,) = incidents(agent).all()
+        incident = incidents(agent).get(row.id)
         assert (incident.scope, incident.machine) == ("strays", True)
         assert {item.state for item in incident.items} == {"vault"}
         assert len(incident.items) == 3

@@ -15,7 +15,6 @@ from agent.audit import export_operation, verify_operation
 from agent.incident import operations
 from agent.incident.moments import parse_moment
 from agent.incident.records import Step
-from agent.incident.store import IncidentStore
 from agent.operation import Caller, Request
 from agent.wiring import build_agent
 from config.errors import ExitCode, RefusedError, UsageError
@@ -113,10 +112,9 @@ def test_closing_as_a_false_alarm_is_a_dismissal(agent):
 
 def test_a_dismissal_that_was_made_good_leaves_no_failure(agent):
     found = operations.report(agent, ask(**FACTS)).document["id"]
-    store = IncidentStore(agent.inventory.sessions)
     cut = {"files": 1, "vaulted": 0, "fenced": 0, "released": 0, "reason": "the disk is full"}
     for act, ok in (("vault", False), ("dismiss", True), ("release", False)):
-        store.add_step(found, Step(time=datetime.now(UTC), act=act, actor="x", ok=ok, details=cut))
+        agent.timelines.append(found, Step(time=datetime.now(UTC), act=act, actor="x", ok=ok, details=cut))
     assert len(operations.show(agent, ask(id=found)).document["failures"]) == 1
     answer = operations.dismiss(agent, ask(id=found))
     assert (answer.document["complete"], answer.document["failures"]) == (True, [])

@@ -1,0 +1,1 @@
+"""Approval by people: what exactly is approved, by whom, and when it is enough."""

@@ -1,0 +1,34 @@
+"""What has to be looked at again and again: reminders, escalations, messages to send, things that ran out.
+
+Each duty is a function of the agent and the time; it does what is due, once each, and keeps in the database what it
+did. The daemon calls `tick` every half minute; without a daemon each command that changes something does.
+"""
+
+from __future__ import annotations
+
+import importlib
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
+
+from config.errors import ClocheError
+from config.log import describe, get_logger
+
+if TYPE_CHECKING:
+    from agent.wiring import Agent
+
+log = get_logger("keeper")
+
+DUTIES: Final[tuple[str, ...]] = ()
+"""`module:function` of each duty, in the order they are done: an explicit list, imported when first needed."""
+
+
+def tick(agent: Agent, now: datetime) -> None:
+    """Do what is due; a duty that fails is logged and tried again at the next tick, and the others go on."""
+    for name in DUTIES:
+        module, _, function = name.partition(":")
+        try:
+            getattr(importlib.import_module(module), function)(agent, now)
+        except ClocheError as error:
+            log.warning("a duty failed", duty=function, why=agent.mask(str(error)))
+        except Exception as error:  # noqa: BLE001  one bad record must not keep the other clocks from ringing
+            log.error("a duty failed", duty=name, error=describe(error))
