@@ -7,10 +7,10 @@ incident's record, and nothing else goes in. The order of its parts follows é¡¾å
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from agent.documents.model import Block, Bullets, Document, Facts, Heading, Paragraph, Table
 from agent.incident.clocks import Clock
 from agent.incident.law import load_plan
 from agent.incident.records import Incident
@@ -19,60 +19,6 @@ from config.schema import Settings
 
 LISTED_FILES: Final = 30
 LISTED_DEEDS: Final = 20
-
-
-@dataclass(frozen=True, kw_only=True)
-class Heading:
-    """A part's title."""
-
-    text: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Paragraph:
-    """Running text; `small` for notes."""
-
-    text: str
-    small: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class Bullets:
-    """A list."""
-
-    items: tuple[str, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Facts:
-    """Two columns: what, and its value."""
-
-    rows: tuple[tuple[str, str], ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Table:
-    """Columns with `widths` in per cent. `marked` are the numbers of rows to stand out."""
-
-    header: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    widths: tuple[int, ...]
-    marked: frozenset[int] = frozenset()
-
-
-Block = Heading | Paragraph | Bullets | Facts | Table
-
-
-@dataclass(frozen=True, kw_only=True)
-class Document:
-    """A report, ready to be written as docx or html."""
-
-    language: str
-    title: str
-    subtitle: str
-    lead: str
-    notices: tuple[str, ...]
-    blocks: tuple[Block, ...]
 
 
 class FirstReport:

@@ -11,11 +11,11 @@ import docx
 import pytest
 from docx.oxml.ns import qn
 
+from agent.documents.docx import as_docx
+from agent.documents.html import as_html
 from agent.incident.clocks import clocks
 from agent.incident.first_report import FirstReport
-from agent.incident.page import as_html
 from agent.incident.records import Affected, Incident, Step
-from agent.incident.word import as_docx
 from agent.incident.wording import Wording
 from config.schema import Settings
 from config.text import LANGUAGES, Text

@@ -1,4 +1,4 @@
-"""A report as docx (ISO/IEC 29500) for Word, WPS and LibreOffice.
+"""A document as docx (ISO/IEC 29500) for Word, WPS and LibreOffice.
 
 Word picks a font for Chinese by `w:eastAsia` only; python-docx sets the Latin one alone, and a table's style would
 bring its own. Control characters are no XML (https://www.w3.org/TR/xml/#charsets) and are shown as `\\x..`.
@@ -18,14 +18,23 @@ from docx.oxml import OxmlElement
 from docx.oxml.ns import qn
 from docx.shared import Mm, Pt, RGBColor
 
-from agent.incident.first_report import Bullets, Document, Facts, Heading, Paragraph, Table
+from agent.documents.model import (
+    TEXT_WIDTH_MM,
+    Bullets,
+    Document,
+    Facts,
+    Heading,
+    PageBreak,
+    Paragraph,
+    Picture,
+    Table,
+)
 
 LATIN: Final = "Arial"
 CHINESE: Final = "Microsoft YaHei"
 SOFT: Final = RGBColor(0x5B, 0x66, 0x75)
 HEAD_FILL: Final = "F1F4F8"
 MARK_FILL: Final = "FDECEA"
-TEXT_WIDTH_MM: Final = 174
 _NOT_XML: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
@@ -44,7 +53,7 @@ def as_docx(document: Document) -> bytes:
     for block in document.blocks:
         match block:
             case Heading():
-                target.add_paragraph(_clean(block.text), style="Heading 1")
+                target.add_paragraph(_clean(block.text), style=f"Heading {block.level}")
             case Paragraph(small=True):
                 _note(target, block.text)
             case Paragraph():
@@ -56,6 +65,10 @@ def as_docx(document: Document) -> bytes:
                 _table(target, Table(header=(), rows=block.rows, widths=(24, 76)), label_column=True)
             case Table():
                 _table(target, block, label_column=False)
+            case Picture():
+                _picture(target, block)
+            case PageBreak():
+                target.add_page_break()
     output = io.BytesIO()
     target.save(output)
     return output.getvalue()
@@ -67,7 +80,7 @@ def _set_up(target: Any, document: Document) -> None:
     section.page_width, section.page_height = Mm(210), Mm(297)
     section.left_margin = section.right_margin = Mm(18)
     section.top_margin = section.bottom_margin = Mm(18)
-    for name, size in (("Normal", 10), ("Title", 20), ("Heading 1", 13), ("List Bullet", 10)):
+    for name, size in (("Normal", 10), ("Title", 20), ("Heading 1", 13), ("Heading 2", 11), ("List Bullet", 10)):
         style = target.styles[name]
         style.font.size = Pt(size)
         style.font.name = LATIN
@@ -80,7 +93,7 @@ def _set_up(target: Any, document: Document) -> None:
     language.set(qn("w:val"), "en-US")
     language.set(qn("w:eastAsia"), "zh-CN")
     target.styles["Normal"].element.get_or_add_rPr().append(language)
-    for name in ("Title", "Heading 1"):
+    for name in ("Title", "Heading 1", "Heading 2"):
         target.styles[name].font.color.rgb = RGBColor(0x1C, 0x24, 0x30)
         target.styles[name].font.bold = True
     target.styles["Heading 1"].paragraph_format.space_before = Pt(14)
@@ -120,6 +133,15 @@ def _table(target: Any, block: Table, *, label_column: bool) -> None:
             if label or marked:
                 _shade(cell._tc.get_or_add_tcPr(), HEAD_FILL if label else MARK_FILL)
     target.add_paragraph().paragraph_format.space_after = Pt(2)
+
+
+def _picture(target: Any, block: Picture) -> None:
+    width = Mm(min(block.width_mm, TEXT_WIDTH_MM))
+    paragraph = target.add_paragraph()
+    paragraph.paragraph_format.keep_with_next = True
+    shape = paragraph.add_run().add_picture(io.BytesIO(block.png), width=width)
+    shape._inline.docPr.set("descr", _clean(block.caption))
+    _note(target, block.caption)
 
 
 def _note(target: Any, text: str) -> None:

@@ -1,0 +1,76 @@
+"""Write a document in both languages and every format; what was written once is never written over.
+
+Somebody may have handed a version in: each call leaves the next one (`NAME-02.zh-CN.docx`). A document is known by
+its stem; its versions count by themselves, whatever else lies in the folder.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal
+
+from agent.documents.model import Document
+from agent.incident.moments import zone_of
+from agent.incident.wording import Wording
+from config.errors import ClocheError
+from config.text import LANGUAGES, Text
+from containment.atomic import write_file
+
+if TYPE_CHECKING:
+    from agent.wiring import Agent
+
+Format = Literal["html", "docx"]
+FORMATS: Final[tuple[Format, ...]] = ("html", "docx")
+
+
+def write_versions(
+    agent: Agent,
+    folder: Path,
+    stem: str,
+    build: Callable[[Wording, int], Document],
+    formats: Sequence[Format] = FORMATS,
+) -> list[Path]:
+    """Write the next version of a document; the paths that were written.
+
+    Args:
+        agent: its settings give the zone.
+        folder: made if it is not there (0700).
+        stem: the file's name without version, language and ending; no `/`.
+        build: the document for a language (by its wording) and a version (1, 2, …).
+        formats: which endings.
+
+    Raises:
+        ClocheError: one cannot be written.
+    """
+    written = []
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        version = 1 + max((version_of(path, stem) for path in folder.iterdir()), default=0)
+        for language in LANGUAGES:
+            document = build(Wording(Text(language), zone_of(agent.settings.store.timezone)), version)
+            for ending in formats:
+                path = folder / f"{stem}-{version:02d}.{language}.{ending}"
+                write_file(path, render(document, ending))
+                written.append(path)
+    except OSError as error:
+        raise ClocheError(f"{folder}: documents cannot be written: {error.strerror}") from error
+    return written
+
+
+def render(document: Document, ending: Format) -> bytes:
+    """The bytes of one format. The renderers are imported here: they are not for an idle daemon's memory."""
+    if ending == "html":
+        from agent.documents.html import as_html
+
+        return as_html(document)
+    from agent.documents.docx import as_docx
+
+    return as_docx(document)
+
+
+def version_of(path: Path, stem: str) -> int:
+    """The version that a document's name tells, 0 for another document."""
+    found = re.fullmatch(re.escape(stem) + r"-(\d{2,})\.[\w-]+\.(?:html|docx|pdf)", path.name)
+    return int(found[1]) if found else 0
