@@ -17,6 +17,7 @@ from config.log import set_up_logging
 from config.text import Text
 
 VERBS: Final[dict[str, str]] = {
+    "approve": "Say yes to what waits for two people.",
     "audit": "Verify or export the record of every act.",
     "daemon": "Run the daemon until SIGTERM.",
     "detect": "Find customer information in text on stdin.",

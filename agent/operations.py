@@ -56,6 +56,8 @@ OPERATIONS: Final[dict[str, Listed]] = {
     "incident.dismiss": Listed(
         module="agent.incident.operations", function="dismiss", changes_files=True, tells_head_office=True
     ),
+    "approval.list": Listed(module="agent.approvals.operations", function="list_waiting"),
+    "approval.give": Listed(module="agent.approvals.operations", function="give"),
     "audit.verify": Listed(module="agent.audit", function="verify_operation"),
     "audit.export": Listed(module="agent.audit", function="export_operation"),
     "enrol": Listed(module="agent.enrolment", function="enrol"),

@@ -1,25 +1,38 @@
-"""Table of approvals in inventory.db."""
+"""Tables of approvals in inventory.db."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
+from sqlalchemy import UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from agent.inventory.models import Base
 
 
-class ApprovalRow(Base):
-    """One request to approve one thing. `digest` is of what is approved; `code_hash` of a code sent to `person`."""
+class RequestRow(Base):
+    """Something that waits for approval: one version of one subject. `about` is masked and says what it is."""
 
-    __tablename__ = "approvals"
+    __tablename__ = "approval_requests"
+    __table_args__ = (UniqueConstraint("subject", "digest"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
+    act: Mapped[str]
     subject: Mapped[str] = mapped_column(index=True)
     digest: Mapped[str]
-    person: Mapped[str]
+    about: Mapped[str]
+    asked_by: Mapped[str]
     asked_at: Mapped[datetime]
-    given_at: Mapped[datetime | None]
+
+
+class ApprovalRow(Base):
+    """One person's word for one request. `how`: `account`, `code` or `page`."""
+
+    __tablename__ = "approvals"
+    __table_args__ = (UniqueConstraint("request", "person"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    request: Mapped[int] = mapped_column(index=True)
+    person: Mapped[str]
+    given_at: Mapped[datetime]
     how: Mapped[str]
-    code_hash: Mapped[str]
-    wrong_codes: Mapped[int]
