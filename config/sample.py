@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, SecretStr
 
 from config.schema import Person, Settings
 
@@ -45,6 +45,10 @@ def sample_settings(*, roots: Iterable[str] = (), store_name: str | None = None)
 
 def _toml(value: Any) -> str:
     """A value as TOML, which agrees with JSON for text, numbers, booleans and arrays of them."""
+    if isinstance(value, SecretStr):
+        value = value.get_secret_value()
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key} = {_toml(inner)}" for key, inner in value.items()) + "}"
     return json.dumps(list(value) if isinstance(value, tuple) else value, ensure_ascii=False)
 
 

@@ -8,9 +8,11 @@ from __future__ import annotations
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, Field
 
+from config.messaging import PageSettings, SendersSettings
 from config.patterns import check_pattern
+from config.section import Section
 from config.text import Language
 
 ItemKind = Literal[
@@ -38,12 +40,6 @@ def known_zone(name: str) -> str:
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
         raise ValueError(f"{name!r} is no IANA time zone") from error
     return name
-
-
-class Section(BaseModel):
-    """A table of the settings file: unknown keys are refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class StoreSettings(Section):
@@ -166,6 +162,9 @@ class RespondSettings(Section):
 
     contain: bool = Field(True, description="A declaration quarantines the affected data at once.")
     stop_holders: bool = Field(True, description="Stop processes that hold affected data (never shared servers).")
+    answer_minutes: float = Field(
+        15.0, gt=0, description="Minutes in which an order must be acknowledged before it is repeated, then escalated."
+    )
     single_handed: str = Field(
         "",
         description="Why this shop has nobody for a second approval; it is put on record with every act. "
@@ -205,4 +204,6 @@ class Settings(Section):
     watch: WatchSettings = WatchSettings()
     respond: RespondSettings = RespondSettings()
     link: LinkSettings = LinkSettings()
+    senders: SendersSettings = SendersSettings()
+    page: PageSettings = PageSettings()
     people: tuple[Person, ...] = Field((), description="People and their roles; HQ's list wins once enrolled.")
