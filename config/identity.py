@@ -14,7 +14,7 @@ import re
 import secrets
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Final, Literal
+from typing import Final, Literal, cast
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import mlkem, x25519
@@ -23,8 +23,9 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from config.errors import UsageError
 
-IdentityKind = Literal["recovery", "hq"]
+IdentityKind = Literal["recovery", "hq", "vendor"]
 KINDS: Final[tuple[IdentityKind, ...]] = ("recovery", "hq")
+"""Kinds that a store's own files are sealed to; a vendor's key opens packages made for that vendor alone."""
 SEED_BYTES: Final = 32
 PUBLIC_BYTES: Final = 1184 + 32
 _MLKEM_BYTES: Final = 1184
@@ -32,7 +33,7 @@ _ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _ALIASES: Final = str.maketrans("OILU", "011V")
 _LINES: Final = 4
 _LINE: Final = re.compile(r"^\s*([1-4])[\s.:)]\s*([0-9A-Za-z\s-]+)$")
-_HEADER: Final = re.compile(r"^\s*cloche-(recovery|hq)-1\s*$", re.IGNORECASE)
+_HEADER: Final = re.compile(r"^\s*cloche-(recovery|hq|vendor)-1\s*$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -156,13 +157,13 @@ def parse_identity(text: str) -> Identity:
     shown = ""
     for line in text.splitlines():
         if header := _HEADER.match(line):
-            kind = "hq" if header[1].lower() == "hq" else "recovery"
+            kind = cast("IdentityKind", header[1].lower())
         elif numbered := _LINE.match(line):
             found[int(numbered[1])] = numbered[2]
         elif line.strip().lower().startswith("id "):
             shown = line.split()[1].lower()
     if kind is None:
-        raise UsageError("not a key: the line cloche-recovery-1 or cloche-hq-1 is missing")
+        raise UsageError("not a key: the line cloche-recovery-1, cloche-hq-1 or cloche-vendor-1 is missing")
     missing = [str(number) for number in range(1, _LINES + 1) if number not in found]
     if missing:
         raise UsageError(f"the key lacks its line {', '.join(missing)}")

@@ -14,6 +14,7 @@ from config.messaging import PageSettings, SendersSettings
 from config.patterns import check_pattern
 from config.section import Section
 from config.text import Language
+from config.vendors import VendorSettings
 
 ItemKind = Literal[
     "text", "csv", "json", "sql_dump", "sqlite", "spreadsheet", "document", "pdf", "archive", "mail", "image",
@@ -206,4 +207,5 @@ class Settings(Section):
     link: LinkSettings = LinkSettings()
     senders: SendersSettings = SendersSettings()
     page: PageSettings = PageSettings()
+    vendors: VendorSettings = VendorSettings()
     people: tuple[Person, ...] = Field((), description="People and their roles; HQ's list wins once enrolled.")
