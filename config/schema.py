@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, Field
 
+from config.measures import CheckSettings, IsolateSettings
 from config.messaging import PageSettings, SendersSettings
 from config.patterns import check_pattern
 from config.section import Section
@@ -208,4 +209,6 @@ class Settings(Section):
     senders: SendersSettings = SendersSettings()
     page: PageSettings = PageSettings()
     vendors: VendorSettings = VendorSettings()
+    isolate: IsolateSettings = IsolateSettings()
+    check: CheckSettings = CheckSettings()
     people: tuple[Person, ...] = Field((), description="People and their roles; HQ's list wins once enrolled.")
