@@ -9,22 +9,33 @@ from __future__ import annotations
 import tomllib
 from functools import cache
 from importlib.resources import files
-from typing import Literal
+from typing import Final, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from agent.incident.records import Phase
+from agent.incident.records import Kind, Phase
 from config.schema import Role
 from config.text import Language
 
 Words = dict[Language, str]
-Start = Literal["discovered_at", "handling_ended_at"]
+Start = Literal["discovered_at", "learned_at", "discovered_or_learned", "handling_ended_at", "ordered"]
+"""`learned_at`: when the report came in. `discovered_or_learned`: the earlier of the two. `ordered`: an authority's."""
+Office = Literal["province", "police"]
+FieldName = Literal[
+    "organisation", "system", "summary", "found", "occurred", "finder", "place", "kind", "grade", "impact", "types",
+    "counts", "measures", "effect", "results", "course", "scene", "evidence", "tracing", "cause", "harm", "advice",
+    "remedies", "contact", "dpo", "authorities", "next_steps", "improvements", "responsibility", "late_reason",
+    "ransom", "trend", "help", "loss", "linked", "brand_contacts", "continuity", "backup", "legal_analysis",
+    "brand_procedures", "card_authentication", "card_origin", "other",
+]  # fmt: skip
+FIELDS: Final[tuple[FieldName, ...]] = get_args(FieldName)
+"""What a form may ask for: named in `law.field_<name>`; filled from the record, or by people."""
 
 
 class Record(BaseModel):
     """A table of a pack: unknown keys are refused, so that a misspelt deadline is no silent one."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
 
 class Grade(Record):
@@ -38,50 +49,138 @@ class Grade(Record):
     loss_verified: bool
 
 
+class When(Record):
+    """Conditions. `kinds` and `card_data` say whether a duty is shown at all; of the bounds (inclusive) one is enough.
+
+    `persons` and `sensitive` are those that the incident touches, `held_persons` all whose data this store holds.
+    """
+
+    kinds: tuple[Kind, ...] = ()
+    card_data: bool = False
+    persons: int | None = Field(None, gt=0)
+    sensitive: int | None = Field(None, gt=0)
+    faces: int | None = Field(None, gt=0)
+    held_persons: int | None = Field(None, gt=0)
+
+
+class Content(Record):
+    """What a report must say. `fields` fill it; without any, people write it. `first`: may go before the rest."""
+
+    chinese: str = Field(alias="zh-CN")
+    english: str = Field(alias="en")
+    fields: tuple[FieldName, ...] = ()
+    first: bool = False
+    optional: bool = False
+
+    def __getitem__(self, language: Language) -> str:
+        """In one language."""
+        return self.chinese if language == "zh-CN" else self.english
+
+
 class Duty(Record):
-    """Something owed to somebody. `hours` None: no hours are named, so the clock counts up.
+    """Something owed to somebody. Neither `hours` nor `working_days`: nothing is named, so the clock counts up.
 
     `from_grade`: owed only from that grade on. `applies` `if_listed`: only where the settings list `<regime>/<duty>`
-    or `<regime>`.
+    or `<regime>`. `fulfilled_by`: a recorded submission, the customers' notice, or the report after the event.
+    `office`: whose name follows from the legal entity. `owners` are reminded; else those of `plan/reminders.toml`.
     """
 
     id: str
     title: Words
+    form: Words | None = None
     start: Start
     hours: float | None = Field(None, gt=0)
+    working_days: int | None = Field(None, gt=0)
+    calendar: str = "CN"
     from_grade: str | None = None
     applies: Literal["always", "if_listed"] = "always"
+    when: When = When()
+    fulfilled_by: Literal["submission", "notice", "final"] = "submission"
+    office: Office | None = None
+    owners: tuple[Role, ...] = ()
     authority: Words
     channel: Words
     note: Words | None = None
     verified: bool
     contents_verified: bool = True
-    contents: tuple[Words, ...]
+    threshold_verified: bool = True
+    contents: tuple[Content, ...]
+
+    @property
+    def timed(self) -> bool:
+        """It has a deadline."""
+        return self.hours is not None or self.working_days is not None
+
+
+class Standing(Record):
+    """A duty that no incident starts: keep something so long, do it again after so many months, file it in time.
+
+    `subject` is what it is about, for whoever keeps or measures that: logs, drill, training, video, assessments, …
+    """
+
+    id: str
+    subject: str
+    title: Words
+    how: Literal["keep", "repeat", "file", "do"]
+    keep_days: int | None = Field(None, gt=0)
+    keep_months: int | None = Field(None, gt=0)
+    keep_years: int | None = Field(None, gt=0)
+    every_months: int | None = Field(None, gt=0)
+    working_days: int | None = Field(None, gt=0)
+    calendar: str = "CN"
+    when: When = When()
+    authority: Words
+    note: Words | None = None
+    verified: bool
+    contents: tuple[Content, ...] = ()
+
+    @property
+    def days(self) -> int | None:
+        """How long to keep or when to repeat, in days, never less than meant: a month has 31, a year 366."""
+        months = self.keep_months or self.every_months
+        if self.keep_years:
+            return self.keep_years * 366
+        return months * 31 if months else self.keep_days
 
 
 class Regime(Record):
-    """One law, rule or plan. `date` is the day its text took effect (or was read, for a plan)."""
+    """One law, rule or plan. `date` is the day its text took effect (or was read, for a plan).
+
+    `zone` is the official time of its authorities; '' where they have none in common.
+    """
 
     id: str
     name: Words
     source: str
     date: str = Field(pattern=r"^\d{4}-\d{2}-\d{2}$")
+    zone: str = ""
     grades: tuple[Grade, ...] = ()
-    duties: tuple[Duty, ...]
+    duties: tuple[Duty, ...] = ()
+    standing: tuple[Standing, ...] = ()
 
 
 def parse_regime(name: str, text: str) -> Regime:
     """A regime from TOML; its id is the file's name.
 
     Raises:
-        ValueError: the pack is not as `Regime` says, or a duty names a grade that is not there.
+        ValueError: the pack is not as `Regime` says, a duty names a grade that is not there, or two deadlines.
     """
     regime = Regime.model_validate({"id": name, **tomllib.loads(text)})
     known = {grade.id for grade in regime.grades}
     for duty in regime.duties:
         if duty.from_grade is not None and duty.from_grade not in known:
             raise ValueError(f"{name}: duty {duty.id}: no grade {duty.from_grade!r}")
+        if duty.hours is not None and duty.working_days is not None:
+            raise ValueError(f"{name}: duty {duty.id}: hours and working_days exclude each other")
+    ids = [entry.id for entry in (*regime.duties, *regime.standing)]
+    if len(ids) != len(set(ids)):
+        raise ValueError(f"{name}: an id is given twice")
     return regime
+
+
+def standing_about(subject: str) -> tuple[tuple[Regime, Standing], ...]:
+    """Standing duties about something, of every regime that ships with Cloche."""
+    return tuple((regime, duty) for regime in load_regimes() for duty in regime.standing if duty.subject == subject)
 
 
 @cache

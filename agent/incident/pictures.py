@@ -107,6 +107,8 @@ def clock_words(text: Text, clock: dict[str, Any]) -> str:
             return text(f"incident.clock_{state}")
         case "below_threshold":
             return text("incident.clock_below")
+        case "submitted":
+            return text("incident.clock_submitted", time=local(clock["submitted_at"]))
     if clock["counts_up"]:
         return text("incident.clock_up", time=as_hours(timedelta(seconds=clock["elapsed_seconds"])))
     key = "incident.clock_overdue" if clock["state"] == "overdue" else "incident.clock_left"

@@ -25,6 +25,14 @@ class Wording:
             return self.text("report.unknown")
         return moment.astimezone(self.zone).strftime("%Y-%m-%d %H:%M:%S")
 
+    def with_offset(self, moment: datetime | None) -> str:
+        """`2026-11-23 11:58 (UTC+08:00)`, for whoever may be in another zone; or that it is not known."""
+        if moment is None:
+            return self.text("report.unknown")
+        local = moment.astimezone(self.zone)
+        offset = local.strftime("%z")
+        return f"{local:%Y-%m-%d %H:%M} (UTC{offset[:3]}:{offset[3:5]})"
+
     def step(self, step: Step) -> str:
         """What was done, and what failed about it."""
         details = {**step.details, "actor": step.actor}
@@ -63,6 +71,8 @@ class Wording:
                 return self.text("incident.clock_below")
             case "stopped":
                 return self.text("incident.clock_stopped")
+            case "submitted":
+                return self.text("incident.clock_submitted", time=self.with_offset(clock.submitted_at))
         if clock.remaining is None:
             return self.text("incident.clock_up", time=as_hours(clock.elapsed))
         key = "incident.clock_overdue" if clock.state == "overdue" else "incident.clock_left"

@@ -141,7 +141,10 @@ def test_every_pack_speaks_both_languages():
     for regime in load_regimes():
         words = [regime.name, *(grade.name for grade in regime.grades)]
         for duty in regime.duties:
-            words += [duty.title, duty.authority, duty.channel, *duty.contents, *([duty.note] if duty.note else [])]
+            words += [duty.title, duty.authority, duty.channel, *filter(None, (duty.note, duty.form))]
+            assert all(content[language] for content in duty.contents for language in LANGUAGES), duty.id
+        for duty in regime.standing:
+            words += [duty.title, duty.authority, *([duty.note] if duty.note else [])]
         assert all(set(entry) == set(LANGUAGES) for entry in words), regime.id
     assert {duty.phase for duty in load_plan()} >= {"reported", "responding", "reviewing"}
 
