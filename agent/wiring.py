@@ -11,8 +11,10 @@ from datetime import UTC, datetime
 from agent.audit import AuditLog
 from agent.incident.timeline import Timelines
 from agent.inventory.store import Inventory
-from agent.link.outbox import Outbox
+from agent.link.outbox import Outbox, link_owner
+from agent.messages.post import Post
 from agent.people import People
+from agent.steady import Beat, beat_of, kernel_beat
 from agent.watch.api import NoWatch, Watch
 from agent.watch.events import EventStore
 from agent.watch.own import OwnPrograms
@@ -30,7 +32,8 @@ from scanners.masking import mask_text
 class Agent:
     """Everything an operation may need. Only the holder of `home/lock` has one.
 
-    `exclusive` is held by whatever moves or seals files, one at a time. `now` is the one clock, aware and in UTC.
+    `exclusive` is held by whatever moves or seals files, one at a time. `now` is the one clock, aware and in UTC;
+    `steady` counts seconds beside it that nobody can set.
     """
 
     home: Home
@@ -45,9 +48,11 @@ class Agent:
     quarantine: Quarantine
     watch: Watch
     outbox: Outbox
+    post: Post
     own_programs: OwnPrograms
     mask: Callable[[str], str]
     now: Callable[[], datetime]
+    steady: Callable[[], Beat]
     exclusive: threading.RLock = field(default_factory=threading.RLock, repr=False)
 
     @property
@@ -63,7 +68,11 @@ def utc_now() -> datetime:
 
 @contextmanager
 def build_agent(
-    home: Home, settings: Settings, watch: Watch | None = None, now: Callable[[], datetime] = utc_now
+    home: Home,
+    settings: Settings,
+    watch: Watch | None = None,
+    now: Callable[[], datetime] = utc_now,
+    steady: Callable[[], Beat] | None = None,
 ) -> Iterator[Agent]:
     """The agent of this home, after recovery of whatever was cut off. The caller holds the lock.
 
@@ -72,6 +81,7 @@ def build_agent(
         settings: checked settings.
         watch: the daemon's watch; without one nothing is watched (a single command).
         now: the clock, aware.
+        steady: the count beside it; None: the kernel's, or one that follows a clock of one's own.
 
     Raises:
         ClocheError: a database of a newer version, a broken journal, a folder that is not ours.
@@ -93,9 +103,11 @@ def build_agent(
         quarantine=quarantine,
         watch=watch or NoWatch(),
         outbox=Outbox(home.outbox, keyring.sign),
+        post=Post(home.outbox, link_owner()),
         own_programs=OwnPrograms(inventory.sessions),
         mask=mask_text,
         now=now,
+        steady=steady or (kernel_beat if now is utc_now else beat_of(now)),
     )
     try:
         # here, for both need the class above
@@ -110,5 +122,6 @@ def build_agent(
         agent.inventory.close()
         agent.events.close()
         agent.outbox.close()
+        agent.post.close()
         agent.timelines.close()
         agent.audit.close()

@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel, SecretStr
 
-from config.schema import Person, Settings
+from config.schema import LegalEntity, Person, Settings
 
 
 def sample_settings(*, roots: Iterable[str] = (), store_name: str | None = None) -> str:
@@ -36,11 +36,19 @@ def sample_settings(*, roots: Iterable[str] = (), store_name: str | None = None)
                 else:
                     lines.append(f"# {key} = {_toml(inner.default)}")
             lines.append("")
-    lines += ["# Somebody with a role on this machine; one table a person.", "# [[people]]"]
-    for key, inner in Person.model_fields.items():
-        example = {"name": "测试甲", "roles": ["store_manager"]}.get(key, inner.default)
-        lines += [f"# # {inner.description}", f"# {key} = {_toml(example)}"]
+    lines += _table("people", "Somebody with a role on this machine; one table a person.", Person,
+                    {"name": "测试甲", "roles": ["store_manager"]})  # fmt: skip
+    lines += ["", *_table("entities", "A legal entity whose customers' information lies here; one table each.",
+                          LegalEntity, {"name": "测试餐饮有限公司"})]  # fmt: skip
     return "\n".join(lines) + "\n"
+
+
+def _table(name: str, about: str, kind: type[BaseModel], example: dict[str, Any]) -> list[str]:
+    """A table that may be given many times, commented out."""
+    lines = [f"# {about}", f"# [[{name}]]"]
+    for key, inner in kind.model_fields.items():
+        lines += [f"# # {inner.description}", f"# {key} = {_toml(example.get(key, inner.default))}"]
+    return lines
 
 
 def _toml(value: Any) -> str:

@@ -184,6 +184,19 @@ class LinkSettings(Section):
     max_retry_seconds: float = Field(600.0, gt=0, description="Longest pause.")
 
 
+class LegalEntity(Section):
+    """Who answers for data before the law, beside or instead of the one named under `store`."""
+
+    name: str = Field(description="Registered name.")
+    code: str = Field("", pattern=r"^([0-9A-HJ-NPQRTUWXY]{18})?$", description="统一社会信用代码 (GB 32100), 18 characters.")
+    province: str = Field("", description="Province whose authorities its reports go to.")
+    address: str = Field("", description="Registered address, for forms.")
+    contact: str = Field("", description="Contact person and telephone for authorities.")
+    data: tuple[str, ...] = Field(
+        (), description="Folders whose customer information it answers for; empty: whatever no other entity names."
+    )
+
+
 class Person(Section):
     """Somebody with a role on this machine."""
 
@@ -211,4 +224,7 @@ class Settings(Section):
     vendors: VendorSettings = VendorSettings()
     isolate: IsolateSettings = IsolateSettings()
     check: CheckSettings = CheckSettings()
+    entities: tuple[LegalEntity, ...] = Field(
+        (), description="Legal entities whose customers' information lies here. None: the one of `store`."
+    )
     people: tuple[Person, ...] = Field((), description="People and their roles; HQ's list wins once enrolled.")

@@ -172,7 +172,7 @@ def parse_regime(name: str, text: str) -> Regime:
             raise ValueError(f"{name}: duty {duty.id}: no grade {duty.from_grade!r}")
         if duty.hours is not None and duty.working_days is not None:
             raise ValueError(f"{name}: duty {duty.id}: hours and working_days exclude each other")
-    ids = [entry.id for entry in (*regime.duties, *regime.standing)]
+    ids = [*(duty.id for duty in regime.duties), *(duty.id for duty in regime.standing)]
     if len(ids) != len(set(ids)):
         raise ValueError(f"{name}: an id is given twice")
     return regime
