@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 log = get_logger("keeper")
 
-DUTIES: Final[tuple[str, ...]] = ()
+DUTIES: Final[tuple[str, ...]] = (
+    "agent.incident.orders:remind",
+)
 """`module:function` of each duty, in the order they are done: an explicit list, imported when first needed."""
 
 

@@ -56,6 +56,15 @@ OPERATIONS: Final[dict[str, Listed]] = {
     "incident.dismiss": Listed(
         module="agent.incident.operations", function="dismiss", changes_files=True, tells_head_office=True
     ),
+    "incident.order": Listed(module="agent.incident.directing", function="order"),
+    "incident.orders": Listed(module="agent.incident.directing", function="orders"),
+    "incident.ack": Listed(module="agent.incident.directing", function="ack"),
+    "incident.note": Listed(module="agent.incident.directing", function="note"),
+    "incident.advance": Listed(module="agent.incident.directing", function="advance", tells_head_office=True),
+    "incident.grade": Listed(module="agent.incident.directing", function="grade", tells_head_office=True),
+    "incident.merge": Listed(module="agent.incident.directing", function="merge", tells_head_office=True),
+    "incident.split": Listed(module="agent.incident.directing", function="split", tells_head_office=True),
+    "incident.verify": Listed(module="agent.incident.directing", function="verify"),
     "approval.list": Listed(module="agent.approvals.operations", function="list_waiting"),
     "approval.give": Listed(module="agent.approvals.operations", function="give"),
     "audit.verify": Listed(module="agent.audit", function="verify_operation"),

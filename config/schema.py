@@ -188,7 +188,7 @@ class LegalEntity(Section):
     """Who answers for data before the law, beside or instead of the one named under `store`."""
 
     name: str = Field(description="Registered name.")
-    code: str = Field("", pattern=r"^([0-9A-HJ-NPQRTUWXY]{18})?$", description="统一社会信用代码 (GB 32100), 18 characters.")
+    code: str = Field("", pattern=r"^([0-9A-HJ-NPQRTUWXY]{18})?$", description="统一社会信用代码 (GB 32100).")
     province: str = Field("", description="Province whose authorities its reports go to.")
     address: str = Field("", description="Registered address, for forms.")
     contact: str = Field("", description="Contact person and telephone for authorities.")

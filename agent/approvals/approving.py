@@ -20,6 +20,7 @@ from agent.approvals.models import ApprovalRow, RequestRow
 from agent.approvals.rules import RULES, Act
 from agent.incident.course import Course
 from agent.incident.store import incidents
+from agent.messages.records import Answer as Word
 from config.errors import ClocheError, RefusedError, UsageError
 from config.log import describe, get_logger
 from config.schema import Person
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from agent.wiring import Agent
 
 log = get_logger("approvals")
-How = Literal["account", "code", "page"]
+How = Literal["account", "code", "link", "page"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,18 +132,18 @@ def describe_missing(agent: Agent, found: Standing) -> str:
     return agent.text(key, given=len(given), needed=rule.needed, names=names, subject=found.subject, about=found.about)
 
 
-def answered(agent: Agent, about: str, person_name: str, how: How) -> None:
-    """A word that came by a code or the page; what no longer counts is logged and changes nothing."""
-    person = agent.people.named(person_name)
+def answered(agent: Agent, answer: Word) -> None:
+    """A word that came by a code or a link; what no longer counts is logged and changes nothing."""
+    person = agent.people.named(answer.person)
     try:
         if person is None:
             raise RefusedError("the person is no longer in the settings")
-        approve(agent, about, person, how)
+        approve(agent, answer.about, person, answer.how)
     except ClocheError as error:
         log.warning("an approval was not taken", why=describe(error))
 
 
-def _version(subject: str, digest: str) -> Select[tuple[RequestRow]]:
+def _version(subject: str, digest: str) -> Select[RequestRow]:
     return select(RequestRow).where(RequestRow.subject == subject, RequestRow.digest == digest)
 
 

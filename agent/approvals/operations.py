@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, get_args
 
 from agent.approvals.approving import How, Standing, approve, waiting
+from agent.messages.codes import redeem
 from agent.operation import Answer, Request
 from config.errors import RefusedError
 from config.schema import Role
@@ -30,12 +31,10 @@ def give(agent: Agent, request: Request) -> Answer:
     name, code = str(request.arguments.get("person") or ""), str(request.arguments.get("code") or "")
     how: How = "account"
     if code:
-        from agent.messages import redeem
-
         person = agent.people.named(name)
-        if person is None or not redeem(agent, purpose="approval", about=subject, person=name, code=code):
+        if person is None:
             raise RefusedError(agent.text("approval.wrong_code"))
-        how = "code"
+        how = redeem(agent, name, subject, code).how
     else:
         person = agent.people.of_account(request.caller.user)
         if person is None:

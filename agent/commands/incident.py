@@ -21,7 +21,9 @@ from config.text import Text
 SHOWN_FILES = 20
 
 
-ELSEWHERE: Final[dict[str, str]] = {}
+ELSEWHERE: Final[dict[str, str]] = {
+    **dict.fromkeys(("order", "ack", "note", "advance", "grade", "merge", "split", "verify"), "incident_direct"),
+}
 """Further verbs: name → module under `agent.commands` that holds a click command of that name (`-` as `_`)."""
 
 
@@ -136,10 +138,11 @@ def show_command(console: Console, incident_id: str) -> int:
 @click.argument("incident_id", metavar="ID")
 @click.option("--false-alarm", is_flag=True, help="误报: undo everything (the same as dismiss).")
 @click.option("--reason", default="", help="Why.")
+@click.option("--override", default="", metavar="REASON", help="Close although conditions are unmet.")
 @click.option("--key-file", type=click.Path(path_type=Path), envvar=VARIABLE, help="Recovery key for a false alarm.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def close_command(console: Console, **given: Any) -> int:
-    """Handling has ended: the 48 h for the report start."""
+    """The end: the check is clean, the report is handed in."""
     return end(console, given)
 
 
@@ -159,7 +162,7 @@ def end(console: Console, given: dict[str, Any]) -> int:
     false_alarm = bool(given["false_alarm"])
     question = "incident.confirm_dismiss" if false_alarm else "incident.confirm_close"
     console.confirm(console.text(question, id=given["incident_id"]), yes=given["yes"])
-    arguments = {"id": given["incident_id"], "reason": given["reason"]}
+    arguments = {"id": given["incident_id"], "reason": given["reason"], "override": given.get("override", "")}
     name, done = ("incident.dismiss", "dismissed") if false_alarm else ("incident.close", "closed")
     with key_descriptor(given["key_file"], console.text, wanted=false_alarm) as key:
         answer = perform(console, name, arguments, descriptors=key)

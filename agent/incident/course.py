@@ -31,6 +31,7 @@ NOTHING_DONE: Final[dict[Act, dict[str, Any]]] = {
     "allow": {"files": 0},
     "resume": {"resumed": 0, "gone": 0},
     "alerts": {"count": 0},
+    "orders": {"count": 0},
 }
 """What a part says that failed before it could say anything."""
 

@@ -15,15 +15,18 @@ from agent.incident.affected import AffectedSet, Affection
 from agent.incident.containing import Containing
 from agent.incident.course import Course, Outcome
 from agent.incident.documents import write_documents
+from agent.incident.levels import regrade, wake
 from agent.incident.moments import zone_of
 from agent.incident.records import Act, Declaration, Incident
 from agent.incident.store import incidents
 from agent.incident.view import for_head_office
 from config.errors import ClocheError, UsageError
+from config.log import describe, get_logger
 
 if TYPE_CHECKING:
     from agent.wiring import Agent
 
+log = get_logger("incident")
 SAME_INCIDENT: Final = timedelta(hours=24)
 __all__ = ["Declaration", "Incident", "declare", "preview", "report"]
 
@@ -64,7 +67,7 @@ def declare(agent: Agent, declaration: Declaration, incident_id: str | None = No
             causes[left.why] = causes.get(left.why, 0) + 1
         course.record("left_out", files=len(affected.left_out), causes=causes)
     containing = Containing(course, affected)
-    _contain(course, containing)
+    _contain(course, containing, direct=not under_way)
     course.take("evidence", lambda: evidence.keep(course, containing))
     finish(course)
     return course.incident
@@ -86,6 +89,7 @@ def report(agent: Agent, declaration: Declaration) -> Incident:
     store.set_items(incident.id, affected.all)
     course = Course(agent, incident.id, declaration.by)
     course.record("report")
+    _wake(course)
     finish(course)
     return course.incident
 
@@ -109,10 +113,12 @@ def _chooser(agent: Agent) -> Affection:
     return Affection(agent.inventory, agent.settings, agent.home, tombstones)
 
 
-def _contain(course: Course, containing: Containing) -> None:
+def _contain(course: Course, containing: Containing, *, direct: bool) -> None:
+    """Contain; people get their orders once nobody can read any more, and before the vault, which may take minutes."""
     settings = course.agent.settings.respond
     if not settings.contain:
         course.record("vault_off")
+        _direct(course, wanted=direct)
         return
     course.take("deny", containing.deny)
     containing.look()
@@ -125,9 +131,31 @@ def _contain(course: Course, containing: Containing) -> None:
                 course.take("stop", containing.stop)
             else:
                 course.record("stop_off")
+            _direct(course, wanted=direct)
         return containing.vault()
 
     course.take("vault", fence_and_stop)
+
+
+def _direct(course: Course, *, wanted: bool) -> None:
+    """指令下达: wake people and give the orders of the kind. Containment goes on whatever this runs into."""
+    from agent.incident.life import enter
+
+    if not wanted:
+        return
+    _wake(course)
+    try:
+        enter(course, "responding")
+    except Exception as error:  # noqa: BLE001  no order is worth a readable file; the keeper gives what is missing
+        log.error("orders could not be given", incident=course.id, error=describe(error))
+
+
+def _wake(course: Course) -> None:
+    """Grade by what is known and tell the people of that level."""
+    try:
+        wake(course.agent, regrade(course.agent, course.id, course.actor))
+    except Exception as error:  # noqa: BLE001  a report stands, and containment goes on, if nobody can be told
+        log.error("people could not be told", incident=course.id, error=describe(error))
 
 
 def _deny_first(agent: Agent, affected: AffectedSet) -> None:
@@ -161,7 +189,7 @@ def _begin(agent: Agent, declaration: Declaration, affected: AffectedSet, incide
     else:
         incident = _reported(agent, incident_id)
         store.change(
-            incident.id, phase="responding", scope=affected.scope, declared_at=agent.now(),
+            incident.id, phase="directed", scope=affected.scope, declared_at=agent.now(),
             files=len(affected.all), persons=affected.persons, types=declaration.types or affected.types,
         )  # fmt: skip
     store.set_items(incident.id, affected.all)
@@ -176,7 +204,7 @@ def _under_way(agent: Agent, declaration: Declaration) -> Incident | None:
     since = agent.now() - SAME_INCIDENT
     for incident in incidents(agent).all():
         if (
-            incident.machine and incident.kind == declaration.kind and incident.phase == "responding"
+            incident.machine and incident.kind == declaration.kind and incident.phase in ("directed", "responding")
             and incident.declared_at is not None and incident.declared_at >= since
         ):  # fmt: skip
             return incident
@@ -198,7 +226,7 @@ def _add(agent: Agent, declaration: Declaration, affected: AffectedSet, *, decla
     mask = agent.mask
     store = agent.settings.store
     incident = Incident(
-        id="", kind=declaration.kind, phase="responding" if declared else "reported", machine=declaration.machine,
+        id="", kind=declaration.kind, phase="directed" if declared else "reported", machine=declaration.machine,
         summary=mask(declaration.summary), place=mask(declaration.place) or store.name,
         types=declaration.types or affected.types, by=mask(declaration.by),
         scope=affected.scope if declared else None, discovered_at=declaration.discovered_at,

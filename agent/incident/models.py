@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Integer, LargeBinary
+from sqlalchemy import BigInteger, ForeignKey, Integer, LargeBinary
 from sqlalchemy.orm import Mapped, mapped_column
 
 from agent.inventory.models import Base, Moment
@@ -33,6 +33,15 @@ class IncidentRow(Base):
     closed_at: Mapped[datetime | None] = mapped_column(Moment)
     files: Mapped[int]
     persons: Mapped[int]
+    counted_at: Mapped[datetime | None] = mapped_column(Moment)
+    sensitive: Mapped[int | None]
+    virtual: Mapped[int | None]
+    level: Mapped[str]
+    law_grade: Mapped[str]
+    level_by_hand: Mapped[str]
+    law_by_hand: Mapped[str]
+    loss_cny: Mapped[int | None] = mapped_column(BigInteger)
+    merged_into: Mapped[str | None]
     left_files: Mapped[int | None]
     left_persons: Mapped[int | None]
     left_seconds: Mapped[float | None]

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, get_args
 
 from agent.incident import declare as declaring
-from agent.incident import undo
+from agent.incident import life, undo
 from agent.incident.moments import parse_moment, zone_of
 from agent.incident.records import KINDS, SCOPES, Declaration, Incident
 from agent.incident.store import incidents
@@ -91,16 +91,27 @@ def show(agent: Agent, request: Request) -> Answer:
     """One incident with all that is known."""
     request.may(*READERS)
     incident = incidents(agent).get(text_of(request, "id"))
-    return Answer(document=full(agent, incident, agent.now()))
+    document = full(agent, incident, agent.now())
+    following = life.next_phase(incident)
+    document["next_phase"] = following
+    document["unmet"] = [
+        unmet.words(agent.text) for unmet in (life.unmet_for(agent, incident, following) if following else ())
+    ]
+    return Answer(document=document)
 
 
 def close(agent: Agent, request: Request) -> Answer:
-    """End of handling; with `false_alarm` the same as `dismiss`."""
+    """The end, out of the review; with `false_alarm` the same as `dismiss`.
+
+    Raises:
+        RefusedError: the check is not clean, the report is not handed in, or orders are open; `override` says why not.
+    """
     if request.arguments.get("false_alarm"):
         return dismiss(agent, request)
     request.may(*ENDERS)
-    incident = undo.close(agent, text_of(request, "id"), request.caller.user, text_of(request, "reason"))
-    return answer_for(agent, incident, "close")
+    move = life.Move(to="closed", override=text_of(request, "override"), reason=text_of(request, "reason"))
+    incident = life.advance(agent, text_of(request, "id"), request.caller.user, move)
+    return Answer(document=full(agent, incident, agent.now()), exit_code=code_of(incident))
 
 
 def dismiss(agent: Agent, request: Request) -> Answer:

@@ -51,6 +51,12 @@ def show_incident(screen: Screen, text: Text, document: dict[str, Any]) -> None:
         )
     if "items" in document:
         show_containment(screen, text, document)
+    if document.get("orders"):
+        heading(screen, text("orders.heading"))
+        for order in document["orders"]:
+            screen.print(f"  {order_line(text, order)}", style="red" if order["late"] else "", soft_wrap=True)
+    for unmet in document.get("unmet", ()):
+        screen.print(f"  • {printable(unmet)}", soft_wrap=True)
     if document.get("next"):
         heading(screen, text("incident.heading_next"))
         for duty in document["next"]:
@@ -93,6 +99,16 @@ def show_containment(screen: Screen, text: Text, document: dict[str, Any]) -> No
         screen.print(
             f"  {local(step['at'])}  {printable(step['detail'])}", style="" if step["ok"] else "red", soft_wrap=True
         )
+
+
+def order_line(text: Text, order: dict[str, Any]) -> str:
+    """One order in a line."""
+    state = order["ended_how"] or ("late" if order["late"] else "acknowledged" if order["acknowledged_at"] else "open")
+    return text(
+        "orders.line", id=order["id"], state=text(f"orders.state_{state}"),
+        role=text(f"incident.role_{order['role']}"), owner=printable(order["owner"] or text("orders.nobody")),
+        due=local(order["due_at"])[:16], what=printable(order["what"]),
+    )  # fmt: skip
 
 
 def heading(screen: Screen, words: str) -> None:

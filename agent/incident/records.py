@@ -65,6 +65,11 @@ class Step:
 class Incident:
     """An incident as stored. `files`, `persons` and `types` are what it touches, from the inventory.
 
+    `persons` is "at most" until `counted_at`, then counted once each from the files themselves; `sensitive` are those
+    among them of whom something sensitive leaked, `virtual` the expiring numbers of delivery platforms, which are no
+    persons. `level` is by the plan, `law_grade` by the law ('' below its lowest); `…_by_hand` is what the lawyer said,
+    a lower bound. `merged_into` names the incident that took this one over.
+
     `left_files` and `left_persons` are what was read before the stop, `left_seconds` how long that took, where the
     watch knows (None: unknown).
     """
@@ -86,11 +91,25 @@ class Incident:
     closed_at: datetime | None
     files: int
     persons: int
+    counted_at: datetime | None = None
+    sensitive: int | None = None
+    virtual: int | None = None
+    level: str = ""
+    law_grade: str = ""
+    level_by_hand: str = ""
+    law_by_hand: str = ""
+    loss_cny: int | None = None
+    merged_into: str | None = None
     left_files: int | None = None
     left_persons: int | None = None
     left_seconds: float | None = None
     items: tuple[Affected, ...] = ()
     steps: tuple[Step, ...] = ()
+
+    @property
+    def learned_at(self) -> datetime:
+        """When somebody who had to act learned of it: at the report, else at the declaration."""
+        return self.reported_at or self.declared_at or self.discovered_at
 
     @property
     def failures(self) -> tuple[Step, ...]:

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 CHANGEABLE: Final = frozenset({
     "kind", "phase", "machine", "summary", "types", "scope", "declared_at", "handling_ended_at", "closed_at",
-    "files", "persons", "left_files", "left_persons", "left_seconds",
+    "files", "persons", "counted_at", "sensitive", "virtual", "level", "law_grade", "level_by_hand", "law_by_hand",
+    "loss_cny", "merged_into", "discovered_at", "occurred_at", "left_files", "left_persons", "left_seconds",
 })  # fmt: skip
 
 
@@ -120,7 +121,10 @@ def as_incident(row: IncidentRow, items: tuple[Affected, ...], steps: tuple[Step
         summary=row.summary, place=row.place, types=tuple(json.loads(row.types)), by=row.by,
         scope=cast("Scope | None", row.scope), discovered_at=row.discovered_at, occurred_at=row.occurred_at,
         reported_at=row.reported_at, declared_at=row.declared_at, handling_ended_at=row.handling_ended_at,
-        closed_at=row.closed_at, files=row.files, persons=row.persons, left_files=row.left_files,
+        closed_at=row.closed_at, files=row.files, persons=row.persons, counted_at=row.counted_at,
+        sensitive=row.sensitive, virtual=row.virtual, level=row.level, law_grade=row.law_grade,
+        level_by_hand=row.level_by_hand, law_by_hand=row.law_by_hand, loss_cny=row.loss_cny,
+        merged_into=row.merged_into, left_files=row.left_files,
         left_persons=row.left_persons, left_seconds=row.left_seconds, items=items, steps=steps,
     )  # fmt: skip
 

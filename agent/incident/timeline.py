@@ -14,6 +14,7 @@ from datetime import datetime
 from pathlib import Path
 
 from agent.audit.log import AuditLog
+from agent.audit.standalone import check_chain
 from agent.audit.verify import AuditState, Head, verify
 from agent.incident.records import Step
 from config.errors import ClocheError, CorruptError
@@ -75,6 +76,17 @@ class Timelines:
         except OSError as error:
             raise ClocheError(f"{path}: cannot be read: {error.strerror}") from error
         return tuple(found)
+
+    def hashes(self, incident_id: str) -> tuple[str, ...]:
+        """The hash of each entry, as far as the chain holds."""
+        try:
+            with self.path(incident_id).open("rb") as lines:
+                chain, _line, _fault = check_chain(lines)
+        except FileNotFoundError:
+            return ()
+        except OSError as error:
+            raise ClocheError(f"{self.path(incident_id)}: cannot be read: {error.strerror}") from error
+        return tuple(chain.hashes[number] for number in range(1, chain.entries + 1))
 
     def head(self, incident_id: str) -> Head:
         """The signed head as it stands now, for printing and anchoring.

@@ -1,4 +1,4 @@
-"""误报: undo a containment with one command, and 处理结束: end the handling of a real one.
+"""误报: undo a containment with one command.
 
 Undone in the reverse of how it was done: the vault gives back bit for bit and opens what was only fenced, the guard
 allows again, stopped processes that still exist go on, alerts close. What cannot be undone is named and can be tried
@@ -50,30 +50,23 @@ def dismiss(agent: Agent, incident_id: str, by: str, reason: str, unlocker: Unlo
     course.take("allow", undone.allow)
     course.take("resume", undone.resume)
     course.take("alerts", undone.close_alerts)
+    course.take("orders", undone.cancel_orders)
     store.change(incident.id, phase="dismissed", closed_at=agent.now())
     if all_back:
-        agent.keyring.drop(incident.id)
+        drop_keys(agent, incident.id)
     finish(course)
     return course.incident
 
 
-def close(agent: Agent, incident_id: str, by: str, reason: str) -> Incident:
-    """Record that handling has ended: the 48 h and 30 days run from now.
+def drop_keys(agent: Agent, incident_id: str) -> None:
+    """Forget the keys held for an incident, unless the vault still has something sealed under it."""
+    if not any(entry.incident == incident_id for entry in agent.quarantine.entries("fenced", "vaulted")):
+        agent.keyring.drop(incident_id)
 
-    Raises:
-        UsageError: no such incident, or it is not being handled.
-    """
-    store = incidents(agent)
-    incident = store.get(incident_id)
-    if incident.phase in ("closed", "dismissed", "reviewing") or incident.declared_at is None:
-        phase = agent.text(f"incident.phase_{incident.phase}")
-        raise UsageError(agent.text("incident.not_handled", id=incident.id, phase=phase))
-    store.change(incident.id, phase="reviewing", handling_ended_at=agent.now())
-    course = Course(agent, incident.id, by)
-    course.record("close", reason_given=agent.mask(reason))
+
+def close_alerts(course: Course) -> None:
+    """What the incident was about is dealt with: its alerts close."""
     course.take("alerts", _Undoing(course, None).close_alerts)
-    finish(course)
-    return course.incident
 
 
 class _Undoing:
@@ -88,10 +81,11 @@ class _Undoing:
 
     def release(self) -> Outcome:
         """Everything of this incident that is in the vault or fenced goes back."""
+        listed = {item.vault_id for item in self._incident.items}
         mine = [
             entry
             for entry in self._agent.quarantine.entries("fenced", "vaulted")
-            if entry.incident == self._incident.id
+            if entry.incident == self._incident.id or entry.id in listed
         ]
         no_key = {entry.id for entry in self._agent.quarantine.lacks_key(mine, self._unlocker)}
         openable = [entry for entry in mine if entry.id not in no_key]
@@ -145,6 +139,13 @@ class _Undoing:
         if refused:
             return Outcome(details={**details, "count": refused}, reason_key="incident.not_resumed")
         return Outcome(details=details)
+
+    def cancel_orders(self) -> Outcome:
+        """Nobody is to go on with what a false alarm ordered."""
+        from agent.incident.orders import cancel_all
+
+        note = self._agent.text("orders.false_alarm")
+        return Outcome(details={"count": cancel_all(self._agent, self._incident.id, self._course.actor, note)})
 
     def close_alerts(self) -> Outcome:
         """Alerts about these files are dealt with."""

@@ -12,6 +12,7 @@ from agent.incident.clocks import Clock, clocks, iso
 from agent.incident.first_report import deeds_of
 from agent.incident.law import load_plan
 from agent.incident.moments import zone_of
+from agent.incident.orders import Order, orders_of
 from agent.incident.records import Incident
 from agent.incident.wording import Wording
 
@@ -41,7 +42,9 @@ def summary(incident: Incident, zone: tzinfo) -> dict[str, Any]:
         "declared_at": iso(incident.declared_at, zone), "handling_ended_at": iso(incident.handling_ended_at, zone),
         "closed_at": iso(incident.closed_at, zone), "files": incident.files, "persons": incident.persons,
         "left_files": incident.left_files, "left_persons": incident.left_persons,
-        "left_seconds": incident.left_seconds,
+        "left_seconds": incident.left_seconds, "level": incident.level, "law_grade": incident.law_grade,
+        "sensitive": incident.sensitive, "virtual": incident.virtual, "counted_at": iso(incident.counted_at, zone),
+        "merged_into": incident.merged_into,
     }  # fmt: skip
 
 
@@ -68,6 +71,7 @@ def full(agent: Agent, incident: Incident, now: datetime) -> dict[str, Any]:
             }
             for step in incident.steps
         ],
+        "orders": [order_document(agent, order) for order in orders_of(agent, incident.id)],
         "who": deeds_of(incident),
         "clocks": [clock.document(language, zone) for clock in clocks_of(agent, incident, now)],
         "next": [
@@ -80,6 +84,19 @@ def full(agent: Agent, incident: Incident, now: datetime) -> dict[str, Any]:
         ],
         "documents": [str(path) for path in papers(agent.home.documents / incident.id)],
         "evidence": [str(path) for path in bundles(agent.home.evidence / incident.id)],
+    }  # fmt: skip
+
+
+def order_document(agent: Agent, order: Order) -> dict[str, Any]:
+    """An order as JSON."""
+    zone = zone_of(agent.settings.store.timezone)
+    return {
+        "id": order.id, "phase": order.phase, "role": order.role, "owner": order.owner, "what": order.what,
+        "command": order.command, "by": order.issued_by, "issued_at": iso(order.issued_at, zone),
+        "due_at": iso(order.due_at, zone), "acknowledged_at": iso(order.acknowledged_at, zone),
+        "acknowledged_by": order.acknowledged_by, "acknowledged_how": order.acknowledged_how,
+        "ended_at": iso(order.ended_at, zone), "ended_by": order.ended_by, "ended_how": order.ended_how,
+        "note": order.note, "late": order.is_open and agent.now() > order.due_at, "reminders": order.stage,
     }  # fmt: skip
 
 

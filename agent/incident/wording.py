@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from agent.incident.clocks import Clock, as_hours
+from agent.incident.grades import load_grades, load_levels
 from agent.incident.records import Incident, Step
 from config.schema import Person
 from config.text import Text, load_packs
@@ -40,6 +42,13 @@ class Wording:
             details["scope"] = self.text(f"incident.scope_{details['scope']}")
         if "tier" in details:
             details["tier"] = self.text(f"watch.tier_{details['tier']}")
+        for name in ("phase", "before", "to"):
+            if step.act in ("phase", "override") and name in details:
+                details[name] = self.text(f"incident.phase_{details[name]}")
+        if step.act in ("grade", "grade_by_hand"):
+            details |= {"level": self.level(details["level"]), "law": self.law(details["law"])}
+        if step.act.startswith("orders."):
+            details |= self._order_words(details)
         if isinstance(details.get("causes"), dict):
             details["causes"] = self.causes(details["causes"])
         area, _, act = step.act.rpartition(".")
@@ -49,6 +58,30 @@ class Wording:
         key = str(details.get("reason_key", ""))
         reason = self.text(key, **details) if key else str(details.get("reason", ""))
         return self.text("incident.failed", what=what, reason=reason)
+
+    def level(self, level: str) -> str:
+        """A level of the plan by name; '' for none."""
+        return next((item.name[self.text.language] for item in load_levels() if item.id == level), "")
+
+    def law(self, grade: str) -> str:
+        """What follows the level where the law grades it too; '' below its lowest grade."""
+        names = [item.name[self.text.language] for item in load_grades() if item.id == grade]
+        return self.text("incident.law_grade", grade=names[0]) if names else ""
+
+    def _order_words(self, details: dict[str, Any]) -> dict[str, Any]:
+        separator = "、" if self.text.language == "zh-CN" else ", "
+        words: dict[str, Any] = {}
+        if "role" in details:
+            words["role"] = self.text(f"incident.role_{details['role']}")
+        if "due" in details:
+            words["due"] = datetime.fromisoformat(details["due"]).astimezone(self.zone).strftime("%Y-%m-%d %H:%M")
+        if "how" in details:
+            words["how"] = self.text(f"orders.how_{details['how']}")
+        if "stage" in details:
+            words["stage"] = self.text(f"orders.stage_{details['stage']}")
+            words["people"] = separator.join(details["people"]) or self.text("orders.nobody")
+            words["late"] = self.text("orders.sent_late") if details["late"] else ""
+        return words
 
     def causes(self, counts: dict[str, int]) -> str:
         """Why files were not dealt with, each cause with its number."""

@@ -30,6 +30,7 @@ TABLES: Final[tuple[str, ...]] = (
     "agent.inventory.models",
     "agent.approvals.models",
     "agent.incident.models",
+    "agent.incident.order_models",
     "agent.sealing.register",
     "agent.watch.own",
 )
@@ -58,7 +59,20 @@ def add_natures(connection: Connection) -> None:
             connection.exec_driver_sql("UPDATE items SET recipe = ''")
 
 
-MIGRATIONS: Final[tuple[Callable[[Connection], None], ...]] = (create_first, add_about, add_natures)
+def add_grades(connection: Connection) -> None:
+    """Version 4: counted persons, levels and merging of incidents."""
+    known = {row[1] for row in connection.exec_driver_sql("PRAGMA table_info(incidents)")}
+    for column, kind in (
+        ("counted_at", "DATETIME"), ("sensitive", "INTEGER"), ("virtual", "INTEGER"),
+        ("level", "VARCHAR NOT NULL DEFAULT ''"), ("law_grade", "VARCHAR NOT NULL DEFAULT ''"),
+        ("level_by_hand", "VARCHAR NOT NULL DEFAULT ''"), ("law_by_hand", "VARCHAR NOT NULL DEFAULT ''"),
+        ("loss_cny", "BIGINT"), ("merged_into", "VARCHAR"),
+    ):  # fmt: skip
+        if column not in known:
+            connection.exec_driver_sql(f"ALTER TABLE incidents ADD COLUMN {column} {kind}")
+
+
+MIGRATIONS: Final[tuple[Callable[[Connection], None], ...]] = (create_first, add_about, add_natures, add_grades)
 """Step n brings version n to n + 1. Never change a step that was released; add one."""
 
 

@@ -17,8 +17,9 @@ import pytest
 from agent.audit import verify
 from agent.incident.declare import Declaration, declare, preview, report
 from agent.incident.evidence import as_json, crossing_facts, event_facts, process_facts
+from agent.incident.life import Move, advance
 from agent.incident.store import IncidentStore, incidents
-from agent.incident.undo import close, dismiss
+from agent.incident.undo import dismiss
 from agent.inventory.records import Alert
 from agent.watch.api import AccessEvent, Crossing, NoWatch
 from agent.watch.behaviour import respond
@@ -484,15 +485,20 @@ def test_what_left_is_told_from_the_suspects_accesses_alone(home, share):
         assert alert.id not in {entry.id for entry in agent.inventory.alerts()}
 
 
-def test_closing_a_real_incident_starts_the_48_hours_and_a_second_closing_is_refused(home, share):
+def test_the_end_of_handling_starts_the_48_hours_and_an_incident_cannot_skip_a_phase(home, share):
     with opened(home) as agent:
         inventoried(agent, share)
         incident = declare(agent, declaration(paths=(os.fsencode(share),)))
-        ended = close(agent, incident.id, "测试乙", "处理完毕")
+        assert incident.phase == "responding"
+        with pytest.raises(UsageError, match=f"{incident.id} .*应急响应.*事后报告"):
+            advance(agent, incident.id, "测试乙", Move(to="reviewing"))
+        advance(agent, incident.id, "测试乙", Move(override="测试"))
+        ended = advance(agent, incident.id, "测试乙", Move(override="测试", reason="处理完毕"))
         assert ended.phase == "reviewing"
-        assert datetime.now(UTC) - ended.handling_ended_at < timedelta(minutes=1)
-        with pytest.raises(UsageError, match=f"{incident.id} .*只有正在处置"):
-            close(agent, incident.id, "测试乙", "")
+        assert agent.now() - ended.handling_ended_at < timedelta(minutes=1)
+        overridden = [step for step in ended.steps if step.act == "override"]
+        assert [step.details["to"] for step in overridden] == ["cleaning", "reviewing"]
+        assert "no_check" in overridden[1].details["unmet"]
     assert "会员.csv" not in os.listdir(share)
 
 
