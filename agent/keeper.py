@@ -20,6 +20,7 @@ log = get_logger("keeper")
 
 DUTIES: Final[tuple[str, ...]] = (
     "agent.incident.orders:remind",
+    "agent.messages.delivering:tick",
 )
 """`module:function` of each duty, in the order they are done: an explicit list, imported when first needed."""
 

@@ -198,4 +198,6 @@ class PageSettings(Section):
     private_key: str = Field("", description="PEM key for https, readable by the account cloche-link.")
     per_address: int = Field(10, ge=1, description="Reports that one address may send in an hour.")
     per_hour: int = Field(60, ge=1, le=600, description="Reports taken from all together in an hour.")
-    emergency_phone: str = Field("", description="Number to call, shown on the page: the chain's own, never a person's.")
+    emergency_phone: str = Field(
+        "", description="Number to call, shown on the page: the chain's own, never a person's."
+    )

@@ -31,6 +31,7 @@ TABLES: Final[tuple[str, ...]] = (
     "agent.approvals.models",
     "agent.incident.models",
     "agent.incident.order_models",
+    "agent.messages.models",
     "agent.sealing.register",
     "agent.watch.own",
 )

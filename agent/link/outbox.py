@@ -54,7 +54,7 @@ class Outbox:
         self._folder = folder
         self._sign = sign
         self._lock = threading.Lock()
-        self._uid, self._gid = _link_owner()
+        self._uid, self._gid = link_owner()
         try:
             folder.mkdir(mode=0o750, parents=True, exist_ok=True)
             facts = folder.lstat()
@@ -196,7 +196,7 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _link_owner() -> tuple[int, int]:
+def link_owner() -> tuple[int, int]:
     """Whom the link runs as: `cloche-link` under root if that account exists, else nobody; otherwise ourselves."""
     if os.geteuid() != 0:
         return os.geteuid(), os.getegid()

@@ -1,0 +1,197 @@
+"""The round of messages: what is due goes to the link sealed, what came back is taken, what is too old is given up.
+
+`tick` is one of the keeper's duties. It does each thing once: a letter has the message's id and the number of the try
+as its name, and the link sends a name once.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import select
+
+from agent.link.letters import SENDERS, TOKENS
+from agent.messages import queue
+from agent.messages.channels import address_of, channels_of
+from agent.messages.codes import VALID, Secret, make_secret, open_codes
+from agent.messages.inbox import receive
+from agent.messages.models import MessageRow
+from agent.messages.post import Recorded
+from agent.messages.records import OPEN, Delivery
+from agent.messages.settings import announce, revealed
+from config.identity import key_id
+
+if TYPE_CHECKING:
+    from agent.wiring import Agent
+
+LOOK_AGAIN: Final = timedelta(seconds=60)
+ASK_STATUS: Final = timedelta(minutes=2)
+STOP_ASKING: Final = timedelta(hours=24)
+
+
+def tick(agent: Agent, now: datetime) -> None:
+    """Take what came in, give up what is too old, hand over what is due.
+
+    Raises:
+        ClocheError: the disk refused it; the next tick tries again.
+    """
+    announce(agent)
+    receive(agent)
+    _meet_link(agent)
+    for delivery in _too_late(agent, now):
+        agent.post.take_back(_letter(delivery, delivery.handed))
+        reason = queue.get(agent, delivery.id).reason
+        queue.give_up(agent, delivery.id, reason if reason in ("no_channel", "nobody") else "too_late")
+    for due in queue.due(agent, now):
+        hand_over(agent, due)
+    _ask_status(agent, now)
+
+
+def hand_over(agent: Agent, delivery: Delivery) -> None:
+    """Seal one message for the link; without a link, an address or a channel it stays queued with the reason."""
+    if delivery.channel == "none":
+        delivery = _find_channel(agent, delivery)
+        if delivery.channel == "none":
+            return
+    address = address_of(agent, delivery.person, delivery.channel)
+    if agent.settings.senders.mode == "record":
+        _record_only(agent, delivery, address)
+        return
+    if not address:
+        queue.give_up(agent, delivery.id, "no_address")
+        return
+    key = agent.post.link_key()
+    if key is None:
+        queue.change(agent, delivery.id, reason="no_link", next_at=agent.now() + LOOK_AGAIN)
+        return
+    if agent.post.published != key_id(key):
+        _publish(agent, key)
+    number = _row(agent, delivery.id).handed + 1
+    agent.post.put(_letter(delivery, number), letter_of(agent, delivery, address)[0], key)
+    queue.change(agent, delivery.id, handed=number, handed_to=key_id(key), next_at=None, reason="")
+    if _row(agent, delivery.id).code_for:
+        publish_tokens(agent, key)
+
+
+def letter_of(agent: Agent, delivery: Delivery, address: str) -> tuple[dict[str, Any], Secret | None]:
+    """What the link needs to send this, with a fresh code where one is asked for."""
+    about = _row(agent, delivery.id).code_for
+    secret = make_secret(agent, delivery, about) if about else None
+    page = agent.settings.page
+    link = f"{page.url}/{_kind(delivery)}/{secret.token}" if secret and page.listen and page.url else ""
+    text = delivery.text
+    if secret:
+        text += "\n\n" + agent.text("messages.code_line", code=secret.code, hours=int(VALID.total_seconds() // 3600))
+    if link:
+        text += "\n" + agent.text("messages.link_line", link=link)
+    letter: dict[str, Any] = {
+        "id": delivery.id, "channel": delivery.channel, "to": address, "subject": delivery.subject, "text": text,
+        "purpose": delivery.purpose, "use": "code" if secret else "staff",
+        "parameters": {
+            "subject": delivery.subject, "text": delivery.text, "code": secret.code.replace(" ", "") if secret else "",
+            "store": agent.settings.store.name, "about": about,
+        },
+    }  # fmt: skip
+    return letter, secret
+
+
+def publish_tokens(agent: Agent, key: bytes) -> None:
+    """Tell the link which links of orders and approvals are open: digests, and the words to show."""
+    tokens = [
+        {
+            "digest": row.token_digest.hex(), "kind": "ok" if row.purpose == "approval" else "a",
+            "subject": row.subject, "text": row.text[:1000], "expires": row.expires_at.isoformat(),
+        }
+        for row in open_codes(agent)
+    ]  # fmt: skip
+    agent.post.put(TOKENS, {"tokens": tokens[-2000:]}, key)
+
+
+def _meet_link(agent: Agent) -> None:
+    """A link that started anew has another key: what it has not sent is sealed once more."""
+    key = agent.post.link_key()
+    if key is None:
+        return
+    present = key_id(key)
+    if agent.post.published != present:
+        _publish(agent, key)
+    query = select(MessageRow).where(
+        MessageRow.state.in_(OPEN), MessageRow.handed_to != "", MessageRow.handed_to != present
+    )
+    with agent.inventory.sessions.begin() as session:
+        stranded = list(session.scalars(query))
+        for row in stranded:
+            agent.post.take_back(f"{row.id}.{row.handed}")
+            row.handed_to, row.next_at = "", agent.now()
+
+
+def _publish(agent: Agent, key: bytes) -> None:
+    agent.post.put(SENDERS, {"senders": revealed(agent.settings.senders)}, key)
+    publish_tokens(agent, key)
+    agent.post.published = key_id(key)
+
+
+def _find_channel(agent: Agent, delivery: Delivery) -> Delivery:
+    """Somebody who could not be reached may have got an address, or a sender may have been configured, meanwhile."""
+    person = agent.people.named(delivery.person)
+    row = _row(agent, delivery.id)
+    channels = channels_of(agent, person, urgent=row.urgent, code=bool(row.code_for)) if person else []
+    if channels:
+        return queue.change(agent, delivery.id, channel=channels[0], reason="")
+    reason = "no_channel" if person else "nobody"
+    return queue.change(agent, delivery.id, reason=reason, next_at=agent.now() + LOOK_AGAIN)
+
+
+def _record_only(agent: Agent, delivery: Delivery, address: str) -> None:
+    letter, secret = letter_of(agent, delivery, address)
+    agent.post.recorded.append(
+        Recorded(
+            id=delivery.id, person=delivery.person, channel=delivery.channel, to=address, subject=delivery.subject,
+            text=letter["text"], code=secret.code if secret else "",
+        )
+    )  # fmt: skip
+    queue.accepted(agent, delivery.id, "recorded")
+
+
+def _too_late(agent: Agent, now: datetime) -> list[MessageRow]:
+    query = select(MessageRow).where(MessageRow.state.in_(OPEN), MessageRow.give_up_at <= now).limit(queue.SHOWN)
+    with agent.inventory.sessions() as session:
+        rows = list(session.scalars(query))
+        session.expunge_all()
+    return rows
+
+
+def _ask_status(agent: Agent, now: datetime) -> None:
+    """Gateways accept and fail later: ask after what they took, for a day, where the settings say how."""
+    key = agent.post.link_key()
+    if key is None or not agent.settings.senders.sms_status_url.get_secret_value():
+        return
+    query = select(MessageRow).where(
+        MessageRow.state == "sent", MessageRow.channel == "sms", MessageRow.receipt != "", MessageRow.handed_to != "asked",
+        MessageRow.sent_at > now - STOP_ASKING,
+    )  # fmt: skip
+    with agent.inventory.sessions() as session:
+        rows = list(session.scalars(query.limit(queue.SHOWN)))
+        session.expunge_all()
+    for row in rows:
+        if row.next_at is not None and row.next_at > now:
+            continue
+        number = row.handed + 1
+        agent.post.put(f"{row.id}.{number}", {"id": row.id, "channel": "sms_status", "receipt": row.receipt}, key)
+        queue.change(agent, row.id, handed=number, next_at=now + ASK_STATUS)
+
+
+def _letter(delivery: Delivery | MessageRow, number: int) -> str:
+    return f"{delivery.id}.{number}"
+
+
+def _kind(delivery: Delivery) -> str:
+    return "ok" if delivery.purpose == "approval" else "a"
+
+
+def _row(agent: Agent, message_id: str) -> MessageRow:
+    with agent.inventory.sessions() as session:
+        row = queue.row_of(session, message_id)
+        session.expunge(row)
+    return row
