@@ -17,6 +17,8 @@ import numpy as np
 from config.schema import DetectSettings, ItemKind
 from scanners.cell_texts import read_together
 from scanners.columns import decide
+from scanners.contact_texts import Hit, TextContacts
+from scanners.contacts import Gathering
 from scanners.cutting import cut_text
 from scanners.detectors import Allowed, detectors_for
 from scanners.fingerprints import Fingerprints
@@ -25,6 +27,7 @@ from scanners.levels import load_levels
 from scanners.masking import mask_value
 from scanners.name_places import NamePlaces
 from scanners.records import Chunk, Finding, Place, Rows, Span
+from scanners.row_persons import RowPersons
 from scanners.search import Search
 from scanners.spots import Located, Spots, settle
 from scanners.tabular import Counting, Tables
@@ -59,7 +62,7 @@ class Analyser:
     """
 
     def __init__(self, settings: DetectSettings, *, names: bool, run_key: bytes) -> None:
-        """Make ready.
+        """Make ready. `gathering` is set by who wants persons besides findings.
 
         Raises:
             UsageError: `settings.countries` names a country that Presidio has no recognizer for, or see
@@ -92,6 +95,7 @@ class Analyser:
         self.unwanted = frozenset[str](settings.exclude)
         self.excluded = np.array([entity in self.unwanted for entity in self.entities])
         self.search = Search(every, self.entities, self.threshold)
+        self.gathering: Gathering | None = None
 
     def warm_up(self) -> None:
         """Read every pack and the model now: a sandboxed worker may not open files later."""
@@ -190,6 +194,7 @@ class ItemAnalysis:
         self.name = name
         self.kind = kind
         self.tally = Tally(analyser.fingerprints, analyser.mask)
+        self.contacts = TextContacts(analyser.gathering) if analyser.gathering else None
         counting = Counting(
             tally=self.tally,
             threshold=analyser.threshold,
@@ -199,6 +204,7 @@ class ItemAnalysis:
             detectors=tuple(analyser.detectors.values()),
             allowed=analyser.allowed,
             excluded=analyser.unwanted,
+            begin_rows=analyser.gathering.begin_rows if analyser.gathering else RowPersons,
         )
         self.tables = Tables(counting)
 
@@ -215,6 +221,7 @@ class ItemAnalysis:
         where = replace(place, line=None)
         spots = self.analyser.locate(units)
         lines = np.searchsorted(units.line_ends, spots.starts) + (place.line or 1)
+        hits: list[Hit] = []
         for entity, nature, those in spots.groups():
             bounds = zip(spots.starts[those].tolist(), spots.ends[those].tolist(), strict=True)
             values = [units.cut(start, end) for start, end in bounds]
@@ -227,6 +234,18 @@ class ItemAnalysis:
                 texts=values,
             )
             self.tally.add_in_text(batch, where, int(lines[those[0]]))
+            if self.contacts:
+                shown = normal if entity == "PHONE_NUMBER" else values
+                hits += [
+                    Hit(line=line, entity=entity, nature=nature, print=print_, text=text)
+                    for line, print_, text in zip(
+                        lines[those].tolist(), batch.fingerprints.tolist(), shown, strict=True
+                    )
+                ]
+        if self.contacts and hits:
+            first = place.line or 1
+            empty = [first + number for number, line in enumerate(units.given.split("\n")) if not line.strip()]
+            self.contacts.add(hits, empty)
 
     def read_cells(self, cells: Sequence[str]) -> list[list[Value]]:
         """What each cell of a column of running text holds; the table counts it."""
@@ -247,6 +266,8 @@ class ItemAnalysis:
     def finish(self) -> Analysis:
         """All findings of the item; the object is used up."""
         self.tables.finish()
+        if self.contacts:
+            self.contacts.finish()
         persons, keys = self.tally.persons()
         level, score = self.tally.grade(persons, self.analyser.levels)
         return Analysis(findings=self.tally.findings(), persons=persons, person_keys=keys, level=level, score=score)

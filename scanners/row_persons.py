@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
-from scanners.cells import Places
+from scanners.cells import Cells, Places
 from scanners.fingerprints import Fingerprints, Numbers
-from scanners.tally import IDENTIFIERS
+from scanners.forms import Codes
+from scanners.records import Nature, Subject
+from scanners.tally import IDENTIFIERS, Value
 
 
 class RowPersons:
@@ -44,6 +48,19 @@ class RowPersons:
         new = first & ~known[rows]
         keys[rows[new]] = found[new]
         known[rows[new]] = True
+
+    def note(self, entity: str, cells: Cells, column: tuple[Numbers, Codes], subject: Subject) -> None:
+        """The cells of a decided column, with their fingerprints and natures: for whoever gathers contacts."""
+
+    def note_hits(
+        self,
+        entity: str,
+        nature: Nature,
+        hits: tuple[Places, Numbers],
+        values: Callable[[], Sequence[Value]],
+        subject: Subject,
+    ) -> None:
+        """Values in cells of running text, by row in ascending order: for whoever gathers contacts."""
 
     def keys(self, fingerprints: Fingerprints) -> Numbers:
         """A key a row that is somebody's."""

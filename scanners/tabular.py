@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -47,7 +48,7 @@ class Counting:
 
     `read_cells` is the full path, for cells of running text: what each of them holds. `finds_names` says whether PERSON
     and ADDRESS are looked for, `detectors` are those of the settings, `allowed` the values that are no findings, and
-    `excluded` the entities that are not looked for.
+    `excluded` the entities that are not looked for. `begin_rows` makes what is told whose the rows of a batch are.
     """
 
     tally: Tally
@@ -58,6 +59,7 @@ class Counting:
     allowed: Allowed | None = None
     excluded: frozenset[str] = frozenset()
     held: HeldTotal = field(default_factory=HeldTotal)
+    begin_rows: Callable[[int], RowPersons] = RowPersons
 
 
 class Tables:
@@ -187,7 +189,7 @@ class Table:
             self._sample(index, cells[index], SAMPLE_ROWS)
         if fresh := [index for index in self.open if self.samples[index]]:
             self._settle(fresh)
-        rows = RowPersons(len(grid))
+        rows = self.counting.begin_rows(len(grid))
         for index, column in enumerate(self.columns):
             if column.mixed:
                 self._read(index, cells.get(index) or grid.column(index), first_line, rows)
@@ -231,6 +233,7 @@ class Table:
             )
             self.tally.add_many(batch, place, first_line + int(those[0]), column.subject)
         rows.add(entity, found, codes == PERSONAL)
+        rows.note(entity, cells, (found, codes), column.subject)
 
     def _are_allowed(
         self, allowed: Allowed, entity: str, cells: Cells, found: Numbers, codes: Codes
@@ -290,3 +293,8 @@ class Table:
             self.tally.add_many(batch, place, first_line + int(places.min()), subject)
             if nature == "personal":
                 rows.add_hits(entity, places[order], prints)
+            rows.note_hits(entity, nature, (places[order], prints), partial(_values_of, hits, which), subject)
+
+
+def _values_of(hits: Sequence[tuple[Value, list[int]]], which: NDArray[np.int64]) -> list[Value]:
+    return [hits[hit][0] for hit in which.tolist()]

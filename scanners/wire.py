@@ -7,13 +7,16 @@ Frame: two big-endian u32 (length of the JSON, length of the person keys), the J
 
 from __future__ import annotations
 
+import base64
 import json
 import struct
 from typing import Annotated, Final, Literal
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from config.schema import DetectSettings, ItemKind, ScanSettings
+from scanners.person_records import MASKED, ORGANISATION, RECORD, Records
 from scanners.records import Finding, Nature, Place, Reason, Subject
 
 HEADER: Final = struct.Struct(">II")
@@ -21,7 +24,13 @@ MAX_JSON: Final = 4 << 20
 MAX_KEYS: Final = 1 << 20  # persons told apart in one item; `persons` goes on counting
 MAX_ITEMS: Final = 100_000  # members and tables of one file
 
+MAX_RECORDS: Final = 4096  # persons in one frame
+
+Gathered = Literal["", "count", "list"]
+"""What is told besides findings: nothing, whose records there are, or those and how the persons are reached."""
+
 _Name = Annotated[str, Field(max_length=512)]
+_Value = Annotated[str, Field(max_length=128)]
 _Count = Annotated[int, Field(ge=0, le=1 << 48)]
 _Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
@@ -41,6 +50,7 @@ class Hello(_Message):
     detect: DetectSettings
     names: bool
     run_key: str = Field(repr=False)
+    persons: Gathered = ""
 
     model_config = ConfigDict(strict=False)
 
@@ -116,13 +126,41 @@ class ItemMessage(_Message):
     findings: tuple[FindingMessage, ...] = Field(max_length=10_000)
 
 
+class PersonsMessage(_Message):
+    """Records of persons in the file under way: `scanners.person_records.RECORD`, base64, and their values."""
+
+    type: Literal["persons"] = "persons"
+    entities: tuple[Annotated[str, Field(pattern=r"\A[A-Z][A-Z0-9_]{0,63}\z")], ...] = Field(max_length=256)
+    records: str = Field(max_length=MAX_RECORDS * RECORD.itemsize * 4 // 3 + 4, repr=False)
+    values: tuple[tuple[_Value, _Value, _Value, _Value], ...] = Field(max_length=MAX_RECORDS, repr=False)
+
+    def rows(self) -> Records:
+        """The records.
+
+        Raises:
+            ProtocolError: they are none, or the values are not as many.
+        """
+        try:
+            data = base64.b64decode(self.records, validate=True)
+        except ValueError:
+            raise ProtocolError("records of another shape") from None
+        if not data or len(data) % RECORD.itemsize or len(data) > MAX_RECORDS * RECORD.itemsize:
+            raise ProtocolError("records of another shape")
+        rows = np.frombuffer(data, RECORD)
+        if self.values and len(self.values) != len(rows):
+            raise ProtocolError("records without their values")
+        if (rows["side"] > ORGANISATION).any() or (rows["what"] > MASKED).any() or not rows["keys"].any(axis=1).all():
+            raise ProtocolError("records of nobody")
+        return rows
+
+
 class SignMessage(_Message):
     """`ready` after start, `opened` when a named snapshot may go, `done` after the last item of a file."""
 
     type: Literal["ready", "opened", "done"]
 
 
-Message = ItemMessage | SignMessage
+Message = ItemMessage | PersonsMessage | SignMessage
 _MESSAGES: TypeAdapter[Message] = TypeAdapter(Annotated[Message, Field(discriminator="type")])
 
 
@@ -169,6 +207,8 @@ class Frames:
                 message = _MESSAGES.validate_json(body, strict=True)
                 if isinstance(message, ItemMessage):
                     message.suffix.encode("iso-8859-1")
+                elif isinstance(message, PersonsMessage):
+                    message.rows()
             except (ValidationError, UnicodeEncodeError):
                 raise ProtocolError("message of another shape") from None  # its text quotes the content
             messages.append((message, frozenset(keys)))

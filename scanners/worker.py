@@ -6,6 +6,7 @@ gives up every right, and takes jobs: a message and the descriptors of one file.
 
 from __future__ import annotations
 
+import base64
 import fcntl
 import io
 import json
@@ -15,14 +16,27 @@ import sys
 from collections.abc import Sequence
 from typing import Final
 
+from scanners.contacts import Gathering
 from scanners.distinct import packed
 from scanners.engine import Analyser
 from scanners.extract.api import Budget, Extractor, Source
 from scanners.extract.formats import EXTRACTORS, database_extractors
+from scanners.person_records import MOST_TYPES, Records, Values
 from scanners.reading import ItemReport, Reader
 from scanners.sandbox import confine
 from scanners.warm import load_everything
-from scanners.wire import MAX_KEYS, FindingMessage, Hello, ItemMessage, Job, PlaceMessage, SignMessage, clean, pack
+from scanners.wire import (
+    MAX_KEYS,
+    FindingMessage,
+    Hello,
+    ItemMessage,
+    Job,
+    PersonsMessage,
+    PlaceMessage,
+    SignMessage,
+    clean,
+    pack,
+)
 
 _SMALL: Final = 16 << 20  # an archive this small may always grow to this: ratios of tiny logs are harmless
 
@@ -35,6 +49,7 @@ def main() -> int:
     analyser = Analyser(hello.detect, names=hello.names, run_key=bytes.fromhex(hello.run_key))
     analyser.warm_up()
     load_everything(analyser)
+    gathering = _gathering(analyser, channel, hello)
     scan = hello.scan
     confine(memory_mb=scan.worker_memory_mb, file_mb=scan.max_expanded_mb, parent=parent)
     channel.sendall(pack(SignMessage(type="ready")))
@@ -55,9 +70,29 @@ def main() -> int:
         with stream:
             source = Source(name=job.name, stream=stream, size=job.size, seekable=True, budget=Budget(limit))
             reader.read(source, job.seconds)
+        if gathering:
+            gathering.flush()
         for descriptor in descriptors[1:]:
             os.close(descriptor)
         channel.sendall(pack(SignMessage(type="done")))
+
+
+def _gathering(analyser: Analyser, channel: socket.socket, hello: Hello) -> Gathering | None:
+    """What persons are gathered with, where they are asked for; made when the samples have been read."""
+    if not hello.persons:
+        return None
+    entities = tuple(analyser.entities[:MOST_TYPES])
+
+    def emit(records: Records, values: list[Values]) -> None:
+        cleaned = tuple((clean(a), clean(b), clean(c), clean(d)) for a, b, c, d in values)
+        packed_records = base64.b64encode(records.tobytes()).decode("ascii")
+        channel.sendall(pack(PersonsMessage(entities=entities, records=packed_records, values=cleaned)))
+
+    analyser.gathering = Gathering(
+        entities=entities, fingerprints=analyser.fingerprints, normalise=analyser.normalise, emit=emit,
+        wants_values=hello.persons == "list",
+    )  # fmt: skip
+    return analyser.gathering
 
 
 def _extractors(job: Job, descriptors: list[int]) -> Sequence[Extractor]:
