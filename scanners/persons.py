@@ -7,6 +7,7 @@ What was not read, or not whole, is said with its reason, by item; nothing of a 
 
 from __future__ import annotations
 
+import base64
 import os
 import select
 import time
@@ -15,14 +16,16 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Final, Self
 
+import numpy as np
+
 from config.schema import DetectSettings, ScanSettings
 from scanners.discover import reason_of
-from scanners.person_records import Records, Values
+from scanners.person_records import MASKED, ORGANISATION, RECORD, Records, Values
 from scanners.pool import Worker, WorkerLost, Workshop
 from scanners.records import Reason
 from scanners.scan import time_for
 from scanners.snapshot import Snapshot, is_sqlite, take
-from scanners.wire import MAX_ITEMS, Gathered, ItemMessage, Job, PersonsMessage
+from scanners.wire import MAX_ITEMS, MAX_RECORDS, Gathered, ItemMessage, Job, PersonsMessage
 
 _COOPERATIVE: Final = 0.8
 
@@ -61,6 +64,26 @@ class PersonsRequest:
     on_records: Callable[[tuple[str, ...], Records, tuple[Values, ...]], None]
     on_worker: Callable[[int], None] = lambda _pid: None
     spool: str = "/var/tmp"  # noqa: S108  see scanners.scan
+
+
+def records_of(message: PersonsMessage) -> Records:
+    """The records of a message.
+
+    Raises:
+        WorkerLost: they are none, or the values are not as many: no worker of ours says so.
+    """
+    try:
+        data = base64.b64decode(message.records, validate=True)
+    except ValueError:
+        raise WorkerLost from None
+    if not data or len(data) % RECORD.itemsize or len(data) > MAX_RECORDS * RECORD.itemsize:
+        raise WorkerLost
+    rows = np.frombuffer(data, RECORD)
+    if message.values and len(message.values) != len(rows):
+        raise WorkerLost
+    if (rows["side"] > ORGANISATION).any() or (rows["what"] > MASKED).any() or not rows["keys"].any(axis=1).all():
+        raise WorkerLost
+    return rows
 
 
 class PersonsReader:
@@ -145,7 +168,7 @@ class PersonsReader:
                         if message.status != "read":
                             unread.append(Unread(suffix=message.suffix, reason=message.reason))
                     elif isinstance(message, PersonsMessage):
-                        self._request.on_records(message.entities, message.rows(), message.values)
+                        self._request.on_records(message.entities, records_of(message), message.values)
                     elif message.type == "opened" and snapshot is not None:
                         snapshot.forget_name()
                     elif message.type == "done":

@@ -7,16 +7,13 @@ Frame: two big-endian u32 (length of the JSON, length of the person keys), the J
 
 from __future__ import annotations
 
-import base64
 import json
 import struct
 from typing import Annotated, Final, Literal
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from config.schema import DetectSettings, ItemKind, ScanSettings
-from scanners.person_records import MASKED, ORGANISATION, RECORD, Records
 from scanners.records import Finding, Nature, Place, Reason, Subject
 
 HEADER: Final = struct.Struct(">II")
@@ -25,6 +22,7 @@ MAX_KEYS: Final = 1 << 20  # persons told apart in one item; `persons` goes on c
 MAX_ITEMS: Final = 100_000  # members and tables of one file
 
 MAX_RECORDS: Final = 4096  # persons in one frame
+RECORD_BYTES: Final = 64  # of `scanners.person_records.RECORD`, which needs numpy: no scan's parent loads that
 
 Gathered = Literal["", "count", "list"]
 """What is told besides findings: nothing, whose records there are, or those and how the persons are reached."""
@@ -131,27 +129,8 @@ class PersonsMessage(_Message):
 
     type: Literal["persons"] = "persons"
     entities: tuple[Annotated[str, Field(pattern=r"\A[A-Z][A-Z0-9_]{0,63}\z")], ...] = Field(max_length=256)
-    records: str = Field(max_length=MAX_RECORDS * RECORD.itemsize * 4 // 3 + 4, repr=False)
+    records: str = Field(max_length=MAX_RECORDS * RECORD_BYTES * 4 // 3 + 4, repr=False)
     values: tuple[tuple[_Value, _Value, _Value, _Value], ...] = Field(max_length=MAX_RECORDS, repr=False)
-
-    def rows(self) -> Records:
-        """The records.
-
-        Raises:
-            ProtocolError: they are none, or the values are not as many.
-        """
-        try:
-            data = base64.b64decode(self.records, validate=True)
-        except ValueError:
-            raise ProtocolError("records of another shape") from None
-        if not data or len(data) % RECORD.itemsize or len(data) > MAX_RECORDS * RECORD.itemsize:
-            raise ProtocolError("records of another shape")
-        rows = np.frombuffer(data, RECORD)
-        if self.values and len(self.values) != len(rows):
-            raise ProtocolError("records without their values")
-        if (rows["side"] > ORGANISATION).any() or (rows["what"] > MASKED).any() or not rows["keys"].any(axis=1).all():
-            raise ProtocolError("records of nobody")
-        return rows
 
 
 class SignMessage(_Message):
@@ -207,8 +186,6 @@ class Frames:
                 message = _MESSAGES.validate_json(body, strict=True)
                 if isinstance(message, ItemMessage):
                     message.suffix.encode("iso-8859-1")
-                elif isinstance(message, PersonsMessage):
-                    message.rows()
             except (ValidationError, UnicodeEncodeError):
                 raise ProtocolError("message of another shape") from None  # its text quotes the content
             messages.append((message, frozenset(keys)))
