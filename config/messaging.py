@@ -114,7 +114,7 @@ class Robot(Section):
 
 
 class SendersSettings(Section):
-    """How people are reached. Passwords and addresses of robots belong into secrets.toml beside this file (mode 600)."""
+    """How people are reached. Passwords and robots belong into secrets.toml beside this file (mode 600)."""
 
     mode: Literal["send", "record"] = Field("send", description="`record` sends nothing and keeps what it would send.")
     retry_seconds: float = Field(30.0, gt=0, description="First pause after a failed try; doubled, with jitter.")

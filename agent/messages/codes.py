@@ -101,9 +101,7 @@ def redeem_token(agent: Agent, token: str) -> Answer | None:
 def open_codes(agent: Agent) -> list[CodeRow]:
     """Codes that may still come back."""
     with agent.inventory.sessions() as session:
-        rows = list(
-            session.scalars(select(CodeRow).where(CodeRow.used_at.is_(None), CodeRow.expires_at > agent.now()))
-        )
+        rows = list(session.scalars(select(CodeRow).where(CodeRow.used_at.is_(None), CodeRow.expires_at > agent.now())))
         session.expunge_all()
     return rows
 

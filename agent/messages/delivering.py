@@ -13,6 +13,7 @@ from sqlalchemy import select
 
 from agent.link.letters import SENDERS, TOKENS
 from agent.messages import queue
+from agent.messages.batches import close_lost
 from agent.messages.channels import address_of, channels_of
 from agent.messages.codes import VALID, Secret, make_secret, open_codes
 from agent.messages.inbox import receive
@@ -66,7 +67,7 @@ def hand_over(agent: Agent, delivery: Delivery) -> None:
         queue.change(agent, delivery.id, reason="no_link", next_at=agent.now() + LOOK_AGAIN)
         return
     if agent.post.published != key_id(key):
-        _publish(agent, key)
+        publish(agent, key)
     number = _row(agent, delivery.id).handed + 1
     agent.post.put(_letter(delivery, number), letter_of(agent, delivery, address)[0], key)
     queue.change(agent, delivery.id, handed=number, handed_to=key_id(key), next_at=None, reason="")
@@ -96,6 +97,13 @@ def letter_of(agent: Agent, delivery: Delivery, address: str) -> tuple[dict[str,
     return letter, secret
 
 
+def publish(agent: Agent, key: bytes) -> None:
+    """Hand a link that started anew the senders and the open links."""
+    agent.post.put(SENDERS, {"senders": revealed(agent.settings.senders)}, key)
+    publish_tokens(agent, key)
+    agent.post.published = key_id(key)
+
+
 def publish_tokens(agent: Agent, key: bytes) -> None:
     """Tell the link which links of orders and approvals are open: digests, and the words to show."""
     tokens = [
@@ -115,7 +123,8 @@ def _meet_link(agent: Agent) -> None:
         return
     present = key_id(key)
     if agent.post.published != present:
-        _publish(agent, key)
+        publish(agent, key)
+    close_lost(agent, present)
     query = select(MessageRow).where(
         MessageRow.state.in_(OPEN), MessageRow.handed_to != "", MessageRow.handed_to != present
     )
@@ -124,12 +133,6 @@ def _meet_link(agent: Agent) -> None:
         for row in stranded:
             agent.post.take_back(f"{row.id}.{row.handed}")
             row.handed_to, row.next_at = "", agent.now()
-
-
-def _publish(agent: Agent, key: bytes) -> None:
-    agent.post.put(SENDERS, {"senders": revealed(agent.settings.senders)}, key)
-    publish_tokens(agent, key)
-    agent.post.published = key_id(key)
 
 
 def _find_channel(agent: Agent, delivery: Delivery) -> Delivery:
@@ -168,7 +171,7 @@ def _ask_status(agent: Agent, now: datetime) -> None:
     if key is None or not agent.settings.senders.sms_status_url.get_secret_value():
         return
     query = select(MessageRow).where(
-        MessageRow.state == "sent", MessageRow.channel == "sms", MessageRow.receipt != "", MessageRow.handed_to != "asked",
+        MessageRow.state == "sent", MessageRow.channel == "sms", MessageRow.receipt != "",
         MessageRow.sent_at > now - STOP_ASKING,
     )  # fmt: skip
     with agent.inventory.sessions() as session:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 HANDLERS: Final[dict[str, str]] = {
     "report": "agent.messages.reports:take_report",
+    "ack": "agent.incident.orders:answered",
+    "approval": "agent.approvals:answered",
 }
 """`module:function` by an answer's purpose: `handler(agent, answer)`. An explicit list, imported when first needed."""
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import random
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 LONGEST_SUBJECT: Final = 200
 LONGEST_TEXT: Final = 8_000
 SHOWN: Final = 500
+
+_JITTER: Final = random.SystemRandom()
 
 log = get_logger("messages")
 
@@ -82,6 +85,24 @@ def deliveries(
         return tuple(map(as_delivery, session.scalars(query)))
 
 
+@dataclass(frozen=True, kw_only=True)
+class Tested:
+    """The last test message: when it got as far as it is. `at` is aware."""
+
+    at: datetime
+    state: State
+
+
+def last_test(agent: Agent) -> Tested | None:
+    """How the last `cloche message test` went; None where none was tried."""
+    query = select(MessageRow).where(MessageRow.purpose == "test").order_by(MessageRow.number.desc()).limit(1)
+    with agent.inventory.sessions() as session:
+        row = session.scalars(query).first()
+    if row is None:
+        return None
+    return Tested(at=row.delivered_at or row.sent_at or row.made_at, state=cast("State", row.state))
+
+
 def change(agent: Agent, message_id: str, **values: Any) -> Delivery:
     """Set fields of a message."""
     with agent.inventory.sessions.begin() as session:
@@ -113,13 +134,12 @@ def delivered(agent: Agent, message_id: str) -> None:
 
 
 def failed(
-    agent: Agent, message_id: str, reason: str, detail: str, *, for_good: bool = False,
-    jitter: Callable[[], float] = random.SystemRandom().random,
-) -> None:  # fmt: skip
+    agent: Agent, message_id: str, reason: str, detail: str, *, for_good: bool = False, jitter: float | None = None
+) -> None:
     """A try failed: the next comes after a pause that doubles, somewhere in its upper half, or never."""
     before, now, senders = get(agent, message_id), agent.now(), agent.settings.senders
     ceiling = min(senders.max_retry_seconds, senders.retry_seconds * 2 ** min(before.attempts, 30))
-    following = now + timedelta(seconds=ceiling * (0.5 + jitter() / 2))
+    following = now + timedelta(seconds=ceiling * (0.5 + (_JITTER.random() if jitter is None else jitter) / 2))
     if for_good or following >= before.give_up_at:
         give_up(agent, message_id, reason, detail)
         return

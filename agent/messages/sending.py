@@ -36,7 +36,7 @@ def send(agent: Agent, message: Message) -> str:
     return message_id
 
 
-def tell(
+def tell(  # noqa: PLR0913  the contract between the rooms; all but three by name
     agent: Agent,
     who: Iterable[str],
     subject: str,
@@ -74,7 +74,7 @@ def tell(
     return tuple(send(agent, Message(person=name, channel=channel, **common)) for name, channel in wanted)  # type: ignore[arg-type]
 
 
-def tell_with_code(
+def tell_with_code(  # noqa: PLR0913  likewise
     agent: Agent, person: Person, subject: str, text: str, *, purpose: Purpose, about: str, incident: str | None = None
 ) -> str:
     """Tell one person, with a one-time code and, where the page is on, a link; the word comes back as an `Answer`.
