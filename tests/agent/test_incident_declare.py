@@ -8,14 +8,14 @@ import sqlite3
 import stat
 import subprocess
 import sys
-from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
+from shops import NOW, declaration, inventoried, opened, snapshot
 
 from agent.audit import verify
-from agent.incident.declare import Declaration, declare, preview, report
+from agent.incident.declare import declare, preview, report
 from agent.incident.evidence import as_json, crossing_facts, event_facts, process_facts
 from agent.incident.life import Move, advance
 from agent.incident.store import IncidentStore, incidents
@@ -24,17 +24,13 @@ from agent.inventory.records import Alert
 from agent.watch.api import AccessEvent, Crossing, NoWatch
 from agent.watch.behaviour import respond
 from agent.watch.decoys import plant_decoys
-from agent.wiring import build_agent
 from config.errors import ClocheError, UsageError
 from config.home import find_home
 from config.identity import make_identity
-from config.schema import Settings
 from containment.evidence import verify_chain
 from containment.processes import Holder, start_time, state
-from scanners.identity import Identities
 from scanners.records import FileIdentity, Finding, Item
 
-NOW = datetime.now(UTC)
 PLANTED = "13800001111"
 
 
@@ -78,48 +74,6 @@ def home(tmp_path):
     yield home
     for path in (tmp_path / "share").rglob("*"):
         subprocess.run(["chattr", "-i", str(path)], check=False, capture_output=True)
-
-
-def inventoried(agent, folder, persons=None):
-    """Record the folder's files as a scan would, with real identities."""
-    identities = Identities()
-    items = []
-    for path in sorted(folder.rglob("*")):
-        descriptor = os.open(path, os.O_RDONLY)
-        kind = "sqlite" if path.suffix == ".db" else "csv"
-        items.append(
-            Item(
-                path=os.fsencode(path), kind=kind, status="read", size=path.stat().st_size, level=3, score=80,
-                persons=(persons or {}).get(path.name, 10), identity=identities.of(descriptor, os.fstat(descriptor)),
-                findings=(Finding(entity="PHONE_NUMBER", count=9, distinct=7, confidence=0.9),),
-            )
-        )  # fmt: skip
-        os.close(descriptor)
-    agent.inventory.record_run(items, roots=[os.fsencode(folder)], at=NOW)
-    return {os.fsdecode(item.path).rsplit("/", 1)[-1]: item.identity.key for item in items}
-
-
-@contextmanager
-def opened(home, *, keys=True, watch=None, settings=None):
-    with build_agent(home, Settings.model_validate(settings or {}), watch) as agent:
-        if keys:
-            agent.keyring.adopt(make_identity("recovery").public)
-        yield agent
-
-
-def declaration(**changes):
-    values = {"kind": "insider", "summary": "有人在拷贝会员名单", "discovered_at": NOW, "by": "测试甲"}
-    return Declaration(**{**values, **changes})
-
-
-def snapshot(folder):
-    """Everything about a tree that a release must bring back."""
-    return {
-        path.name: (
-            path.read_bytes(), stat.S_IMODE(path.stat().st_mode), path.stat().st_uid, path.stat().st_mtime_ns
-        )
-        for path in sorted(folder.iterdir())
-    }  # fmt: skip
 
 
 def acts(incident):
