@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field
 
 from config.measures import CheckSettings, IsolateSettings
 from config.messaging import PageSettings, SendersSettings
+from config.notice import NoticeSettings
 from config.patterns import check_pattern
 from config.section import Section
 from config.text import Language
@@ -221,6 +222,7 @@ class Settings(Section):
     link: LinkSettings = LinkSettings()
     senders: SendersSettings = SendersSettings()
     page: PageSettings = PageSettings()
+    notice: NoticeSettings = NoticeSettings()
     vendors: VendorSettings = VendorSettings()
     isolate: IsolateSettings = IsolateSettings()
     check: CheckSettings = CheckSettings()

@@ -32,6 +32,7 @@ TABLES: Final[tuple[str, ...]] = (
     "agent.incident.models",
     "agent.incident.order_models",
     "agent.messages.models",
+    "agent.notice.models",
     "agent.sealing.register",
     "agent.watch.own",
 )
