@@ -25,6 +25,7 @@ VERBS: Final[dict[str, str]] = {
     "enrol": "Enrol this store at a head office.",
     "incident": "Report, declare, follow and end an incident.",
     "inventory": "What lies where, from the last scan.",
+    "isolate": "Cut this machine, or one client, off the network.",
     "keys": "The keys that open sealed files.",
     "open": "Read one sealed file, leaving it sealed.",
     "protect": "Encrypt files where they lie.",

@@ -70,6 +70,9 @@ OPERATIONS: Final[dict[str, Listed]] = {
     "audit.verify": Listed(module="agent.audit", function="verify_operation"),
     "audit.export": Listed(module="agent.audit", function="export_operation"),
     "enrol": Listed(module="agent.enrolment", function="enrol"),
+    "isolate.on": Listed(module="agent.isolation.operations", function="on", tells_head_office=True),
+    "isolate.off": Listed(module="agent.isolation.operations", function="off", tells_head_office=True),
+    "isolate.status": Listed(module="agent.isolation.operations", function="status"),
     "status": Listed(module="agent.status", function="status"),
 }
 

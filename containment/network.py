@@ -60,7 +60,8 @@ class Cut:
 class Rules:
     """What is to be cut. `everything`: all but loopback and `allowed`, for `seconds` (None: until told).
 
-    `allowed` are addresses by now, no names. `own_accounts` are uids of this machine whose connections go on: the link.
+    `allowed` are to be addresses by the time it is put up. `own_accounts` are uids of this machine whose connections
+    go on: the link's.
     """
 
     everything: bool = False
@@ -106,7 +107,7 @@ def rules_of(document: Any) -> Rules:
             raise UsageError("isolation: too many entries, or `everything` is neither true nor false")
         if not all(type(uid) is int and 0 <= uid < 1 << 32 for uid in accounts) or len(accounts) > 8:
             raise UsageError("isolation: an account is no uid")
-        rules = Rules(
+        return Rules(
             everything=everything, seconds=_seconds(document["seconds"]),
             allowed=tuple(parse_allowed(str(text)) for text in allowed),
             clients=tuple(
@@ -116,9 +117,6 @@ def rules_of(document: Any) -> Rules:
         )  # fmt: skip
     except (KeyError, TypeError) as error:
         raise UsageError("isolation: these are no rules") from error
-    if any(entry.network is None for entry in rules.allowed):
-        raise UsageError("isolation: a name was not looked up")
-    return rules
 
 
 def _seconds(value: Any) -> int | None:
@@ -320,7 +318,7 @@ def _elements(members: list[Any]) -> Iterator[tuple[str, int | None]]:
     for member in members:
         if isinstance(member, dict):
             facts = member["elem"]
-            yield str(facts["val"]), int(facts["expires"]) if "expires" in facts else None
+            yield str(facts["val"]), max(int(facts["expires"]), 1) if "expires" in facts else None
         else:
             yield str(member), None
 
