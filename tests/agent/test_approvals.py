@@ -48,7 +48,7 @@ def asked_as(user, **arguments):
 
 def test_one_person_is_not_two_however_often_and_by_whatever_way_the_word_comes(tmp_path):
     with opened(tmp_path) as agent:
-        with pytest.raises(RefusedError, match="已有 1 人批准，需要 2 人.*李样例"):
+        with pytest.raises(RefusedError, match=r"已有 1 人批准，需要 2 人.*李样例"):
             ask(agent, "lead")
         approve(agent, "notice:X", agent.people.named("王测试"), "code")
         with pytest.raises(RefusedError, match="已有 1 人"):
@@ -88,7 +88,7 @@ def test_a_purge_needs_somebody_who_is_not_from_it(tmp_path):
     with opened(tmp_path) as agent:
         with pytest.raises(RefusedError):
             ask(agent, "lead", act="purge", subject="purge:X")
-        with pytest.raises(RefusedError, match="信息技术部以外.*李样例"):
+        with pytest.raises(RefusedError, match=r"信息技术部以外.*李样例"):
             ask(agent, "it", act="purge", subject="purge:X")
         assert len(ask(agent, "lawyer", act="purge", subject="purge:X").given) == 3
 
