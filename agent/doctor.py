@@ -137,6 +137,16 @@ def disk(home: Home) -> Check:
     )
 
 
+def documents(_home: Home) -> Check:
+    """A font for Chinese is there: without one no PDF is made."""
+    from agent.documents.typeset import obstacle
+
+    why = obstacle()
+    if why:
+        return Check(name="documents", state="reduced", why="documents_no_pdf", values=(("error", why),))
+    return Check(name="documents", state="ok", why="documents_all")
+
+
 def head_office(home: Home) -> Check:
     """This store is enrolled."""
     enrolled = (home.outbox / "link.json").exists()
@@ -146,7 +156,7 @@ def head_office(home: Home) -> Check:
 
 
 CHECKS: Final[tuple[Callable[[Home], Check], ...]] = (
-    watch_tier, guard, daemon, settings_file, keys, workers, leases, samba, disk, head_office,
+    watch_tier, guard, daemon, settings_file, keys, workers, leases, samba, disk, documents, head_office,
 )  # fmt: skip
 
 

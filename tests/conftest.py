@@ -36,14 +36,22 @@ def has_program(name: str) -> Callable[[], bool]:
     return lambda: shutil.which(name, path=path) is not None
 
 
+def has_chinese_font() -> bool:
+    """Documents can be made as PDF."""
+    from agent.documents.typeset import obstacle
+
+    return not obstacle()
+
+
 PROBES: Final[dict[str, Callable[[], bool]]] = {
     "root": lambda: os.geteuid() == 0,
     "fanotify": has_fanotify,
+    "chinese_font": has_chinese_font,
     **{
         name: has_program(name)
         for name in (
             "smbd", "smbclient", "strace", "setfacl", "chromium", "mount", "tar", "setpriv",
-            "systemd-nspawn", "libreoffice", "pdftotext",
+            "systemd-nspawn", "libreoffice", "pdftotext", "ip", "nft",
         )
     },
 }  # fmt: skip

@@ -1,13 +1,12 @@
 """A document as docx (ISO/IEC 29500) for Word, WPS and LibreOffice.
 
 Word picks a font for Chinese by `w:eastAsia` only; python-docx sets the Latin one alone, and a table's style would
-bring its own. Control characters are no XML (https://www.w3.org/TR/xml/#charsets) and are shown as `\\x..`.
+bring its own.
 """
 
 from __future__ import annotations
 
 import io
-import re
 from typing import Any, Final
 
 import docx
@@ -20,6 +19,7 @@ from docx.shared import Mm, Pt, RGBColor
 
 from agent.documents.model import (
     TEXT_WIDTH_MM,
+    Block,
     Bullets,
     Document,
     Facts,
@@ -29,49 +29,66 @@ from agent.documents.model import (
     Picture,
     Table,
 )
+from agent.documents.plain import plain
+from agent.documents.typeset import NoFontError, as_png
 
 LATIN: Final = "Arial"
 CHINESE: Final = "Microsoft YaHei"
+ACCENT: Final = RGBColor(0xA6, 0x1B, 0x1B)
 SOFT: Final = RGBColor(0x5B, 0x66, 0x75)
 HEAD_FILL: Final = "F1F4F8"
+LINE: Final = "B9C1CC"
 MARK_FILL: Final = "FDECEA"
-_NOT_XML: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+ONE_PIECE: Final = 500
+"""Characters of a cell above which its row may be split by the end of a page."""
 
 
 def as_docx(document: Document) -> bytes:
-    """The file's bytes."""
+    """The file's bytes.
+
+    Raises:
+        ClocheError: a picture cannot be made.
+    """
     target: Any = docx.Document()
     _set_up(target, document)
     title = target.add_paragraph(style="Title")
-    title.add_run(_clean(document.title))
-    _note(target, document.subtitle)
-    lead = target.add_paragraph()
-    _shade(lead._p.get_or_add_pPr(), MARK_FILL)
-    lead.add_run(_clean(document.lead)).bold = True
+    title.add_run(plain(document.title))
+    if document.subtitle:
+        _note(target, document.subtitle)
+    if document.lead:
+        lead = target.add_paragraph()
+        _shade(lead._p.get_or_add_pPr(), MARK_FILL)
+        lead.add_run(plain(document.lead)).bold = True
     for notice in document.notices:
         _note(target, notice)
-    for block in document.blocks:
-        match block:
-            case Heading():
-                target.add_paragraph(_clean(block.text), style=f"Heading {block.level}")
-            case Paragraph(small=True):
-                _note(target, block.text)
-            case Paragraph():
-                target.add_paragraph(_clean(block.text)).paragraph_format.keep_with_next = True
-            case Bullets():
-                for item in block.items:
-                    target.add_paragraph(_clean(item), style="List Bullet")
-            case Facts():
-                _table(target, Table(header=(), rows=block.rows, widths=(24, 76)), label_column=True)
-            case Table():
-                _table(target, block, label_column=False)
-            case Picture():
-                _picture(target, block)
-            case PageBreak():
-                target.add_page_break()
+    for block, following in zip(document.blocks, (*document.blocks[1:], None), strict=True):
+        _block(target, block, following)
+    if document.head:
+        _note(target, document.head)
     output = io.BytesIO()
     target.save(output)
     return output.getvalue()
+
+
+def _block(target: Any, block: Block, following: Block | None) -> None:
+    match block:
+        case Heading():
+            target.add_paragraph(plain(block.text), style=f"Heading {block.level}")
+        case Paragraph():
+            paragraph = _note(target, block.text) if block.small else target.add_paragraph(plain(block.text))
+            if following is not None and not isinstance(following, (Paragraph, PageBreak)):
+                paragraph.paragraph_format.keep_with_next = True
+        case Bullets():
+            for item in block.items:
+                target.add_paragraph(plain(item), style="List Bullet")
+        case Facts():
+            _table(target, Table(header=(), rows=block.rows, widths=(24, 76)), label_column=True)
+        case Table():
+            _table(target, block, label_column=False)
+        case Picture():
+            _picture(target, block)
+        case PageBreak():
+            target.add_page_break()
 
 
 def _set_up(target: Any, document: Document) -> None:
@@ -97,13 +114,28 @@ def _set_up(target: Any, document: Document) -> None:
         target.styles[name].font.color.rgb = RGBColor(0x1C, 0x24, 0x30)
         target.styles[name].font.bold = True
     target.styles["Heading 1"].paragraph_format.space_before = Pt(14)
-    target.core_properties.title = _clean(document.title)
+    title = target.styles["Title"].element.get_or_add_pPr()
+    for border in title.findall(qn("w:pBdr")):
+        title.remove(border)
+    target.core_properties.title = plain(document.title)
     target.core_properties.author = "Cloche"
+    header = section.header.paragraphs[0]
+    if document.stamp:
+        stamp = header.add_run(plain(document.stamp))
+        stamp.bold = True
+        stamp.font.color.rgb = ACCENT
+        header.alignment = WD_ALIGN_PARAGRAPH.CENTER
+        header = section.header.add_paragraph()
+    running = header.add_run(plain(document.running))
+    running.font.size = Pt(8)
+    running.font.color.rgb = SOFT
     footer = section.footer.paragraphs[0]
     footer.alignment = WD_ALIGN_PARAGRAPH.CENTER
-    run = footer.add_run(_clean(document.title) + " · ")
+    run = footer.add_run(plain(document.title) + " · ")
     run.font.size = Pt(8)
-    _page_number(footer)
+    _number(footer, "PAGE")
+    footer.add_run(" / ").font.size = Pt(8)
+    _number(footer, "NUMPAGES")
 
 
 def _table(target: Any, block: Table, *, label_column: bool) -> None:
@@ -113,12 +145,14 @@ def _table(target: Any, block: Table, *, label_column: bool) -> None:
     table = target.add_table(rows=len(lines), cols=len(block.widths), style="Table Grid")
     table.alignment = WD_TABLE_ALIGNMENT.CENTER
     table.autofit = False
+    _grey_lines(table)
     for column, width in zip(table.columns, block.widths, strict=True):
         column.width = Mm(TEXT_WIDTH_MM * width / 100)  # LibreOffice reads the grid, Word the cells
     for number, (row, line) in enumerate(zip(table.rows, lines, strict=True)):
         is_header = bool(block.header) and number == 0
         properties = row._tr.get_or_add_trPr()
-        properties.append(OxmlElement("w:cantSplit"))
+        if max(map(len, line)) <= ONE_PIECE:
+            properties.append(OxmlElement("w:cantSplit"))
         if is_header:
             properties.append(OxmlElement("w:tblHeader"))
         marked = number - (1 if block.header else 0) in block.marked and not is_header
@@ -126,7 +160,7 @@ def _table(target: Any, block: Table, *, label_column: bool) -> None:
             cell.width = Mm(TEXT_WIDTH_MM * block.widths[column] / 100)
             paragraph = cell.paragraphs[0]
             paragraph.paragraph_format.space_after = Pt(1)
-            run = paragraph.add_run(_clean(value))
+            run = paragraph.add_run(plain(value))
             run.font.size = Pt(9)
             label = is_header or (label_column and column == 0)
             run.bold = label
@@ -135,21 +169,40 @@ def _table(target: Any, block: Table, *, label_column: bool) -> None:
     target.add_paragraph().paragraph_format.space_after = Pt(2)
 
 
+def _grey_lines(table: Any) -> None:
+    borders = OxmlElement("w:tblBorders")
+    for side in ("top", "left", "bottom", "right", "insideH", "insideV"):
+        line = OxmlElement(f"w:{side}")
+        for name, value in (("val", "single"), ("sz", "4"), ("space", "0"), ("color", LINE)):
+            line.set(qn(f"w:{name}"), value)
+        borders.append(line)
+    properties = table._tbl.tblPr
+    properties.insert_element_before(borders, "w:shd", "w:tblLayout", "w:tblCellMar", "w:tblLook")
+
+
 def _picture(target: Any, block: Picture) -> None:
-    width = Mm(min(block.width_mm, TEXT_WIDTH_MM))
-    paragraph = target.add_paragraph()
-    paragraph.paragraph_format.keep_with_next = True
-    shape = paragraph.add_run().add_picture(io.BytesIO(block.png), width=width)
-    shape._inline.docPr.set("descr", _clean(block.caption))
-    _note(target, block.caption)
+    """Word shows no SVG: it gets a PNG of it, or the caption alone where no font could draw the words."""
+    try:
+        content = block.png or as_png(block.svg)
+    except NoFontError:
+        content = b""
+    if content:
+        paragraph = target.add_paragraph()
+        paragraph.paragraph_format.keep_with_next = True
+        width = Mm(min(block.width_mm, TEXT_WIDTH_MM))
+        shape = paragraph.add_run().add_picture(io.BytesIO(content), width=width)
+        shape._inline.docPr.set("descr", plain(block.caption))
+    if block.caption:
+        _note(target, block.caption)
 
 
-def _note(target: Any, text: str) -> None:
+def _note(target: Any, text: str) -> Any:
     paragraph = target.add_paragraph()
     paragraph.paragraph_format.space_after = Pt(2)
-    run = paragraph.add_run(_clean(text))
+    run = paragraph.add_run(plain(text))
     run.font.size = Pt(8.5)
     run.font.color.rgb = SOFT
+    return paragraph
 
 
 def _shade(properties: Any, fill: str) -> None:
@@ -160,8 +213,8 @@ def _shade(properties: Any, fill: str) -> None:
     properties.append(shading)
 
 
-def _page_number(paragraph: Any) -> None:
-    for kind, text in (("begin", ""), ("", "PAGE"), ("end", "")):
+def _number(paragraph: Any, field: str) -> None:
+    for kind, text in (("begin", ""), ("", field), ("end", "")):
         run = paragraph.add_run()
         run.font.size = Pt(8)
         if kind:
@@ -171,7 +224,3 @@ def _page_number(paragraph: Any) -> None:
             element = OxmlElement("w:instrText")
             element.text = text
         run._r.append(element)
-
-
-def _clean(text: str) -> str:
-    return _NOT_XML.sub(lambda found: f"\\x{ord(found[0]):02x}", text)

@@ -5,7 +5,7 @@ All text is plain: no renderer reads markup in it. Whoever builds a document has
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Literal
 
 TEXT_WIDTH_MM: Final = 174
@@ -54,14 +54,23 @@ class Table:
 
 @dataclass(frozen=True, kw_only=True)
 class Picture:
-    """A PNG with its caption, which also stands where the picture cannot be seen.
+    """A PNG or an SVG with its caption, which also stands where the picture cannot be seen.
 
-    `width_mm` is cut to the text's width; the height follows.
+    `width_mm` is cut to the text's width; the height follows. An SVG is shown as it is where a format can, and as a
+    PNG made of it where not.
+
+    Raises:
+        ValueError: neither is given: a defect.
     """
 
-    png: bytes
+    png: bytes = field(default=b"", repr=False)
+    svg: bytes = field(default=b"", repr=False)
     caption: str
     width_mm: int = TEXT_WIDTH_MM
+
+    def __post_init__(self) -> None:
+        if not self.png and not self.svg:
+            raise ValueError("a picture without content")
 
 
 @dataclass(frozen=True, kw_only=True)

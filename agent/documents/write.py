@@ -8,21 +8,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 from agent.documents.model import Document
+from agent.documents.typeset import NoFontError
 from agent.incident.moments import zone_of
 from agent.incident.wording import Wording
 from config.errors import ClocheError
+from config.log import get_logger
 from config.text import LANGUAGES, Text
 from containment.atomic import write_file
 
 if TYPE_CHECKING:
     from agent.wiring import Agent
 
-Format = Literal["html", "docx"]
-FORMATS: Final[tuple[Format, ...]] = ("html", "docx")
+log = get_logger("documents")
+
+Format = Literal["html", "docx", "pdf"]
+FORMATS: Final[tuple[Format, ...]] = ("html", "docx", "pdf")
 
 
 def write_versions(
@@ -34,28 +39,42 @@ def write_versions(
 ) -> list[Path]:
     """Write the next version of a document; the paths that were written.
 
+    Without a font for Chinese there is no PDF: `obstacle` says so in words, for answers and for `cloche doctor`.
+
     Args:
-        agent: its settings give the zone.
+        agent: its settings give the zone and the store's name.
         folder: made if it is not there (0700).
         stem: the file's name without version, language and ending; no `/`.
-        build: the document for a language (by its wording) and a version (1, 2, …).
+        build: the document for a language (by its wording) and a version (1, 2, …). Where it names no `running` line,
+            each page says the store and the document's number.
         formats: which endings.
 
     Raises:
-        ClocheError: one cannot be written.
+        ClocheError: one cannot be written or set; what could be is there.
     """
-    written = []
+    written: list[Path] = []
+    failed: ClocheError | None = None
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         version = 1 + max((version_of(path, stem) for path in folder.iterdir()), default=0)
         for language in LANGUAGES:
             document = build(Wording(Text(language), zone_of(agent.settings.store.timezone)), version)
+            if not document.running:
+                running = f"{agent.settings.store.name} · {stem}-{version:02d}".removeprefix(" · ")
+                document = replace(document, running=running)
             for ending in formats:
                 path = folder / f"{stem}-{version:02d}.{language}.{ending}"
-                write_file(path, render(document, ending))
-                written.append(path)
+                try:
+                    write_file(path, render(document, ending))
+                    written.append(path)
+                except NoFontError:
+                    log.warning("no font for Chinese: no PDF was made", document=path.name)
+                except ClocheError as error:
+                    failed = failed or error
     except OSError as error:
         raise ClocheError(f"{folder}: documents cannot be written: {error.strerror}") from error
+    if failed is not None:
+        raise ClocheError(f"{folder}: a document is missing: {failed}") from failed
     return written
 
 
@@ -65,6 +84,10 @@ def render(document: Document, ending: Format) -> bytes:
         from agent.documents.html import as_html
 
         return as_html(document)
+    if ending == "pdf":
+        from agent.documents.pdf import as_pdf
+
+        return as_pdf(document)
     from agent.documents.docx import as_docx
 
     return as_docx(document)

@@ -1,0 +1,33 @@
+"""What a document says about itself: that it is a drill's, a draft, and how the timeline stood when it was written."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from config.errors import ClocheError
+from config.text import Text
+
+if TYPE_CHECKING:
+    from agent.wiring import Agent
+
+
+def drill(text: Text) -> str:
+    """The line that every page of a drill's document carries."""
+    return text("documents.stamp_drill")
+
+
+def draft(text: Text) -> str:
+    """The line of what nobody has approved yet."""
+    return text("documents.stamp_draft")
+
+
+def head_of(agent: Agent, incident_id: str, text: Text) -> str:
+    """The timeline's head in words, to be printed: a cut tail shows against it (`Document.head`).
+
+    '' where the head cannot be signed: a document is not held up by a full disk.
+    """
+    try:
+        head = agent.timelines.head(incident_id)
+    except ClocheError:
+        return ""
+    return text("documents.head", count=head.seq, hash=head.hash)
