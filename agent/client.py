@@ -72,15 +72,17 @@ def perform(
         with connection:
             return ask(connection, name, arguments, descriptors=descriptors, progress=progress)
 
+    from agent.keeper import tick
     from agent.lock import hold_lock
     from agent.wiring import build_agent
 
     settings = load_settings(console.home.settings_file)
     with hold_lock(console.home, console.text), build_agent(console.home, settings) as agent:
-        return listed.load()(
-            agent,
-            Request(arguments=arguments, caller=this_caller(), descriptors=descriptors, progress=progress),
-        )
+        request = Request(arguments=arguments, caller=this_caller(), descriptors=descriptors, progress=progress)
+        answer = listed.load()(agent, request)
+        if listed.tells_head_office or listed.changes_files:
+            tick(agent, agent.now())
+        return answer
 
 
 def this_caller() -> Caller:
