@@ -285,7 +285,7 @@ def _tell(agent: Agent, order: Order, people: Sequence[Person | None], subject: 
                     text, order=order.id, what=order.what, due=due, role=agent.text(f"incident.role_{order.role}"),
                     by=order.issued_by,
                 ),
-                purpose="order", about=order.id,
+                purpose="order", about=order.id, incident=order.incident,
             )  # fmt: skip
         except ClocheError as error:
             log.warning("somebody could not be told of an order", order=order.id, why=describe(error))
