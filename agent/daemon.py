@@ -1,8 +1,9 @@
-"""The daemon: wires the agent once, then keeps four things going beside each other.
+"""The daemon: wires the agent once, then keeps five things going beside each other.
 
 - *pump*: what the guard saw goes to the event store at once; a crossed bound goes on to
 - *respond*: alerts, stops, or declares, in a thread of its own, so that a long isolation loses no event;
-- *keeper*: scans when it is due, seals by policy, reports, tells systemd that all of them live;
+- *work*: scans when it is due, seals by policy, reports;
+- *keep*: clocks, reminders and messages (`agent.keeper`), beside the work, for a scan may take an hour;
 - *control*: operations of people.
 
 The daemon has no network and imports neither Presidio nor an extractor: workers do, and they go when idle. Killed at
@@ -25,6 +26,7 @@ from typing import Any, Final
 from agent.aftermath import deny_fenced
 from agent.client import this_caller
 from agent.control import ControlServer
+from agent.keeper import tick
 from agent.lock import hold_lock
 from agent.operation import Request
 from agent.operations import find_operation
@@ -50,6 +52,7 @@ TICK_SECONDS: Final = 0.5
 HEALTH_EVERY: Final = 300.0
 SEAL_EVERY: Final = 300.0
 LOOK_EVERY: Final = 5.0  # an idle daemon asks its database no more often than this
+KEEP_EVERY: Final = 30.0
 STALLED_SECONDS: Final = 60.0
 
 
@@ -82,7 +85,7 @@ class Daemon:
         server = ControlServer(self._agent, changed=self._changed.set)
         threads = [
             threading.Thread(target=self._guarded, args=(loop,), name=loop.__name__.strip("_"))
-            for loop in (self._pump, self._respond, self._work)
+            for loop in (self._pump, self._respond, self._work, self._keep)
         ]
         for thread in threads:
             thread.start()
@@ -153,7 +156,19 @@ class Daemon:
         if result.failed:
             log.warning("some files are not watched", count=len(result.failed), cause=result.failed[0][1])
 
-    # keeper
+    # keep
+
+    def _keep(self) -> None:
+        """Every half minute, and at once when the link has brought something or was started anew."""
+        kept, met = -math.inf, ""
+        while not self._stop.wait(TICK_SECONDS):
+            post = self._agent.post
+            present = post.link_id
+            if time.monotonic() - kept > KEEP_EVERY or present != met or post.news(1):
+                kept, met = time.monotonic(), present
+                self._attempt("keep what is due", partial(tick, self._agent, self._agent.now()))
+
+    # work
 
     def _work(self) -> None:
         looked = health = sealing = -math.inf  # by the monotonic clock: the machine's time may be set back by years
