@@ -232,7 +232,7 @@ def test_the_links_account_goes_on_talking_and_nobody_else(net: Net) -> None:
 
 @needs_net
 def test_other_firewalls_stand_untouched_and_still_refuse_what_ours_lets_through(net: Net) -> None:
-    theirs = "table inet shop { chain arrivals { type filter hook input priority 0; tcp dport 3306 drop; } }"
+    theirs = "table inet shop {\nchain arrivals {\ntype filter hook input priority 0\ntcp dport 3306 drop\n}\n}\n"
     assert net.run("s", "nft", "-f", "-", input=theirs).returncode == 0
     before = net.run("s", "nft", "list", "table", "inet", "shop").stdout
     net.put_up(
