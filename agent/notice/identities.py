@@ -48,6 +48,7 @@ _REACHED: Final = (PHONE, OTHER_PHONE, MAIL)
 _GROUPS: Final = ((PHONE, OTHER_PHONE), (MAIL,), (DOCUMENT,), (MEMBER,))
 
 Rows = NDArray[np.int32]
+Together = Sequence[Sequence[frozenset[str]]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -234,14 +235,15 @@ class Joined:
         """The entities of a person's bits."""
         return tuple(entity for bit, entity in enumerate(self._entities[:MOST_TYPES]) if types >> bit & 1)
 
-    def totals(self, sensitive: frozenset[str]) -> Totals:
-        """Count them; `sensitive` are the entities that the level pack calls so."""
+    def totals(self, sensitive: frozenset[str], together: Together = ()) -> Totals:
+        """Count them; `sensitive` are the entities that the level pack calls so, alone or `together`."""
         virtual, masked, beyond = self._source.numbers()
         customers = self.side == CUSTOMER
         return Totals(
             persons=self.count + (beyond or 0), customers=int(customers.sum()) + (beyond or 0),
             staff=int((self.side == STAFF).sum()), suppliers=int((self.side == SUPPLIER).sum()),
-            sensitive=int(self.is_sensitive(sensitive).sum()), reachable=int((customers & self.reachable).sum()),
+            sensitive=int(self.is_sensitive(sensitive, together).sum()),
+            reachable=int((customers & self.reachable).sum()),
             virtual=virtual, masked=masked, exact=beyond is None,
             types={
                 entity: number
@@ -250,9 +252,15 @@ class Joined:
             },
         )  # fmt: skip
 
-    def is_sensitive(self, sensitive: frozenset[str]) -> NDArray[np.bool_]:
-        """Which persons have a sensitive type."""
-        bits = sum(1 << bit for bit, entity in enumerate(self._entities[:MOST_TYPES]) if entity in sensitive)
+    def is_sensitive(self, sensitive: frozenset[str], together: Together = ()) -> NDArray[np.bool_]:
+        """Which persons have a sensitive type, or types that are so together (one of each group)."""
+        found: NDArray[np.bool_] = self._have(sensitive)
+        for groups in together:
+            found |= np.logical_and.reduce([self._have(group) for group in groups])
+        return found
+
+    def _have(self, entities: frozenset[str]) -> NDArray[np.bool_]:
+        bits = sum(1 << bit for bit, entity in enumerate(self._entities[:MOST_TYPES]) if entity in entities)
         found: NDArray[np.bool_] = (self.types & np.uint64(bits)) != 0
         return found
 

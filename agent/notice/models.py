@@ -15,7 +15,7 @@ from agent.inventory.models import Base
 
 
 class CountRow(Base):
-    """Persons of one incident, as counted once. `items` is a digest of what was counted; `unread` a masked JSON list."""
+    """Persons of one incident, as counted once. `items` is a digest of their files; `unread` a masked JSON list."""
 
     __tablename__ = "notice_counts"
 
@@ -41,7 +41,7 @@ class CountRow(Base):
 
 
 class ListRow(Base):
-    """A list of affected customers, sealed in `file` under the home's state. `digest` is of what it holds, keyed."""
+    """A list of affected customers, sealed in `file` under the home's state. `digest` is of the sealed bytes."""
 
     __tablename__ = "notice_lists"
 
@@ -58,7 +58,7 @@ class ListRow(Base):
 
 
 class CampaignRow(Base):
-    """What an incident's customers are told, and how far that got. `texts` is JSON; `digest` what two people approve."""
+    """What an incident's customers are told, and how far that got. `digest` is what two people approve."""
 
     __tablename__ = "notice_campaigns"
 

@@ -1,0 +1,312 @@
+"""The list of affected persons: JSON lines, written only sealed; reading it takes a key, the incident's and two people.
+
+Sealed as everything else here (docs/format-sealed-v1.md): to the recovery key and head office, and under the incident's
+own key as well, so that purging the incident destroys the list. Whoever wants to *see* it needs an approval by two
+people (`agent.notice.reading`); sending needs the approval of exactly this list and these texts. What it holds is a
+line for each distinct contact, so that no person has to fit into memory: person, kind, value, name, types, sensitive,
+side, file. Limit: root with the keys held in memory can read it, as all that is sealed while they are held.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from sqlalchemy import func, select
+
+from agent.incident.course import Course
+from agent.incident.records import Incident
+from agent.incident.store import incidents
+from agent.notice.counting import Pass, never_prints, sensitive_entities, sensitive_together
+from agent.notice.models import ListRow
+from agent.notice.never import MAIL, PHONE, Never, never_of, normal
+from agent.notice.persons import counted_from, digest_of_items, gather, keep
+from config.errors import CorruptError, RefusedError, UsageError
+from containment import metadata as meta
+from containment import sealed
+from containment.keys import Unlocker
+from containment.vault import Vault
+
+if TYPE_CHECKING:
+    from agent.notice.identities import Joined
+    from agent.wiring import Agent
+    from scanners.person_records import Records, Values
+
+SCHEMA: Final = "cloche.persons-list/1"
+FOLDER: Final = "notice"
+BUFFER: Final = 1 << 20
+Side = Literal["customer", "staff", "supplier"]
+SIDES: Final[tuple[Side, ...]] = ("customer", "staff", "supplier")
+Kind = Literal["phone", "mail"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Contact:
+    """One way to reach one person. `value` is in its normal form; `file` numbers the item it was first seen in."""
+
+    person: int
+    kind: Kind
+    value: str = field(repr=False)
+    name: str = field(repr=False)
+    types: tuple[str, ...]
+    sensitive: bool
+    side: Side
+    file: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class AffectedList:
+    """A list as kept: where it lies sealed, the digest of the sealed bytes, and what is in it, in numbers."""
+
+    id: int
+    incident: str
+    number: int
+    at: datetime
+    file: Path
+    digest: str
+    persons: int
+    contacts: dict[str, int]
+    items: str
+
+
+def make_list(
+    agent: Agent,
+    incident_id: str,
+    unlocker: Unlocker | None,
+    actor: str,
+    *,
+    progress: Callable[[int, int], None] = lambda _done, _all: None,
+) -> AffectedList:
+    """Count anew and write the list of everybody who can be reached. Every file is read twice.
+
+    Raises:
+        UsageError: no such incident.
+        RefusedError: there is no key to seal with.
+        ClocheError: a worker does not start, or the list cannot be written; nothing is left.
+    """
+    if not agent.keyring.ready:
+        raise RefusedError(agent.text("notice.no_seal_key"))
+    incident = incidents(agent).get(incident_id)
+    run_key = secrets.token_bytes(32)
+    total = 2 * len(incident.items)
+    identities, reading = gather(agent, incident, unlocker, run_key, lambda done, _all: progress(done, total))
+    joined = identities.join()
+    pack = agent.settings.detect.levels
+    totals = joined.totals(sensitive_entities(pack), sensitive_together(pack))
+    keep(agent, incident, counted_from(agent, incident, totals, (reading, identities.left_out), actor))
+    clear = os.memfd_create("persons", os.MFD_CLOEXEC)
+    try:
+        writer = _Writer(agent, incident, joined, run_key, clear)
+        second = Pass(
+            agent=agent, items=incident.items, unlocker=reading.unlocker, run_key=run_key, gathered="list",
+            on_records=writer.take, on_file=lambda done: progress(len(incident.items) + done, total),
+        )  # fmt: skip
+        second.run()
+        writer.flush()
+        made = _seal(agent, incident, clear, writer, actor)
+    finally:
+        os.close(clear)
+    Course(agent, incident.id, agent.mask(actor)).record(
+        "notice.listed",
+        number=made.number,
+        persons=made.persons,
+        digest=made.digest,
+        phones=made.contacts["phone"],
+        mails=made.contacts["mail"],
+    )
+    return made
+
+
+def affected_list(agent: Agent, incident_id: str) -> AffectedList | None:
+    """The newest list of an incident; None if none was made."""
+    with agent.inventory.reading() as session:
+        row = session.scalars(
+            select(ListRow).where(ListRow.incident == incident_id).order_by(ListRow.number.desc()).limit(1)
+        ).first()
+        return None if row is None else _as_list(agent, row)
+
+
+def list_of(agent: Agent, list_id: int) -> AffectedList:
+    """A list by its id.
+
+    Raises:
+        UsageError: there is none.
+    """
+    with agent.inventory.reading() as session:
+        row = session.get(ListRow, list_id)
+        if row is None:
+            raise UsageError(agent.text("notice.no_list"))
+        return _as_list(agent, row)
+
+
+def _as_list(agent: Agent, row: ListRow) -> AffectedList:
+    return AffectedList(
+        id=row.id, incident=row.incident, number=row.number, at=row.at, file=agent.home.state / FOLDER / row.file,
+        digest=row.digest, persons=row.persons, contacts=json.loads(row.channels), items=row.items,
+    )  # fmt: skip
+
+
+@contextmanager
+def contacts(agent: Agent, made: AffectedList, unlocker: Unlocker | None) -> Iterator[Iterator[Contact]]:
+    """All contacts of a list, one after the other, for as long as the block lasts. Nothing is recorded here.
+
+    Raises:
+        RefusedError: the list's key is not at hand, or the incident was purged.
+        CorruptError: the list was changed, or is not the one that was approved.
+        ClocheError: it cannot be read.
+    """
+    outer = agent.quarantine.keys.find(made.incident)
+    opener = unlocker or agent.keyring.held(made.incident)
+    if outer is None:
+        raise RefusedError(agent.text("notice.list_purged"))
+    if opener is None:
+        raise RefusedError(agent.text("notice.list_no_key"))
+    try:
+        descriptor = os.open(made.file, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError as error:
+        raise CorruptError(agent.text("notice.list_gone", cause=error.strerror)) from error
+    clear = os.memfd_create("persons", os.MFD_CLOEXEC)
+    try:
+        if sealed.digest(descriptor).hex() != made.digest:
+            raise CorruptError(agent.text("notice.list_changed"))
+        sealed.unseal(descriptor, clear, opener, outer)
+        os.lseek(clear, 0, os.SEEK_SET)
+        with os.fdopen(os.dup(clear), "rb", buffering=BUFFER) as lines:
+            yield _read(lines)
+    finally:
+        os.close(clear)
+        os.close(descriptor)
+
+
+def _read(lines: Iterator[bytes]) -> Iterator[Contact]:
+    head = json.loads(next(lines))
+    if head["schema"] != SCHEMA:
+        raise CorruptError(f"a list of another version ({head['schema']})")
+    names: dict[int, tuple[str, ...]] = {}
+    for line in lines:
+        person, kind, value, name, types, sensitive, side, file = json.loads(line)
+        if types not in names:
+            names[types] = tuple(entity for bit, entity in enumerate(head["types"]) if types >> bit & 1)
+        yield Contact(
+            person=person, kind="phone" if kind == "p" else "mail", value=value, name=name, types=names[types],
+            sensitive=bool(sensitive), side=SIDES[side], file=file,
+        )  # fmt: skip
+
+
+class _Writer:
+    """Writes each contact of the joined persons once, as workers tell it."""
+
+    def __init__(self, agent: Agent, incident: Incident, joined: Joined, run_key: bytes, target: int) -> None:
+        import numpy as np
+
+        from scanners.fingerprints import Fingerprints
+
+        self._np = np
+        self._joined = joined
+        self._prints, self._people = joined.contacts()
+        self._written = np.zeros(len(self._prints), np.bool_)
+        self._never: Never = never_of(agent)
+        self._own = np.array(sorted(never_prints(self._never, run_key)), np.uint64)
+        pack = agent.settings.detect.levels
+        self._sensitive = joined.is_sensitive(sensitive_entities(pack), sensitive_together(pack))
+        self._fingerprints = Fingerprints(run_key)
+        self._target = target
+        self._lines: list[bytes] = []
+        self._size = 0
+        self.contacts = {"phone": 0, "mail": 0}
+        self._listed = np.zeros(joined.count, np.bool_)
+        head = {
+            "schema": SCHEMA, "incident": incident.id, "made_at": agent.now().isoformat(timespec="seconds"),
+            "types": list(joined.names(~0)),
+        }  # fmt: skip
+        self._put(head)
+
+    def take(self, file: int, _entities: tuple[str, ...], records: Records, values: tuple[Values, ...]) -> None:
+        """Contacts of some records that were not written yet."""
+        from scanners import person_records as slots
+
+        if not values:
+            return
+        np = self._np
+        keys = records["keys"]
+        person = records["what"] == slots.PERSON
+        if self._own.size:
+            person &= ~np.isin(keys[:, (slots.PHONE, slots.OTHER_PHONE, slots.MAIL)], self._own).any(axis=1)
+        for slot, place, kind in (
+            (slots.PHONE, slots.PHONE_VALUE, "p"),
+            (slots.OTHER_PHONE, slots.OTHER_PHONE_VALUE, "p"),
+            (slots.MAIL, slots.MAIL_VALUE, "m"),
+        ):
+            column = keys[:, slot]
+            at = np.minimum(np.searchsorted(self._prints, column), max(0, len(self._prints) - 1))
+            known = person & (column != 0)
+            known[known] &= self._prints[at[known]] == column[known]
+            known[known] &= ~self._written[at[known]]
+            for row in np.flatnonzero(known).tolist():
+                if not self._written[at[row]]:
+                    self._written[at[row]] = True
+                    whose = (int(self._people[at[row]]), int(column[row]), file)
+                    self._contact(whose, kind, values[row][place], values[row][slots.NAME_VALUE])
+
+    def _contact(self, whose: tuple[int, int, int], kind: str, value: str, name: str) -> None:
+        """One line; a value that is not what its fingerprint says (a worker that was taken over) makes none."""
+        person, fingerprint, file = whose
+        entity = PHONE if kind == "p" else MAIL
+        form = normal(entity, value)
+        if self._fingerprints.of(entity, form) != fingerprint or self._never.covers(entity, form):
+            return
+        types = int(self._joined.types[person])
+        side = int(self._joined.side[person])
+        self._put([person, kind, form, name, types, int(self._sensitive[person]), side, file])
+        self.contacts["phone" if kind == "p" else "mail"] += 1
+        self._listed[person] = True
+
+    def _put(self, document: Any) -> None:
+        line = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace") + b"\n"
+        self._lines.append(line)
+        self._size += len(line)
+        if self._size > BUFFER:
+            self.flush()
+
+    @property
+    def persons(self) -> int:
+        """Who can be reached, of all sides."""
+        return int(self._listed.sum())
+
+    def flush(self) -> None:
+        """Write what waits into memory."""
+        with os.fdopen(os.dup(self._target), "wb", buffering=0) as target:
+            target.writelines(self._lines)
+        self._lines, self._size = [], 0
+
+
+def _seal(agent: Agent, incident: Incident, clear: int, writer: _Writer, actor: str) -> AffectedList:
+    agent.keyring.hold(incident.id)
+    outer = agent.quarantine.keys.make(incident.id)
+    vault = Vault(agent.home.state / FOLDER)
+    entry = secrets.token_hex(6)
+    metadata = meta.capture(clear, os.fsencode(f"/persons-{incident.id}.jsonl"))
+    with vault.copying(entry) as copy:
+        receipt = sealed.seal(clear, copy, metadata, agent.keyring, outer)
+        os.fsync(copy)
+        sealed.unseal(copy, None, receipt.unlocker, outer)
+        digest = sealed.digest(copy).hex()
+    vault.publish(entry)
+    vault.sync()
+    with agent.inventory.sessions.begin() as session:
+        number = 1 + (session.scalar(select(func.max(ListRow.number)).where(ListRow.incident == incident.id)) or 0)
+        row = ListRow(
+            incident=incident.id, number=number, at=agent.now(), by=agent.mask(actor), items=digest_of_items(incident),
+            file=vault.path(entry).name, digest=digest, persons=writer.persons,
+            channels=json.dumps(writer.contacts),
+        )  # fmt: skip
+        session.add(row)
+        session.flush()
+        return _as_list(agent, row)

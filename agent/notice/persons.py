@@ -1,0 +1,173 @@
+"""Affected persons of an incident: counted once each, and listed under seal for those who tell them.
+
+Counting needs no value: workers say fingerprints under a key of that run, which is forgotten. A list needs the contacts
+themselves; they pass through memory and are written sealed only (`agent.notice.lists`). A file that cannot be read is
+named and counted; the count is then not complete, and an incident's persons never fall because of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy import select
+
+from agent.incident.course import Course
+from agent.incident.records import Incident
+from agent.incident.store import incidents
+from agent.notice.counting import Pass, Unreadable, never_prints, sensitive_entities, sensitive_together
+from agent.notice.models import CountRow
+from agent.notice.never import never_of
+
+if TYPE_CHECKING:
+    from agent.notice.identities import Identities, Totals
+    from agent.wiring import Agent
+    from containment.keys import Unlocker
+
+NAMED: Final = 200
+"""Files that a count names; all are counted."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counted:
+    """A count. `customers`, `staff` and `suppliers` make up `persons`; `virtual` and `masked` numbers are nobody.
+
+    `own` records belonged to people of the plan, canaries or the chain itself. `unread` names at most `NAMED` of
+    `unreadable` files and parts of files. `complete`: everything was read and told apart exactly.
+    """
+
+    persons: int
+    sensitive: int
+    virtual: int
+    unreadable: int
+    complete: bool
+    types: dict[str, int] = field(default_factory=dict)
+    customers: int = 0
+    staff: int = 0
+    suppliers: int = 0
+    reachable: int = 0
+    masked: int = 0
+    own: int = 0
+    files: int = 0
+    unread: tuple[Unreadable, ...] = ()
+    at: datetime
+    by: str = ""
+    items: str = ""
+
+
+def count_persons(
+    agent: Agent,
+    incident_id: str,
+    unlocker: Unlocker | None = None,
+    actor: str = "cloche",
+    *,
+    progress: Callable[[int, int], None] = lambda _done, _all: None,
+) -> Counted:
+    """Count the persons of an incident, keep the count, and grade the incident by it.
+
+    Args:
+        agent: all parts.
+        incident_id: or a beginning of it.
+        unlocker: opens what is sealed; None uses the keys held in memory since the declaration (72 h at most).
+        actor: for the record.
+        progress: files read and all files.
+
+    Raises:
+        UsageError: no such incident.
+        ClocheError: a worker does not start, or the count cannot be kept.
+    """
+    incident = incidents(agent).get(incident_id)
+    run_key = secrets.token_bytes(32)
+    identities, reading = gather(agent, incident, unlocker, run_key, progress)
+    joined = identities.join()
+    pack = agent.settings.detect.levels
+    totals = joined.totals(sensitive_entities(pack), sensitive_together(pack))
+    return keep(agent, incident, counted_from(agent, incident, totals, (reading, identities.left_out), actor))
+
+
+def gather(
+    agent: Agent,
+    incident: Incident,
+    unlocker: Unlocker | None,
+    run_key: bytes,
+    progress: Callable[[int, int], None] = lambda _done, _all: None,
+) -> tuple[Identities, Pass]:
+    """Read every file of the incident for the keys of persons.
+
+    Raises:
+        ClocheError: a worker does not start.
+    """
+    from agent.notice.identities import Identities
+
+    identities = Identities(never_prints(never_of(agent), run_key))
+    reading = Pass(
+        agent=agent, items=incident.items, unlocker=unlocker or agent.keyring.held(incident.id), run_key=run_key,
+        gathered="count", on_records=lambda _file, entities, records, _values: identities.add(entities, records),
+        on_file=lambda done: progress(done, len(incident.items)),
+    )  # fmt: skip
+    reading.run()
+    return identities, reading
+
+
+def counted_from(agent: Agent, incident: Incident, totals: Totals, read: tuple[Pass, int], actor: str) -> Counted:
+    """The count that a reading comes to."""
+    reading, own = read
+    return Counted(
+        persons=totals.persons, sensitive=totals.sensitive, virtual=totals.virtual, masked=totals.masked,
+        unreadable=len(reading.unread), complete=not reading.unread and totals.exact, types=totals.types,
+        customers=totals.customers, staff=totals.staff, suppliers=totals.suppliers, reachable=totals.reachable,
+        own=own, files=len(incident.items), unread=tuple(reading.unread[:NAMED]), at=agent.now(),
+        by=agent.mask(actor), items=digest_of_items(incident),
+    )  # fmt: skip
+
+
+def keep(agent: Agent, incident: Incident, counted: Counted) -> Counted:
+    """Keep a count, put it on the timeline and grade the incident anew."""
+    from agent.incident.levels import regrade
+
+    values = asdict(counted)
+    values["types"] = json.dumps(counted.types)
+    values["unread"] = json.dumps([[part.name, part.reason] for part in counted.unread])
+    with agent.inventory.sessions.begin() as session:
+        session.add(CountRow(incident=incident.id, **values))
+    if counted.files:
+        persons = counted.persons if counted.complete else max(counted.persons, incident.persons)
+        incidents(agent).change(
+            incident.id, persons=persons, sensitive=counted.sensitive, virtual=counted.virtual,
+            counted_at=counted.at, types=tuple(sorted({*incident.types, *counted.types})),
+        )  # fmt: skip
+    Course(agent, incident.id, counted.by).record(
+        "notice.counted", ok=counted.complete, persons=counted.persons, customers=counted.customers,
+        staff=counted.staff + counted.suppliers, sensitive=counted.sensitive, virtual=counted.virtual,
+        masked=counted.masked, unreadable=counted.unreadable, files=counted.files,
+        unread=[f"{part.name}: {part.reason}" for part in counted.unread[:20]],
+    )  # fmt: skip
+    if counted.files:
+        regrade(agent, incident.id, counted.by)
+    return counted
+
+
+def last_count(agent: Agent, incident_id: str) -> Counted | None:
+    """The newest count of an incident; None if nobody counted."""
+    with agent.inventory.reading() as session:
+        row = session.scalars(
+            select(CountRow).where(CountRow.incident == incident_id).order_by(CountRow.id.desc()).limit(1)
+        ).first()
+        if row is None:
+            return None
+        values = {name: getattr(row, name) for name in Counted.__dataclass_fields__ if name not in ("types", "unread")}
+        unread = tuple(Unreadable(name=name, reason=reason) for name, reason in json.loads(row.unread))
+        return Counted(**values, types=json.loads(row.types), unread=unread)
+
+
+def digest_of_items(incident: Incident) -> str:
+    """Tells one set of files from another."""
+    digest = hashlib.sha256()
+    for path in sorted(item.path for item in incident.items):
+        digest.update(len(path).to_bytes(4, "big") + path)
+    return digest.hexdigest()
