@@ -19,6 +19,8 @@ from config.errors import UsageError
 if TYPE_CHECKING:
     from agent.wiring import Agent
 
+LATEST: Final = "latest"
+"""What somebody types at two in the morning instead of an id."""
 CHANGEABLE: Final = frozenset({
     "kind", "phase", "machine", "summary", "types", "scope", "declared_at", "handling_ended_at", "closed_at",
     "files", "persons", "counted_at", "sensitive", "virtual", "level", "law_grade", "level_by_hand", "law_by_hand",
@@ -80,7 +82,9 @@ class IncidentStore:
                         setattr(row, name, value)
 
     def get(self, incident_id: str) -> Incident:
-        """An incident with its items and steps; a beginning of the id that fits only one will do.
+        """An incident with its items and steps.
+
+        A beginning of the id that fits only one will do; `latest` is the newest that is not ended, else the newest.
 
         Raises:
             UsageError: none, or more than one.
@@ -100,6 +104,11 @@ class IncidentStore:
 
     @staticmethod
     def _row(session: Session, incident_id: str) -> IncidentRow:
+        if incident_id == LATEST:
+            ended = IncidentRow.phase.in_(("closed", "dismissed"))
+            newest = session.scalars(select(IncidentRow).order_by(ended, IncidentRow.number.desc()).limit(1)).first()
+            if newest is not None:
+                return newest
         rows = list(session.scalars(select(IncidentRow).where(IncidentRow.id.startswith(incident_id, autoescape=True))))
         exact = [row for row in rows if row.id == incident_id]
         if exact or len(rows) == 1:

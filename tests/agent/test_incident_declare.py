@@ -474,6 +474,9 @@ def test_an_id_may_be_shortened_while_it_is_plain(home):
         with pytest.raises(UsageError, match="no incident"):
             store.get("")
         assert [entry.id for entry in store.all()] == [two.id, one.id]
+        assert store.get("latest").id == two.id
+        dismiss(agent, "latest", "测试乙", "误报", None)
+        assert store.get("latest").id == one.id, "what goes on comes before what is ended"
 
 
 def test_a_second_crossing_of_the_same_attack_extends_the_incident_that_is_under_way(home, share):
