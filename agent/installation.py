@@ -27,7 +27,10 @@ PREFIX: Final = Path("/opt/cloche")
 UNITS: Final = Path("/etc/systemd/system")
 PROGRAMS: Final = Path("/usr/local/bin")
 HQ_STATE: Final = Path("/var/lib/cloche-hq")
-STORE_UNITS: Final = ("cloche-guard.service", "cloche.service", "cloche-link.service", "cloche-link.path")
+STORE_UNITS: Final = (
+    "cloche-guard.service", "cloche-network.socket", "cloche-network.service", "cloche.service", "cloche-link.service",
+    "cloche-link.path",
+)  # fmt: skip
 HQ_UNITS: Final = ("cloche-hq.service", "cloche-hq.path")
 ACCOUNTS: Final = {"cloche-scan": "scan workers", "cloche-link": "link to head office"}
 

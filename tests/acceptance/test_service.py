@@ -23,7 +23,7 @@ CACHE: Final = CHECKOUT / ".cache"
 PIP: Final = "export PIP_NO_INDEX=1 PIP_FIND_LINKS=/wheelhouse"
 UUID: Final = "11111111-2222-3333-4444-555555555555"
 LARGEST_MB: Final = {"memory": 200, "environment": 600}
-EXPOSURE: Final = {"cloche": 3.5, "cloche-guard": 3.0, "cloche-link": 1.5, "cloche-hq": 1.5}
+EXPOSURE: Final = {"cloche": 3.5, "cloche-guard": 3.0, "cloche-link": 1.5, "cloche-hq": 1.5, "cloche-network": 2.0}
 
 pytestmark = [
     pytest.mark.slow,

@@ -439,40 +439,30 @@ def test_a_service_without_its_helper_never_cuts_an_empty_network(tmp_path, monk
 
 
 @pytest.mark.needs("root", "ip", "nft")
-@pytest.mark.parametrize(("language", "isolated", "nothing"), [("zh-CN", "网络隔离中", "没有网络隔离"),
-                                                               ("en", "Isolated:", "Nothing is isolated")])  # fmt: skip
-def test_the_command_line_isolates_a_real_network_and_lifts_it(tmp_path, language, isolated, nothing):
+def test_the_command_line_isolates_a_real_network_and_lifts_it(tmp_path):
     name = f"cli{os.getpid()}"
     subprocess.run(["ip", "netns", "add", name], check=True)
 
-    def cloche(*arguments, **environment):
+    def within(*command, language="zh-CN"):
         return subprocess.run(
-            ["ip", "netns", "exec", name, os.path.join(os.path.dirname(sys.executable), "cloche"), *arguments],
+            ["ip", "netns", "exec", name, *command],
             capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL,
             env={**os.environ, "CLOCHE_HOME": str(tmp_path / "home"), "CLOCHE_STORE__LANGUAGE": language,
-                 "CLOCHE_ISOLATE__PRINTERS": '["192.168.1.50:9100"]', **environment},
+                 "CLOCHE_ISOLATE__PRINTERS": '["192.168.1.50:9100"]'},
         )  # fmt: skip
 
+    cloche = os.path.join(os.path.dirname(sys.executable), "cloche")
     try:
-        assert cloche("isolate", "on").returncode == ExitCode.REFUSED, "nobody said yes"
-        assert (
-            cloche("isolate", "on", "--yes", SSH_CONNECTION="203.0.113.9 5 10.0.0.1 22").returncode == ExitCode.REFUSED
-        )
-        done = cloche("isolate", "on", "--yes", "--minutes", "5", "--reason", "测试")
+        assert within(cloche, "isolate", "on").returncode == ExitCode.REFUSED, "nobody said yes"
+        done = within(cloche, "isolate", "on", "--yes", "--minutes", "5", "--reason", "测试")
         assert done.returncode == 0, done.stderr
-        assert isolated in done.stdout
+        assert "网络隔离中" in done.stdout
         assert "192.168.1.50:9100" in done.stdout
-        listed = subprocess.run(
-            ["ip", "netns", "exec", name, "nft", "list", "tables"], capture_output=True, text=True, check=True
-        )
-        assert "table inet cloche" in listed.stdout
-        document = json.loads(cloche("isolate", "status", "--json").stdout)
+        assert "table inet cloche" in within("nft", "list", "tables").stdout
+        document = json.loads(within(cloche, "isolate", "status", "--json").stdout)
         assert (document["schema"], document["as_ordered"]) == ("cloche.isolate/1", True)
         assert 200 < document["kernel"]["seconds_left"] <= 300
-        assert nothing in cloche("isolate", "off", "--yes").stdout
-        listed = subprocess.run(
-            ["ip", "netns", "exec", name, "nft", "list", "tables"], capture_output=True, text=True, check=True
-        )
-        assert "cloche" not in listed.stdout
+        assert "Nothing is isolated" in within(cloche, "isolate", "off", "--yes", language="en").stdout
+        assert "cloche" not in within("nft", "list", "tables").stdout
     finally:
         subprocess.run(["ip", "netns", "del", name], check=False)
