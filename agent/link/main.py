@@ -1,5 +1,7 @@
 """The `cloche-link` process: the only one that talks to the network. It has no access to data.
 
+It sends reports to head office, carries messages (`postman`) and serves the page (`page_office`).
+
 Started by systemd as `cloche-link`; started by root it opens its folder and then becomes that account (or nobody).
 It looks for new reports every second: one `listdir` of a small folder, a few microseconds.
 """
@@ -16,7 +18,11 @@ from typing import Final
 
 import click
 
+from agent.link.desk import Desk
+from agent.link.letters import INBOX
 from agent.link.outbox import LINK_ACCOUNT
+from agent.link.page_office import PageOffice
+from agent.link.postman import Postman
 from agent.link.preload import preload
 from agent.link.sender import Sender
 from agent.link.settings import SETTINGS_FILE, Enrolment
@@ -34,11 +40,16 @@ log = get_logger("link")
 
 
 class Link:
-    """Looks for reports and sends them until told to stop."""
+    """Looks for reports and sends them until told to stop; messages and the page go beside it, in threads.
 
-    def __init__(self, spool: Spool) -> None:
+    Promise: a part that breaks ends the process, and systemd starts it anew.
+    """
+
+    def __init__(self, spool: Spool, desk: Desk | None = None) -> None:
         self._spool = spool
+        self._desk = desk
         self._stop = threading.Event()
+        self._broken = False
 
     def stop(self, _signal: int = 0, _frame: FrameType | None = None) -> None:
         """End after the report that is under way."""
@@ -50,6 +61,8 @@ class Link:
         sender: Sender | None = None
         enrolment: Enrolment | None = None
         pause = 0.0
+        office = PageOffice(self._desk) if self._desk else None
+        threads = self._start_postman()
         notify("READY=1")
         try:
             while not self._stop.is_set():
@@ -64,12 +77,43 @@ class Link:
                     gc.collect()
                 if sender is not None and pause <= 0:
                     pause = sender.send_waiting(self._stop.is_set, lambda: notify("WATCHDOG=1")).seconds
+                if office is not None:
+                    office.keep()
                 self._stop.wait(beat)
                 pause -= beat
         finally:
             notify("STOPPING=1")
+            self._stop.set()
+            if office is not None:
+                office.close()
+            for thread in threads:
+                thread.join(timeout=5)
             if sender is not None:
                 sender.close()
+
+    @property
+    def broken(self) -> bool:
+        """A part ended by itself."""
+        return self._broken
+
+    def _start_postman(self) -> list[threading.Thread]:
+        """Show our key and begin to carry messages, where the daemon has made the folders."""
+        if self._desk is None:
+            return []
+        self._desk.publish()
+        postman = Postman(self._desk)
+
+        def carry() -> None:
+            try:
+                postman.run(self._stop)
+            except Exception as error:  # noqa: BLE001  the boundary of a thread
+                log.error("the postman broke", error=describe(error))
+                self._broken = True
+                self._stop.set()
+
+        thread = threading.Thread(target=carry, name="postman", daemon=True)
+        thread.start()
+        return [thread]
 
     def run_once(self, text: Text) -> ExitCode:
         """Send what waits now; INCOMPLETE if head office did not take all of it.
@@ -98,8 +142,8 @@ class Link:
 def cloche_link(home_folder: str | None, once: bool, debug: bool) -> int:
     """Send this store's reports to head office."""
     set_up_logging(debug=debug)
-    spool = open_spool(find_home(home_folder).outbox)
-    link = Link(spool)
+    spool, desk = open_folders(find_home(home_folder).outbox)
+    link = Link(spool, desk)
     signal.signal(signal.SIGTERM, link.stop)
     signal.signal(signal.SIGINT, link.stop)
     try:
@@ -108,21 +152,27 @@ def cloche_link(home_folder: str | None, once: bool, debug: bool) -> int:
         link.run()
     finally:
         spool.close()
-    return int(ExitCode.DONE)
+        if desk is not None:
+            desk.close()
+    return int(ExitCode.FAILED if link.broken else ExitCode.DONE)
 
 
-def open_spool(folder: Path) -> Spool:
+def open_folders(folder: Path) -> tuple[Spool, Desk | None]:
     """Take what is needed of the folder, then give up every other right.
+
+    Returns:
+        reports for head office, and the desk of messages (None where an older daemon has made none).
 
     Raises:
         RefusedError: the daemon has not made the folder yet, or it is not ours to read.
     """
     spool = Spool(folder)
     spool.open_state()
+    desk = Desk(folder) if (folder / INBOX).is_dir() else None
     preload()
     become_nobody(LINK_ACCOUNT)
     no_new_privileges()
-    return spool
+    return spool, desk
 
 
 def main() -> None:

@@ -16,6 +16,7 @@ from email.utils import formatdate, parseaddr
 from typing import Any, Final
 
 from agent.link.senders.outcome import Outcome, failed
+from agent.link.senders.web import trust
 from config.messaging import LOOPBACK, SendersSettings
 
 SECONDS: Final = 20.0
@@ -73,7 +74,7 @@ class Mail:
 
     def __init__(self, settings: SendersSettings) -> None:
         self._settings = settings
-        self._context = ssl.create_default_context()
+        self._context = trust()
 
     def send(self, letter: dict[str, Any]) -> Outcome:
         """One mail to one mailbox."""

@@ -10,8 +10,10 @@ import json
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 
+import certifi
 import httpx
 
 from agent.link.bounded import ask
@@ -41,12 +43,21 @@ class Said:
         return document if isinstance(document, dict) else None
 
 
+@cache
+def trust() -> ssl.SSLContext:
+    """Whom to believe: the machine's own authorities, and certifi's where it has none. Made once, before rights go."""
+    context = ssl.create_default_context()
+    if not context.cert_store_stats()["x509_ca"]:
+        context.load_verify_locations(cafile=certifi.where())
+    return context
+
+
 def request(
     method: str, url: str, *, content: bytes | None = None, headers: Mapping[str, str] | None = None
 ) -> Said | Outcome:
     """Ask once: the answer, or how it failed."""
     try:
-        with httpx.Client(timeout=SECONDS, trust_env=False, follow_redirects=False) as client:
+        with httpx.Client(verify=trust(), timeout=SECONDS, trust_env=False, follow_redirects=False) as client:
             answer = ask(client, method, url, content=content, headers=headers)
     except httpx.TimeoutException:
         return failed("timeout")
