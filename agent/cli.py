@@ -33,6 +33,7 @@ VERBS: Final[dict[str, str]] = {
     "scan": "Scan files and databases for customer information.",
     "setup": "Install the service on this machine.",
     "status": "What the daemon is doing.",
+    "training": "Staff, courses, policies to acknowledge, the emergency card.",
     "unprotect": "Bring sealed files back as they were.",
     "watch": "Follow who touches customer information.",
 }

@@ -22,6 +22,7 @@ DUTIES: Final[tuple[str, ...]] = (
     "agent.isolation.carrying:look_after",
     "agent.incident.orders:remind",
     "agent.messages.delivering:tick",
+    "agent.training.reminders:remind",
 )
 """`module:function` of each duty, in the order they are done: an explicit list, imported when first needed."""
 
