@@ -44,16 +44,18 @@ FOLDER: Final = "notice"
 BUFFER: Final = 1 << 20
 Side = Literal["customer", "staff", "supplier"]
 SIDES: Final[tuple[Side, ...]] = ("customer", "staff", "supplier")
-Kind = Literal["phone", "mail"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Contact:
-    """One way to reach one person. `value` is in its normal form; `file` numbers the item it was first seen in."""
+class Listed:
+    """One person who can be reached, at a place of the list from 0. Numbers and mailboxes are in their normal form.
 
-    person: int
-    kind: Kind
-    value: str = field(repr=False)
+    `file` numbers the item of the incident that the first of them was seen in.
+    """
+
+    place: int
+    phones: tuple[str, ...] = field(repr=False)
+    mails: tuple[str, ...] = field(repr=False)
     name: str = field(repr=False)
     types: tuple[str, ...]
     sensitive: bool
@@ -101,17 +103,18 @@ def make_list(
     pack = agent.settings.detect.levels
     totals = joined.totals(sensitive_entities(pack), sensitive_together(pack))
     keep(agent, incident, counted_from(agent, incident, totals, (reading, identities.left_out), actor))
-    clear = os.memfd_create("persons", os.MFD_CLOEXEC)
+    loose, clear = (os.memfd_create("persons", os.MFD_CLOEXEC) for _ in range(2))
     try:
-        writer = _Writer(agent, incident, joined, run_key, clear)
+        writer = _Writer(agent, incident, joined, run_key, loose)
         second = Pass(
             agent=agent, items=incident.items, unlocker=reading.unlocker, run_key=run_key, gathered="list",
             on_records=writer.take, on_file=lambda done: progress(len(incident.items) + done, total),
         )  # fmt: skip
         second.run()
-        writer.flush()
+        writer.group(clear)
         made = _seal(agent, incident, clear, writer, actor)
     finally:
+        os.close(loose)
         os.close(clear)
     Course(agent, incident.id, agent.mask(actor)).record(
         "notice.listed",
@@ -154,8 +157,8 @@ def _as_list(agent: Agent, row: ListRow) -> AffectedList:
 
 
 @contextmanager
-def contacts(agent: Agent, made: AffectedList, unlocker: Unlocker | None) -> Iterator[Iterator[Contact]]:
-    """All contacts of a list, one after the other, for as long as the block lasts. Nothing is recorded here.
+def people(agent: Agent, made: AffectedList, unlocker: Unlocker | None, start: int = 0) -> Iterator[Iterator[Listed]]:
+    """Everybody on a list from place `start` on, for as long as the block lasts. Nothing is recorded here.
 
     Raises:
         RefusedError: the list's key is not at hand, or the incident was purged.
@@ -179,23 +182,25 @@ def contacts(agent: Agent, made: AffectedList, unlocker: Unlocker | None) -> Ite
         sealed.unseal(descriptor, clear, opener, outer)
         os.lseek(clear, 0, os.SEEK_SET)
         with os.fdopen(os.dup(clear), "rb", buffering=BUFFER) as lines:
-            yield _read(lines)
+            yield _read(lines, start)
     finally:
         os.close(clear)
         os.close(descriptor)
 
 
-def _read(lines: Iterator[bytes]) -> Iterator[Contact]:
+def _read(lines: Iterator[bytes], start: int) -> Iterator[Listed]:
     head = json.loads(next(lines))
     if head["schema"] != SCHEMA:
         raise CorruptError(f"a list of another version ({head['schema']})")
     names: dict[int, tuple[str, ...]] = {}
-    for line in lines:
-        person, kind, value, name, types, sensitive, side, file = json.loads(line)
+    for place, line in enumerate(lines):
+        if place < start:
+            continue
+        phones, mails, name, types, sensitive, side, file = json.loads(line)
         if types not in names:
             names[types] = tuple(entity for bit, entity in enumerate(head["types"]) if types >> bit & 1)
-        yield Contact(
-            person=person, kind="phone" if kind == "p" else "mail", value=value, name=name, types=names[types],
+        yield Listed(
+            place=place, phones=tuple(phones), mails=tuple(mails), name=name, types=names[types],
             sensitive=bool(sensitive), side=SIDES[side], file=file,
         )  # fmt: skip
 
@@ -219,14 +224,15 @@ class _Writer:
         self._fingerprints = Fingerprints(run_key)
         self._target = target
         self._lines: list[bytes] = []
-        self._size = 0
+        self._size = self._end = 0
+        self._starts: list[Any] = []  # pieces of (person, offset) of each line
+        self._now: list[tuple[int, int]] = []
         self.contacts = {"phone": 0, "mail": 0}
-        self._listed = np.zeros(joined.count, np.bool_)
-        head = {
+        self.persons = 0
+        self._head = {
             "schema": SCHEMA, "incident": incident.id, "made_at": agent.now().isoformat(timespec="seconds"),
             "types": list(joined.names(~0)),
         }  # fmt: skip
-        self._put(head)
 
     def take(self, file: int, _entities: tuple[str, ...], records: Records, values: tuple[Values, ...]) -> None:
         """Contacts of some records that were not written yet."""
@@ -262,29 +268,55 @@ class _Writer:
         form = normal(entity, value)
         if self._fingerprints.of(entity, form) != fingerprint or self._never.covers(entity, form):
             return
-        types = int(self._joined.types[person])
-        side = int(self._joined.side[person])
-        self._put([person, kind, form, name, types, int(self._sensitive[person]), side, file])
+        line = json.dumps([kind, form, name, file], ensure_ascii=False).encode("utf-8", "replace") + b"\n"
+        self._now.append((person, self._end))
+        self._lines.append(line)
+        self._size += len(line)
+        self._end += len(line)
         self.contacts["phone" if kind == "p" else "mail"] += 1
-        self._listed[person] = True
+        if self._size > BUFFER:
+            self._flush(self._target)
+
+    def group(self, target: int) -> None:
+        """Write the list: a line a person, contacts in the order in which they were met."""
+        np = self._np
+        self._flush(self._target)
+        if self._now:
+            self._starts.append(np.array(self._now, np.int64))
+        self._put(self._head)
+        starts = np.concatenate(self._starts) if self._starts else np.zeros((0, 2), np.int64)
+        ends = np.append(starts[1:, 1], self._end)
+        order = np.argsort(starts[:, 0], kind="stable")
+        people = starts[order, 0]
+        first = np.flatnonzero(np.append(True, people[1:] != people[:-1])) if len(people) else people
+        for low, high in zip(first.tolist(), [*first[1:].tolist(), len(people)], strict=True):
+            self._person(int(people[low]), [(int(starts[at, 1]), int(ends[at])) for at in order[low:high].tolist()])
+            if self._size > BUFFER:
+                self._flush(target)
+        self._flush(target)
+
+    def _person(self, person: int, places: list[tuple[int, int]]) -> None:
+        met = [json.loads(os.pread(self._target, end - start, start)) for start, end in places]
+        self._put([
+            [form for kind, form, _name, _file in met if kind == "p"],
+            [form for kind, form, _name, _file in met if kind == "m"],
+            next((name for _kind, _form, name, _file in met if name), ""),
+            int(self._joined.types[person]), int(self._sensitive[person]), int(self._joined.side[person]), met[0][3],
+        ])  # fmt: skip
+        self.persons += 1
 
     def _put(self, document: Any) -> None:
         line = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace") + b"\n"
         self._lines.append(line)
         self._size += len(line)
-        if self._size > BUFFER:
-            self.flush()
 
-    @property
-    def persons(self) -> int:
-        """Who can be reached, of all sides."""
-        return int(self._listed.sum())
-
-    def flush(self) -> None:
-        """Write what waits into memory."""
-        with os.fdopen(os.dup(self._target), "wb", buffering=0) as target:
-            target.writelines(self._lines)
+    def _flush(self, target: int) -> None:
+        with os.fdopen(os.dup(target), "wb", buffering=0) as file:
+            file.write(b"".join(self._lines))
         self._lines, self._size = [], 0
+        if len(self._now) > BUFFER // 16:
+            self._starts.append(self._np.array(self._now, self._np.int64))
+            self._now = []
 
 
 def _seal(agent: Agent, incident: Incident, clear: int, writer: _Writer, actor: str) -> AffectedList:
