@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 log = get_logger("keeper")
 
 DUTIES: Final[tuple[str, ...]] = (
+    "agent.audit.retention:keep_records",
     "agent.isolation.carrying:look_after",
     "agent.incident.orders:remind",
     "agent.messages.delivering:tick",

@@ -69,6 +69,7 @@ OPERATIONS: Final[dict[str, Listed]] = {
     "approval.give": Listed(module="agent.approvals.operations", function="give"),
     "audit.verify": Listed(module="agent.audit", function="verify_operation"),
     "audit.export": Listed(module="agent.audit", function="export_operation"),
+    "audit.retention": Listed(module="agent.audit", function="retention_operation"),
     "training.staff.import": Listed(module="agent.training.operations", function="import_staff"),
     "training.staff.list": Listed(module="agent.training.operations", function="list_staff"),
     "training.staff.leave": Listed(module="agent.training.operations", function="leave"),

@@ -6,7 +6,7 @@ cut off after the last signed head cannot be noticed from the file alone. The he
 """
 
 from agent.audit.log import AuditLog
-from agent.audit.operations import export_operation, verify_operation
+from agent.audit.operations import export_operation, retention_operation, verify_operation
 from agent.audit.verify import AuditState, Head, verify
 
-__all__ = ["AuditLog", "AuditState", "Head", "export_operation", "verify", "verify_operation"]
+__all__ = ["AuditLog", "AuditState", "Head", "export_operation", "retention_operation", "verify", "verify_operation"]

@@ -1,17 +1,19 @@
-"""The export: log, signed head, public key and a verifier that needs nothing of ours, in one zip file."""
+"""The zip file that an outsider verifies: contents, their signed manifest, and a verifier that stands alone."""
 
 from __future__ import annotations
 
 import io
 import zipfile
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from hashlib import sha256
 from importlib.resources import files
-from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from agent.audit.standalone import canonical
+from agent.audit.standalone import MANIFEST, SCHEMA, canonical, manifest_bytes, manifest_hash
 from agent.audit.verify import Head
 from config.text import LANGUAGES, Text
 
@@ -23,14 +25,10 @@ def as_pem(public_key: bytes) -> bytes:
     return Ed25519PublicKey.from_public_bytes(public_key).public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 
 
-def make_bundle(log: Path, head: Head, public_key: bytes, store: str) -> bytes:
-    """The zip file's bytes.
-
-    Raises:
-        OSError: the log cannot be read.
-    """
-    contents: dict[str, bytes] = {
-        "audit.jsonl": log.read_bytes(),
+def record_contents(log: bytes, head: Head, public_key: bytes, store: str) -> dict[str, bytes]:
+    """What every bundle holds: the record with its head, the key, the verifier, and a word to the reader."""
+    contents = {
+        "audit.jsonl": log,
         "audit.head.json": canonical(head.document()) + b"\n",
         "public-key.pem": as_pem(public_key),
         "verify.py": files("agent.audit").joinpath("standalone.py").read_bytes(),
@@ -40,8 +38,28 @@ def make_bundle(log: Path, head: Head, public_key: bytes, store: str) -> bytes:
             "audit.readme", store=store, entries=head.seq, hash=head.hash, key=public_key.hex(), time=head.time
         )
         contents[README[language]] = text.encode("utf-8")
+    return contents
+
+
+def make_bundle(contents: Mapping[str, bytes], sign: Callable[[bytes], bytes], store: str, made_at: datetime) -> bytes:
+    """The zip file's bytes.
+
+    Args:
+        contents: files by relative path, with `/` between.
+        sign: Ed25519 by the store's seal key.
+        store: its name.
+        made_at: aware.
+    """
+    manifest: dict[str, Any] = {
+        "schema": SCHEMA, "store": store, "made_at": made_at.astimezone(UTC).isoformat(timespec="seconds"),
+        "files": {
+            name: {"size": len(content), "sha256": sha256(content).hexdigest()} for name, content in contents.items()
+        },
+    }  # fmt: skip
+    manifest["hash"] = manifest_hash(manifest)
+    manifest["signature"] = sign(manifest_bytes(manifest)).hex()
     target = io.BytesIO()
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as bundle:
-        for name, content in contents.items():
+        for name, content in {**contents, MANIFEST: canonical(manifest) + b"\n"}.items():
             bundle.writestr(name, content)
     return target.getvalue()

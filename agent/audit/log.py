@@ -18,8 +18,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
-from agent.audit.standalone import FIELDS, NO_ENTRY, canonical, entry_hash, signed_bytes
-from agent.audit.verify import Head, head_file
+from agent.audit.standalone import CUT, FIELDS, NO_ENTRY, canonical, entry_hash, signed_bytes
+from agent.audit.verify import Head, head_file, read_head
 from config.errors import ClocheError
 from containment.atomic import write_file
 
@@ -130,6 +130,7 @@ class AuditLog:
             os.fsync(file)
         if not is_entry:
             self._write(file, "audit.broken", "cloche", {"line": count, "sha256": sha256(last).hexdigest()})
+        self._note_cut(file)
         aside = self._aside()
         if aside.exists():
             torn = aside.read_bytes()
@@ -140,6 +141,16 @@ class AuditLog:
             )  # fmt: skip
             aside.rename(kept)
             self._sync_folder()
+
+    def _note_cut(self, file: int) -> None:
+        """Put on record that signed entries are gone, before a new head hides it: a head is never ahead of its log."""
+        try:
+            head = read_head(self.path)
+        except (ValueError, OSError):
+            return  # `verify` names a head that cannot be read
+        if head is not None and head.seq > self._seq:
+            self._write(file, CUT, "cloche", {"entries": self._seq, "signed": head.seq, "hash": head.hash})
+            self._sign_head()
 
     def _aside(self) -> Path:
         return self.path.with_name(self.path.name + ".torn")

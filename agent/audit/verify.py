@@ -11,18 +11,23 @@ from typing import Any
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from agent.audit.standalone import check_chain, check_head, signed_bytes
+from agent.audit.standalone import Chain, check_chain, check_head, signed_bytes
 from config.errors import RefusedError
 
 
 @dataclass(frozen=True, kw_only=True)
 class Head:
-    """A signed end of the chain: entry number, its hash (hex), when it was signed (ISO 8601, UTC), Ed25519 (hex)."""
+    """A signed end of the chain: entry number, its hash (hex), when it was signed (ISO 8601, UTC), Ed25519 (hex).
+
+    `of` is the incident whose timeline it ends, '' for the record of every act. A head that somebody copied from
+    paper has neither time nor signature.
+    """
 
     seq: int
     hash: str
     time: str
     signature: str
+    of: str = ""
 
     def document(self) -> dict[str, Any]:
         """As JSON."""
@@ -88,13 +93,31 @@ def verify(path: Path, public_key: bytes | None, anchored: Head | None = None) -
     Raises:
         RefusedError: the log exists and cannot be read.
     """
+    chain, line, fault = follow(path)
+    return judge(path, chain, line, fault, public_key=public_key, anchored=anchored)
+
+
+def follow(path: Path) -> tuple[Chain, int, str]:
+    """The chain of a log as far as it holds, and the line (from 1) that does not, with what is wrong; (0, '') if none.
+
+    Raises:
+        RefusedError: the log exists and cannot be read.
+    """
     try:
         with path.open("rb") as log:
-            chain, line, fault = check_chain(log)
+            return check_chain(log)
     except FileNotFoundError:
-        chain, line, fault = check_chain(())
+        return check_chain(())
     except OSError as error:
         raise RefusedError(f"{os.fspath(path)}: cannot be read: {error.strerror}") from error
+
+
+def judge(
+    path: Path, chain: Chain, line: int, fault: str, *, public_key: bytes | None, anchored: Head | None
+) -> AuditState:
+    """Hold a chain that was followed against its signed head, and against `anchored`. An anchored head without a
+    signature was copied by hand: its hash is what counts.
+    """
     signed_to = 0
     if not fault:
         try:
@@ -104,7 +127,8 @@ def verify(path: Path, public_key: bytes | None, anchored: Head | None = None) -
         for head in (own, anchored):
             if head is None or fault:
                 continue
-            if public_key is not None and not head.is_signed_by(public_key):
+            by_hand = head is anchored and not head.signature
+            if public_key is not None and not by_hand and not head.is_signed_by(public_key):
                 fault = f"the signature of the head at entry {head.seq} is not by this store's key"
             else:
                 fault = check_head(chain, head.document())

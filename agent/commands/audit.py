@@ -1,8 +1,9 @@
-"""`cloche audit verify|export`: is the record of every act whole, and hand it to somebody outside."""
+"""`cloche audit verify|export|retention`: is the record whole, how long is it kept, hand it to somebody outside."""
 
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import click
 
@@ -19,20 +20,22 @@ def command() -> None:
 
 @command.command("verify")
 @common_options
-def verify_command(console: Console) -> int:
-    """Follow the whole chain; exit 1 names the line where it breaks."""
-    answer = perform(console, "audit.verify", {})
+@click.option("--anchor", default="", metavar="[INCIDENT:]NUMBER:HASH", help="A head that was printed or copied.")
+def verify_command(console: Console, anchor: str) -> int:
+    """Follow the record and every timeline; exit 1 names each fault and its line."""
+    answer = perform(console, "audit.verify", {"anchor": anchor})
     document = answer.document
     if console.as_json:
         console.document(document)
-    elif document["ok"]:
+        return int(answer.exit_code)
+    if document["ok"]:
         console.screen.print(
             console.text(
-                "audit.whole", entries=document["entries"], signed_to=document["signed_to"], head=document["head"]
+                "audit.whole", entries=document["entries"], signed_to=document["signed_to"], head=document["head"],
+                timelines=len(document["timelines"]),
             )
-        )
-    else:
-        tell_fault(console, document, document["path"])
+        )  # fmt: skip
+    tell_faults(console, document, document["path"])
     return int(answer.exit_code)
 
 
@@ -61,19 +64,47 @@ def export_command(console: Console, output: str | None) -> int:
         console.screen.print(
             console.text(
                 "audit.exported", path=path, entries=document["entries"], sha256=document["sha256"],
-                head=document["head"]["hash"],
+                seq=document["head"]["seq"], head=document["head"]["hash"], files=document["files"],
+                timelines=len(document["timelines"]),
             )
         )  # fmt: skip
-        if not document["ok"]:
-            tell_fault(console, document, "audit.jsonl")
+        tell_faults(console, document, "audit.jsonl")
     return int(answer.exit_code)
 
 
-def tell_fault(console: Console, document: dict[str, object], path: object) -> None:
+@command.command("retention")
+@common_options
+def retention_command(console: Console) -> int:
+    """How long each kind of record is kept, and by which rule."""
+    answer = perform(console, "audit.retention", {})
+    if console.as_json:
+        console.document(answer.document)
+        return int(answer.exit_code)
+    text = console.text
+    for kind in answer.document["kinds"]:
+        days = kind["purge_after_days"]
+        console.screen.print(
+            text(
+                "audit.retention_line", kind=text(f"audit.kind_{kind['kind']}"), count=f"{kind['count']:,}",
+                since=console.time(kind["since"]), days=kind["at_least_days"], basis=kind["basis"],
+                purge=text("audit.purge_after", days=days) if days else text("audit.purge_never"),
+                flag=("" if kind["verified"] else f" [{text('incident.unverified')}]")
+                + (text("audit.lost_early") if kind["lost_early"] else ""),
+            )
+        )  # fmt: skip
+    return int(answer.exit_code)
+
+
+def tell_faults(console: Console, document: dict[str, Any], path: str) -> None:
     """Say where the record breaks, on stderr."""
-    key = "audit.broken" if document["line"] else "audit.broken_head"
-    values = {"path": path, "fault": document["fault"]}
-    console.say(key, **values, **({"line": document["line"]} if document["line"] else {}))
+    for fault in document["faults"]:
+        name = path if fault["name"] == "audit" else fault["name"]
+        if fault["line"]:
+            console.say("audit.broken", path=name, line=fault["line"], fault=fault["fault"])
+        else:
+            console.say("audit.broken_head", path=name, fault=fault["fault"])
+    if document["unnamed"]:
+        console.say("audit.unnamed", count=document["unnamed"])
 
 
 def open_new(console: Console, path: str) -> int:

@@ -29,11 +29,16 @@ READING: Final = "reading"
 TABLES: Final[tuple[str, ...]] = (
     "agent.inventory.models",
     "agent.approvals.models",
+    "agent.assess.models",
+    "agent.audit.models",
+    "agent.incident.duty_models",
     "agent.incident.models",
     "agent.incident.order_models",
     "agent.messages.models",
     "agent.notice.models",
+    "agent.reports.models",
     "agent.sealing.register",
+    "agent.training.models",
     "agent.watch.own",
 )
 """Modules that define tables on `Base`: an explicit list, imported before the tables are made."""

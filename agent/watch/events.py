@@ -24,8 +24,8 @@ from agent.watch.api import AccessEvent, Crossing, Gap, Happening
 from config.errors import ClocheError, CorruptError
 
 VERSION: Final = 1
-KEEP_SECONDS: Final = 180 * 86_400.0
-KEEP_ROWS: Final = 1_000_000
+KEEP_SECONDS: Final = 1096 * 86_400.0  # a last bound: the keeper of records takes them earlier, by its rule
+KEEP_ROWS: Final = 4_000_000  # about a gigabyte; what goes by this before its time is put on record
 _TIDY_EVERY: Final = 5_000
 _MASKED_LIMIT: Final = 2_000
 Mask = Callable[[str], str]
@@ -138,6 +138,12 @@ class EventStore:
             rows = reading.scalars(query.order_by(EventRow.id))
             return [cast("Crossing", _happening(row)) for row in rows]
 
+    def gaps(self, *, since: float) -> list[Gap]:
+        """Moments since then in which something may have happened unseen, in order."""
+        query = select(EventRow).where(EventRow.kind == "gap", EventRow.at >= since).order_by(EventRow.id)
+        with self._sessions() as reading:
+            return [cast("Gap", _happening(row)) for row in reading.scalars(query)]
+
     def after(self, number: int, limit: int = 500) -> list[Recorded]:
         """What was recorded after `number`, oldest first."""
         query = select(EventRow).where(EventRow.id > number).order_by(EventRow.id).limit(limit)
@@ -148,6 +154,20 @@ class EventStore:
         """The newest number, 0 when empty."""
         with self._sessions() as reading:
             return reading.scalar(select(func.max(EventRow.id))) or 0
+
+    def span(self) -> tuple[int, float, int]:
+        """The oldest number with its Unix time, and the newest number ever given; zeros where there is none."""
+        with self._sessions() as reading:
+            row = reading.execute(select(EventRow.id, EventRow.at).order_by(EventRow.id).limit(1)).first()
+            newest = reading.scalar(select(func.max(EventRow.id))) or 0
+        return (row.id, row.at, newest) if row else (0, 0.0, newest)
+
+    def purge(self, *, before: float) -> int:
+        """Drop what happened before a Unix time, save the newest, which keeps the numbers going; how many went."""
+        with self._sessions.begin() as session:
+            newest = session.scalar(select(func.max(EventRow.id))) or 0
+            gone = session.execute(delete(EventRow).where(EventRow.at < before, EventRow.id < newest))
+            return int(gone.rowcount)  # type: ignore[attr-defined]  # SQLAlchemy types execute() as Result
 
     def tidy(self, now: float) -> int:
         """Drop what is too old or too much; how many went."""

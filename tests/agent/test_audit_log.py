@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.audit import AuditLog, verify
-from agent.audit.bundle import make_bundle
+from agent.audit.bundle import make_bundle, record_contents
 from agent.audit.log import SIGN_EVERY
 from agent.audit.standalone import canonical, check_chain, entry_hash
 from agent.audit.verify import head_file
@@ -250,7 +250,8 @@ def unpacked(tmp_path):
     path = tmp_path / "audit.jsonl"
     head = write_log(path)
     bundle = tmp_path / "bundle.zip"
-    bundle.write_bytes(make_bundle(path, head, PUBLIC, "测试一店"))
+    contents = record_contents(path.read_bytes(), head, PUBLIC, "测试一店")
+    bundle.write_bytes(make_bundle(contents, KEY.sign, "测试一店", datetime.now(UTC)))
     folder = tmp_path / "outside"
     with zipfile.ZipFile(bundle) as archive:
         archive.extractall(folder)
