@@ -1,9 +1,11 @@
-"""Read the settings: TOML file, then environment, checked at once with every error named."""
+"""Read the settings: TOML file, `secrets.toml` beside it, then environment, checked at once with every error named."""
 
 from __future__ import annotations
 
 import json
 import os
+import re
+import stat
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +18,7 @@ from config.errors import RefusedError, UsageError
 from config.schema import Settings
 
 PREFIX: Final = "CLOCHE_"
+SECRETS: Final = "secrets.toml"
 OTHERS: Final = frozenset({"CLOCHE_HOME", "CLOCHE_KEY_FILE"})
 
 
@@ -33,14 +36,8 @@ def load_settings(file: Path, environment: Mapping[str, str] | None = None) -> S
         RefusedError: the file exists and cannot be read.
     """
     variables = os.environ if environment is None else environment
-    try:
-        values: dict[str, Any] = tomllib.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        values = {}
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{file}: not valid TOML: {error}") from error
-    except OSError as error:
-        raise RefusedError(f"{file}: cannot be read: {error.strerror}") from error
+    values = _read(file)
+    _merge(values, read_secrets(file.with_name(SECRETS)))
     named, problems = _overlay(values, variables)
     try:
         settings = Settings.model_validate(values)
@@ -54,6 +51,50 @@ def load_settings(file: Path, environment: Mapping[str, str] | None = None) -> S
     if problems:
         raise UsageError("; ".join(problems))
     return settings
+
+
+def read_secrets(file: Path) -> dict[str, Any]:
+    """Passwords and addresses of robots, kept apart from the settings, which every account may read.
+
+    An account that may not read the file has no use for it: to it the file is empty.
+
+    Raises:
+        UsageError: broken TOML; the message quotes nothing of it.
+        RefusedError: others than its owner may read it.
+    """
+    try:
+        mode = file.stat().st_mode
+        if mode & 0o077:
+            raise RefusedError(f"{file}: others may read it (mode {stat.S_IMODE(mode):04o}): chmod 600")
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except (FileNotFoundError, PermissionError, NotADirectoryError):
+        return {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        where = re.search(r"\(at line \d+, column \d+\)", str(error))
+        raise UsageError(f"{file}: not valid TOML {where[0] if where else ''}".rstrip()) from None
+    except OSError as error:
+        raise RefusedError(f"{file}: cannot be read: {error.strerror}") from error
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{file}: not valid TOML: {error}") from error
+    except OSError as error:
+        raise RefusedError(f"{file}: cannot be read: {error.strerror}") from error
+
+
+def _merge(values: dict[str, Any], more: dict[str, Any]) -> None:
+    """Put tables into tables; everything else replaces."""
+    for name, value in more.items():
+        present = values.get(name)
+        if isinstance(present, dict) and isinstance(value, dict):
+            _merge(present, value)
+        else:
+            values[name] = value
 
 
 def _overlay(values: dict[str, Any], variables: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:

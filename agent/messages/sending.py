@@ -97,7 +97,7 @@ def tell_with_code(  # noqa: PLR0913  likewise
     Raises:
         ClocheError: the disk refused it.
     """
-    known = _asked_already(agent, person.name, about, agent.mask(subject), agent.mask(text))
+    known = _asked_already(agent, person.name, about, queue.masked(agent, subject), queue.masked(agent, text))
     if known is not None:
         return known
     channels = channels_of(agent, person, urgent=True, code=True) or ["none"]
