@@ -37,6 +37,7 @@ VERBS: Final[dict[str, str]] = {
     "status": "What the daemon is doing.",
     "training": "Staff, courses, policies to acknowledge, the emergency card.",
     "unprotect": "Bring sealed files back as they were.",
+    "vendor": "Vendors: contracts, packages with canaries, whose copy leaked.",
     "watch": "Follow who touches customer information.",
 }
 

@@ -24,6 +24,7 @@ DUTIES: Final[tuple[str, ...]] = (
     "agent.incident.orders:remind",
     "agent.messages.delivering:tick",
     "agent.training.reminders:remind",
+    "agent.vendors.duties:look_after",
 )
 """`module:function` of each duty, in the order they are done: an explicit list, imported when first needed."""
 

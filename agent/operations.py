@@ -88,6 +88,18 @@ OPERATIONS: Final[dict[str, Listed]] = {
     "isolate.on": Listed(module="agent.isolation.operations", function="on", tells_head_office=True),
     "isolate.off": Listed(module="agent.isolation.operations", function="off", tells_head_office=True),
     "isolate.status": Listed(module="agent.isolation.operations", function="status"),
+    "vendor.add": Listed(module="agent.vendors.operations", function="add"),
+    "vendor.change": Listed(module="agent.vendors.operations", function="change"),
+    "vendor.list": Listed(module="agent.vendors.operations", function="list_vendors"),
+    "vendor.show": Listed(module="agent.vendors.operations", function="show"),
+    "vendor.contract": Listed(module="agent.vendors.operations", function="contract"),
+    "vendor.import": Listed(module="agent.vendors.operations", function="import_list"),
+    "vendor.share": Listed(module="agent.vendors.sharing", function="share"),
+    "vendor.received": Listed(module="agent.vendors.ending", function="receive"),
+    "vendor.end": Listed(module="agent.vendors.ending", function="end"),
+    "vendor.trace": Listed(module="agent.vendors.tracing", function="trace"),
+    "vendor.let_in": Listed(module="agent.vendors.windows", function="let_in"),
+    "vendor.let_out": Listed(module="agent.vendors.windows", function="let_out"),
     "status": Listed(module="agent.status", function="status"),
 }
 

@@ -215,7 +215,7 @@ def decode_manifest(data: bytes) -> Manifest:
             raise ValueError("names or their number")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise CorruptError("not a package for a vendor, or its manifest is malformed") from error
-    return Manifest(**texts, **times, files=files)
+    return Manifest(**texts, shared_at=times["shared_at"], expires_at=times["expires_at"], files=files)
 
 
 def _packed(entry: Any) -> PackedFile:

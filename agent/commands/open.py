@@ -36,11 +36,11 @@ def command(console: Console, file: Path, output: Path | None, reason: str, key_
     if output is None and (console.as_json or sys.stdout.isatty()):
         raise UsageError(console.text("protect.open_where"))
     arguments = {"name": os.path.realpath(file), "reason": reason, "stream": output is None}
-    with _opened(file, console.text) as sealed, key_descriptor(key_file, console.text) as key:
+    with opened(file, console.text) as sealed, key_descriptor(key_file, console.text) as key:
         if output is None:
             answer = perform(console, "open", arguments, descriptors=(sealed, sys.stdout.fileno(), *key))
         else:
-            with _published(output, console.text) as target:
+            with published(output, console.text) as target:
                 answer = perform(console, "open", arguments, descriptors=(sealed, target, *key))
     _tell(console, answer, output)
     return answer.exit_code
@@ -56,7 +56,13 @@ def _tell(console: Console, answer: Answer, output: Path | None) -> None:
 
 
 @contextmanager
-def _opened(file: Path, text: Text) -> Iterator[int]:
+def opened(file: Path, text: Text) -> Iterator[int]:
+    """A file that the caller may read, by descriptor.
+
+    Raises:
+        UsageError: it does not exist.
+        RefusedError: it can't be read.
+    """
     try:
         descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError as error:
@@ -70,8 +76,13 @@ def _opened(file: Path, text: Text) -> Iterator[int]:
 
 
 @contextmanager
-def _published(output: Path, text: Text) -> Iterator[int]:
-    """A temporary beside `output` that gets its name when the block ends well, and goes when it doesn't."""
+def published(output: Path, text: Text) -> Iterator[int]:
+    """A temporary beside `output` that gets its name when the block ends well, and goes when it doesn't.
+
+    Raises:
+        RefusedError: there is something of that name.
+        ClocheError: the disk refuses.
+    """
     name = os.fsencode(output.name)
     try:
         folder = os.open(output.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
