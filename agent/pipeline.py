@@ -171,7 +171,7 @@ class Line:
         return ScanRequest(
             roots=self.roots,
             settings=self._agent.settings.scan,
-            detect=self._agent.settings.detect,
+            detect=self._agent.settings.detecting,
             names=self._names,
             workers=self._workers,
             reserved=(os.fsencode(home.state), os.fsencode(home.run)),

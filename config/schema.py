@@ -5,6 +5,7 @@ Every key has a default that is safe for a till; the service starts in `observe`
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -16,7 +17,7 @@ from config.notice import NoticeSettings
 from config.patterns import check_pattern
 from config.section import Section
 from config.text import Language
-from config.vendors import VendorSettings
+from config.vendors import CATCH_ALL, VendorSettings
 
 ItemKind = Literal[
     "text", "csv", "json", "sql_dump", "sqlite", "spreadsheet", "document", "pdf", "archive", "mail", "image",
@@ -230,3 +231,19 @@ class Settings(Section):
         (), description="Legal entities whose customers' information lies here. None: the one of `store`."
     )
     people: tuple[Person, ...] = Field((), description="People and their roles; HQ's list wins once enrolled.")
+
+    @property
+    def detecting(self) -> DetectSettings:
+        """What is looked for, without the canaries: numbers and mailboxes of the chain's own are nobody's data."""
+        patterns = tuple(
+            r"[A-Za-z0-9._%+-]{1,64}@" + re.escape(mail.removeprefix(CATCH_ALL))
+            for mail in self.vendors.canary_emails
+            if mail.startswith(CATCH_ALL)
+        )
+        mails = tuple(mail for mail in self.vendors.canary_emails if not mail.startswith(CATCH_ALL))
+        return self.detect.model_copy(
+            update={
+                "allow": (*self.detect.allow, *self.vendors.canary_phones, *mails),
+                "allow_patterns": (*self.detect.allow_patterns, *patterns),
+            }
+        )

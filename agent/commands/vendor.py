@@ -455,7 +455,7 @@ def show_vendor(console: Console, document: dict[str, Any]) -> None:
             until = text("vendor.yes_in") if window["open"] else console.time(window["ended_at"] or window["until"])
             table.add_row(
                 console.time(window["begun_at"]), until, printable(window["who"]), printable(window["tool"]),
-                printable(window["approved_by"]), str(len(window["alerts"])),
+                printable(window["approved_by"]) or "–", str(len(window["alerts"])),
             )  # fmt: skip
         screen.print(table)
     for trace in document["traces"]:

@@ -15,7 +15,7 @@ from scanners.records import FileIdentity, Item
 def recipe_of(settings: Settings, *, names: bool) -> str:
     """Names how files are read: whoever changes a detection setting, or installs another Cloche, reads all again."""
     limits = settings.scan.model_dump_json(include={"max_archive_depth", "max_expansion", "max_expanded_mb"})
-    facts = "\n".join((version("cloche"), settings.detect.model_dump_json(), limits, str(names)))
+    facts = "\n".join((version("cloche"), settings.detecting.model_dump_json(), limits, str(names)))
     return hashlib.sha256(facts.encode("utf-8")).hexdigest()[:16]
 
 

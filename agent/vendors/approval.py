@@ -1,8 +1,8 @@
 """Who approves that data leaves the store, or that a vendor comes in.
 
 Whoever approves by role does so by asking for it. Anybody else needs the word of one who may (`agent.approvals`). Where
-nobody in the settings could approve, that is put on record in place of a name, and it is done all the same: a shop of
-one person has a contract with its delivery service too.
+nobody in the settings could approve, no name stands on record, and it is done all the same: a shop of one person has a
+contract with its delivery service too.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 def approved_by(
     agent: Agent, request: Request, act: Literal["share", "let_in"], subject: str, version: tuple[str, str]
 ) -> str:
-    """Who approved, masked; `version` is the digest of what is approved and what it is in a sentence.
+    """Who approved, masked; '' where nobody could. `version`: digest of what is approved, and what it is in a sentence.
 
     Raises:
         RefusedError: the word of somebody is missing; whoever may give it has been asked.
     """
     digest, about = version
     if not agent.people.holding(RULES[act].roles):
-        return agent.text("vendor.nobody_to_approve", user=request.caller.user)
+        return ""
     standing = require(agent, act, subject, digest, about, request.caller.user)
     return agent.mask("、".join(word.person for word in standing.given))
 

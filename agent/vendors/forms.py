@@ -63,7 +63,12 @@ class _Forms:
         blocks += [
             Heading(text=text("vendor.h_duties")),
             Bullets(items=tuple(text(f"vendor.duty_{name}") for name in ("purpose", "safety", "report", "sub", "end"))),
-            Paragraph(text=text("vendor.record_note"), small=True),
+            Paragraph(
+                text=text("vendor.record_without", why=share.without_canaries)
+                if share.without_canaries
+                else text("vendor.record_note"),
+                small=True,
+            ),
         ]
         return self._document(wording, ("vendor.record_title", version), text(
             "vendor.record_lead", vendor=self._vendor.name, count=len(share.files), persons=f"{share.persons:,}",
@@ -140,7 +145,10 @@ class _Forms:
         yield text("vendor.f_persons"), f"{share.persons:,}"
         yield text("vendor.f_shared_at"), wording.moment(share.shared_at)
         yield text("vendor.f_expires_at"), wording.moment(share.expires_at)
-        yield text("vendor.f_by"), text("vendor.by_value", by=share.shared_by, approved=share.approved_by)
+        yield (
+            text("vendor.f_by"),
+            text("vendor.by_value", by=share.shared_by, approved=share.approved_by or text("vendor.nobody_to_approve")),
+        )
         yield text("vendor.f_sha256"), share.package_sha256
 
     def _files(self, wording: Wording) -> Block:

@@ -71,7 +71,7 @@ def read_persons(agent: Agent, files: Sequence[tuple[str, int]]) -> list[Read]:
 
     workshop = Workshop(
         scan=agent.settings.scan,
-        detect=agent.settings.detect,
+        detect=agent.settings.detecting,
         names=agent.settings.scan.names,
         run_key=fingerprint_key(agent),
         on_worker=lambda worker: _exempt(agent, worker),
