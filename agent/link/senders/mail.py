@@ -102,8 +102,8 @@ class Mail:
             return failed("timeout")
         except smtplib.SMTPNotSupportedError:
             return failed("tls" if settings.smtp_security == "starttls" else "bad_answer")
-        except (smtplib.SMTPServerDisconnected, smtplib.SMTPException):
-            return failed("bad_answer")
+        except smtplib.SMTPException as error:
+            return failed("timeout" if isinstance(error.__context__, TimeoutError) else "bad_answer")
         except (OSError, UnicodeError, ValueError) as error:
             return failed("unreachable", type(error).__name__)
         return Outcome(ending="accepted", receipt=message_id(letter, settings.smtp_from))

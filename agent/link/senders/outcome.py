@@ -22,5 +22,5 @@ class Outcome:
 
 def failed(reason: str, detail: str = "") -> Outcome:
     """It did not go. Of a server's words only a short code is kept: they may quote the message or its address."""
-    short = re.sub(r"\d{5,}", "#", CODE.sub("", detail))[:60]
+    short = re.sub(r"\d{7,}", "#", CODE.sub("", detail))[:60]
     return Outcome(ending="failed", reason=reason, detail=short)
