@@ -19,8 +19,12 @@ if TYPE_CHECKING:
 log = get_logger("keeper")
 
 DUTIES: Final[tuple[str, ...]] = (
+    "agent.incident.reminders:keep_clocks",
+    "agent.reports.drafting:keep_drafts",
+    "agent.reports.final:keep_final",
     "agent.audit.retention:keep_records",
     "agent.isolation.carrying:look_after",
+    "agent.security_check.checking:make_first_baseline",
     "agent.incident.orders:remind",
     "agent.messages.delivering:tick",
     "agent.training.reminders:remind",

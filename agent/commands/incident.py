@@ -22,7 +22,10 @@ SHOWN_FILES = 20
 
 
 ELSEWHERE: Final[dict[str, str]] = {
+    "investigate": "incident_investigate",
     **dict.fromkeys(("order", "ack", "note", "advance", "grade", "merge", "split", "verify"), "incident_direct"),
+    **dict.fromkeys(("clocks", "drafts", "fill", "submit", "demand", "summary", "police"), "incident_law"),
+    "final": "incident_final",
 }
 """Further verbs: name → module under `agent.commands` that holds a click command of that name (`-` as `_`)."""
 

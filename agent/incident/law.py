@@ -194,6 +194,16 @@ def load_regimes() -> tuple[Regime, ...]:
     )
 
 
+def duty_title(key: str, language: Language) -> str:
+    """What a duty `<regime>/<duty>` is called; the key itself where no pack has it any more."""
+    regime_id, _, duty_id = key.partition("/")
+    for regime in load_regimes():
+        for duty in regime.duties:
+            if (regime.id, duty.id) == (regime_id, duty_id):
+                return duty.title[language]
+    return key
+
+
 class PlanDuty(BaseModel):
     """What people with one of `roles` do in a phase of the emergency plan."""
 

@@ -8,7 +8,8 @@ from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from agent.incident.clocks import Clock, clocks, iso
+from agent.incident.clocks import Clock, iso
+from agent.incident.duties import known_clocks
 from agent.incident.first_report import deeds_of
 from agent.incident.law import load_plan
 from agent.incident.moments import zone_of
@@ -28,8 +29,8 @@ def wording_of(agent: Agent) -> Wording:
 
 
 def clocks_of(agent: Agent, incident: Incident, now: datetime) -> list[Clock]:
-    """The incident's clocks, with the regimes that this store's settings add."""
-    return clocks(incident, now, listed=agent.settings.respond.regimes)
+    """The incident's clocks, with the regimes that this store's settings add and what was submitted."""
+    return known_clocks(agent, incident, now)
 
 
 def summary(incident: Incident, zone: tzinfo) -> dict[str, Any]:
@@ -118,7 +119,7 @@ def for_head_office(agent: Agent, incident: Incident, now: datetime) -> dict[str
 
 def papers(folder: Path) -> Sequence[Path]:
     """Documents written for an incident."""
-    return sorted(folder.iterdir()) if folder.is_dir() else ()
+    return sorted(path for path in folder.iterdir() if path.is_file()) if folder.is_dir() else ()
 
 
 def bundles(folder: Path) -> Sequence[Path]:

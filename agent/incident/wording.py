@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from agent.incident.clocks import Clock, as_hours
 from agent.incident.grades import load_grades, load_levels
+from agent.incident.law import duty_title
 from agent.incident.records import Incident, Step
 from config.schema import Person
 from config.text import Text, load_packs
@@ -49,8 +50,12 @@ class Wording:
             details |= {"level": self.level(details["level"]), "law": self.law(details["law"])}
         if step.act.startswith("orders."):
             details |= self._order_words(details)
+        if "title_key" in details:
+            details["title"] = self.text(details["title_key"], **details.get("title_values", {}))
         if isinstance(details.get("causes"), dict):
             details["causes"] = self.causes(details["causes"])
+        if step.act.startswith("law."):
+            details.update(self._of_law(details))
         area, _, act = step.act.rpartition(".")
         what = self.text(f"{area or 'incident'}.act_{act}", **details)
         if step.ok:
@@ -82,6 +87,20 @@ class Wording:
             words["people"] = separator.join(details["people"]) or self.text("orders.nobody")
             words["late"] = self.text("orders.sent_late") if details["late"] else ""
         return words
+
+    def _of_law(self, details: dict[str, Any]) -> dict[str, str]:
+        """Names of duties, fields and rungs in this language: a step holds their identifiers."""
+        comma = "、" if self.text.language == "zh-CN" else ", "
+        found = {}
+        if "duty" in details:
+            found["title"] = duty_title(str(details["duty"]), self.text.language)
+        if isinstance(details.get("duties"), list):
+            found["titles"] = comma.join(duty_title(str(key), self.text.language) for key in details["duties"])
+        if "field" in details:
+            found["name"] = self.text(f"law.field_{details['field']}")
+        if "rung" in details:
+            found["rung_name"] = self.text(f"law.rung_{details['rung']}")
+        return found
 
     def causes(self, counts: dict[str, int]) -> str:
         """Why files were not dealt with, each cause with its number."""

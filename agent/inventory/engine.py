@@ -38,6 +38,7 @@ TABLES: Final[tuple[str, ...]] = (
     "agent.notice.models",
     "agent.reports.models",
     "agent.sealing.register",
+    "agent.security_check.models",
     "agent.vendors.models",
     "agent.training.models",
     "agent.watch.own",

@@ -1,0 +1,106 @@
+"""Write a draft of everything that is due, at once after a declaration, and again as facts change.
+
+A version is never written over: somebody may have handed it in. What did not change gets no new version, and what
+changes all the time (counts while a scan runs) gets one every few minutes, unless a person asks.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy import func, select
+
+from agent.documents.write import write_versions
+from agent.incident.clocks import Clock
+from agent.incident.course import Course
+from agent.incident.duties import drafts_of
+from agent.incident.duty_models import DraftRow
+from agent.incident.entities import Concerned
+from agent.incident.records import Incident
+from agent.incident.store import incidents
+from agent.incident.view import wording_of
+from agent.reports.dossier import Dossier, gather
+from agent.reports.draft import Form, forms
+from config.errors import ClocheError
+from config.log import describe, get_logger
+
+if TYPE_CHECKING:
+    from agent.wiring import Agent
+
+log = get_logger("reports")
+FOLDER: Final = "drafts"
+PAUSE: Final = timedelta(minutes=10)
+
+
+def keep_drafts(agent: Agent, now: datetime) -> None:
+    """Keeper: every incident that was declared and is not over has current drafts."""
+    for incident in incidents(agent).all():
+        if incident.declared_at is None or incident.phase in ("closed", "dismissed") or incident.merged_into:
+            continue
+        try:
+            write_drafts(agent, incidents(agent).get(incident.id), "cloche", now, pause=PAUSE)
+        except ClocheError as error:
+            log.warning("drafts could not be written", incident=incident.id, why=agent.mask(describe(error)))
+
+
+def write_drafts(
+    agent: Agent, incident: Incident, actor: str, now: datetime, *, pause: timedelta = timedelta()
+) -> list[str]:
+    """Write what has changed; the keys of the duties whose drafts are new.
+
+    Args:
+        agent: all parts.
+        incident: with its items and steps.
+        actor: who asks.
+        now: aware.
+        pause: a draft younger than this is left as it is.
+
+    Raises:
+        ClocheError: a draft cannot be written; those before it are.
+    """
+    dossier = gather(agent, incident, now)
+    known = drafts_of(agent, incident.id)
+    written: list[str] = []
+    missing = 0
+    for clock, one, form in forms(dossier, wording_of(agent)):
+        last = known.get((clock.key, one.key))
+        facts = form.facts
+        if last is not None and (last.facts == facts or abs(now - last.made_at) < pause):
+            continue
+        _write(agent, dossier, clock, one, form)
+        missing = max(missing, len(form.gaps))
+        written.append(clock.key)
+    if written:
+        Course(agent, incident.id, actor).record(
+            "law.drafted", count=len(written), duties=list(dict.fromkeys(written)), missing=missing
+        )
+    return written
+
+
+def as_name(words: str) -> str:
+    """Words as part of a file's name: letters, digits and hyphens."""
+    return "".join(letter if letter.isalnum() else "-" for letter in words)[:40]
+
+
+def _write(agent: Agent, dossier: Dossier, clock: Clock, one: Concerned, form: Form) -> None:
+    incident = dossier.incident
+    stem = f"{as_name(clock.regime.id)}-{as_name(clock.duty.id)}"
+    if len(dossier.entities) > 1:
+        stem += f"-{as_name(one.key)}"
+    files = write_versions(
+        agent, agent.home.documents / incident.id / FOLDER, stem,
+        lambda wording, version: Form(dossier, clock, one, wording).build(version),
+    )  # fmt: skip
+    with agent.inventory.sessions.begin() as session:
+        last = session.scalar(
+            select(func.max(DraftRow.version)).where(
+                DraftRow.incident == incident.id, DraftRow.duty == clock.key, DraftRow.entity == one.key
+            )
+        )
+        session.add(
+            DraftRow(
+                incident=incident.id, duty=clock.key, entity=one.key, version=(last or 0) + 1, facts=form.facts,
+                missing=len(form.gaps), made_at=dossier.now, files="\n".join(str(path) for path in files),
+            )
+        )  # fmt: skip
