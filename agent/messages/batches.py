@@ -114,15 +114,15 @@ def _tell(agent: Agent, part_id: str, outcomes: dict[int, tuple[Outcome, str]], 
         if row is None or row.ended:
             return False
         open_rows: list[int] = json.loads(row.rows)
-        new = {number: outcomes[number] for number in open_rows if number in outcomes}
-        left = [number for number in open_rows if number not in new or new[number][0] == "unknown"]
+        begun = set(json.loads(row.begun)) | {n for n, (outcome, _why) in outcomes.items() if outcome == "unknown"}
+        new = {n: outcomes[n] for n in open_rows if n in outcomes and outcomes[n][0] != "unknown"}
+        left = [n for n in open_rows if n not in new]
         if ended:
-            began = {number for number, (outcome, _why) in new.items() if outcome == "unknown"}
-            new.update({number: ("lost", "") for number in left if number not in began})
+            ways: dict[bool, Outcome] = {True: "unknown", False: "lost"}
+            new |= {n: (ways[n in begun], outcomes.get(n, ("", ""))[1]) for n in left}
             left = []
-        else:
-            new = {number: found for number, found in new.items() if found[0] != "unknown"}
-        row.rows, row.ended, row.taken = json.dumps(left), ended, row.taken + len(new)
+        row.rows, row.begun = json.dumps(left), json.dumps(sorted(begun.intersection(left)))
+        row.ended, row.taken = ended, row.taken + len(new)
         campaign, channel = row.campaign, row.channel
     if ended:
         agent.post.take_back(part_id)
@@ -172,7 +172,7 @@ def _keep(agent: Agent, part_id: str, campaign: str, channel: str, handed_to: st
         session.add(
             BatchRow(
                 id=part_id, campaign=campaign, channel=channel, handed_to=handed_to, made_at=agent.now(),
-                rows=json.dumps(numbers), taken=0, ended=False,
+                rows=json.dumps(numbers), begun="[]", taken=0, ended=False,
             )
         )  # fmt: skip
 

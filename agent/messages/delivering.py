@@ -70,7 +70,8 @@ def hand_over(agent: Agent, delivery: Delivery) -> None:
         publish(agent, key)
     number = _row(agent, delivery.id).handed + 1
     agent.post.put(_letter(delivery, number), letter_of(agent, delivery, address)[0], key)
-    queue.change(agent, delivery.id, handed=number, handed_to=key_id(key), next_at=None, reason="")
+    reason = delivery.reason if delivery.state == "failed" else ""
+    queue.change(agent, delivery.id, handed=number, handed_to=key_id(key), next_at=None, reason=reason)
     if _row(agent, delivery.id).code_for:
         publish_tokens(agent, key)
 
@@ -177,8 +178,10 @@ def _ask_status(agent: Agent, now: datetime) -> None:
     with agent.inventory.sessions() as session:
         rows = list(session.scalars(query.limit(queue.SHOWN)))
         session.expunge_all()
+    lying = set(agent.post.letters())
     for row in rows:
-        if row.next_at is not None and row.next_at > now:
+        asked = row.next_at or (row.sent_at or now) + ASK_STATUS
+        if asked > now or _letter(row, row.handed) in lying:
             continue
         number = row.handed + 1
         agent.post.put(f"{row.id}.{number}", {"id": row.id, "channel": "sms_status", "receipt": row.receipt}, key)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 HANDLERS: Final[dict[str, str]] = {
     "report": "agent.messages.reports:take_report",
+    "receipts": "agent.notice.sending:take_receipts",
     "ack": "agent.incident.orders:answered",
     "approval": "agent.approvals:answered",
 }

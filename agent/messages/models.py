@@ -71,7 +71,10 @@ class WrongCodeRow(Base):
 
 
 class BatchRow(Base):
-    """How far a part of a customers' notice got: numbers of rows, no contact. Rows are the campaign's own numbers."""
+    """How far a part of a customers' notice got: numbers of rows, no contact. Rows are the campaign's own numbers.
+
+    `rows` are those without an outcome (JSON), `begun` those of them that the link said it tries.
+    """
 
     __tablename__ = "message_batches"
 
@@ -81,5 +84,6 @@ class BatchRow(Base):
     handed_to: Mapped[str]
     made_at: Mapped[datetime]
     rows: Mapped[str]
+    begun: Mapped[str]
     taken: Mapped[int]
     ended: Mapped[bool] = mapped_column(index=True)

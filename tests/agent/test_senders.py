@@ -35,13 +35,13 @@ class Post:
     def __init__(self):
         self.mails, self.refuse_rcpt, self.refuse_data, self.logins = [], "", "", []
 
-    async def handle_RCPT(self, server, session, envelope, address, options):
+    async def handle_RCPT(self, server, session, envelope, address, options):  # noqa: N802  aiosmtpd
         if self.refuse_rcpt:
             return self.refuse_rcpt
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
-    async def handle_DATA(self, server, session, envelope):
+    async def handle_DATA(self, server, session, envelope):  # noqa: N802  aiosmtpd
         self.mails.append(envelope)
         return self.refuse_data or "250 OK"
 
@@ -165,7 +165,7 @@ def test_a_mail_server_that_talks_garbage_or_without_end_is_left(words, reason):
 
 def test_a_silent_mail_server_times_out_and_a_closed_port_is_unreachable(monkeypatch):
     monkeypatch.setattr(mail_module, "SECONDS", 0.3)
-    with raw_server(lambda connection: time.sleep(1)) as port:
+    with raw_server(lambda _connection: time.sleep(1)) as port:
         assert Mail(mail_settings(port)).send(LETTER).reason == "timeout"
     assert Mail(mail_settings(port)).send(LETTER).reason == "unreachable"
 
