@@ -27,6 +27,8 @@ DUTIES: Final[tuple[str, ...]] = (
     "agent.security_check.checking:make_first_baseline",
     "agent.incident.orders:remind",
     "agent.messages.delivering:tick",
+    "agent.notice.duties:count_due",
+    "agent.notice.sending:send_due",
     "agent.training.reminders:remind",
     "agent.vendors.duties:look_after",
 )

@@ -75,6 +75,13 @@ OPERATIONS: Final[dict[str, Listed]] = {
     "incident.final.improve": Listed(module="agent.reports.operations", function="final_improve"),
     "incident.final.approve": Listed(module="agent.reports.operations", function="final_approve"),
     "incident.final.submit": Listed(module="agent.reports.operations", function="final_submit"),
+    "incident.persons": Listed(module="agent.notice.operations", function="persons", tells_head_office=True),
+    **{
+        f"notice.{name}": Listed(module="agent.notice.operations", function=name)
+        for name in (
+            "draft", "preview", "test", "approve", "send", "status", "decide_not", "call_list",
+        )
+    },
     "incident.order": Listed(module="agent.incident.directing", function="order"),
     "incident.orders": Listed(module="agent.incident.directing", function="orders"),
     "incident.ack": Listed(module="agent.incident.directing", function="ack"),
@@ -90,6 +97,15 @@ OPERATIONS: Final[dict[str, Listed]] = {
     "message.show": Listed(module="agent.messages.operations", function="show_message"),
     "message.test": Listed(module="agent.messages.operations", function="send_test"),
     "page.link": Listed(module="agent.messages.operations", function="page_link"),
+    "assess.run": Listed(module="agent.assess.operations", function="run"),
+    "assess.history": Listed(module="agent.assess.operations", function="history"),
+    "assess.attest": Listed(module="agent.assess.operations", function="attest"),
+    "assess.tonight": Listed(module="agent.assess.operations", function="tonight"),
+    "assess.collection": Listed(module="agent.assess.registers", function="collection"),
+    "assess.blind": Listed(module="agent.assess.registers", function="blind"),
+    "assess.dispose": Listed(
+        module="agent.assess.dispose", function="dispose", changes_files=True, tells_head_office=True
+    ),
     "audit.verify": Listed(module="agent.audit", function="verify_operation"),
     "audit.export": Listed(module="agent.audit", function="export_operation"),
     "audit.retention": Listed(module="agent.audit", function="retention_operation"),

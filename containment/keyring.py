@@ -176,6 +176,16 @@ class Keyring:
             held = self._living(self._clock()).get(incident_id)
             return Unlocker(epochs=held.epochs) if held else None
 
+    def lend(self, incident_id: str, epoch_id: bytes, key: bytes) -> None:
+        """Hold an epoch's key that a person's key file opened, for an incident: 72 h at most, as with `hold`."""
+        with self._lock:
+            now = self._clock()
+            held = self._living(now).get(incident_id)
+            if held is None:
+                held = _Held(until=now + HOLD_SECONDS, taking_until=0.0, epochs={})
+                self._held[incident_id] = held
+            held.epochs.setdefault(epoch_id, LockedSecret(key))
+
     def drop(self, incident_id: str) -> None:
         """Forget the keys of an incident (closed, dismissed). Keys that nobody else needs are wiped."""
         with self._lock:

@@ -245,6 +245,18 @@ def key_ids(fd: int) -> tuple[str, ...]:
     return tuple(newest(read_slots(fd, core.slots_at, core.digest)).wraps)
 
 
+def epoch_of(fd: int, unlocker: Unlocker) -> tuple[bytes, bytes]:
+    """Id and key of the epoch that the file was sealed in.
+
+    Raises:
+        CorruptError: it is no sealed file, or damaged.
+        RefusedError: the key given does not open it.
+    """
+    core = read_core(fd)
+    slot = newest(read_slots(fd, core.slots_at, core.digest))
+    return slot.epoch_id, unlocker.epoch_key(slot.epoch_id, slot.wraps)
+
+
 def rewrap(fd: int, unlocker: Unlocker, recipients: Iterable[Recipient]) -> None:
     """Let `recipients` open the file from now on; the old slot is overwritten after the new one is durable.
 

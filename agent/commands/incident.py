@@ -26,6 +26,8 @@ ELSEWHERE: Final[dict[str, str]] = {
     **dict.fromkeys(("order", "ack", "note", "advance", "grade", "merge", "split", "verify"), "incident_direct"),
     **dict.fromkeys(("clocks", "drafts", "fill", "submit", "demand", "summary", "police"), "incident_law"),
     "final": "incident_final",
+    "persons": "incident_persons",
+    "notify": "incident_notify",
 }
 """Further verbs: name → module under `agent.commands` that holds a click command of that name (`-` as `_`)."""
 

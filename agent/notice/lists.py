@@ -188,6 +188,23 @@ def people(agent: Agent, made: AffectedList, unlocker: Unlocker | None, start: i
         os.close(descriptor)
 
 
+def lend_key(agent: Agent, made: AffectedList, unlocker: Unlocker) -> None:
+    """Keep what opens this list in memory, as for an incident just declared: 72 h at most.
+
+    Raises:
+        RefusedError: the key does not fit.
+        CorruptError: the list is damaged or gone.
+    """
+    try:
+        descriptor = os.open(made.file, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError as error:
+        raise CorruptError(agent.text("notice.list_gone", cause=error.strerror)) from error
+    try:
+        agent.keyring.lend(made.incident, *sealed.epoch_of(descriptor, unlocker))
+    finally:
+        os.close(descriptor)
+
+
 def _read(lines: Iterator[bytes], start: int) -> Iterator[Listed]:
     head = json.loads(next(lines))
     if head["schema"] != SCHEMA:

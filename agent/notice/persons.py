@@ -141,8 +141,9 @@ def keep(agent: Agent, incident: Incident, counted: Counted) -> Counted:
             incident.id, persons=persons, sensitive=counted.sensitive, virtual=counted.virtual,
             counted_at=counted.at, types=tuple(sorted({*incident.types, *counted.types})),
         )  # fmt: skip
+    why = {} if counted.complete else {"reason_key": "notice.count_reason"}
     Course(agent, incident.id, counted.by).record(
-        "notice.counted", ok=counted.complete, persons=counted.persons, customers=counted.customers,
+        "notice.counted", ok=counted.complete, **why, persons=counted.persons, customers=counted.customers,
         staff=counted.staff + counted.suppliers, sensitive=counted.sensitive, virtual=counted.virtual,
         masked=counted.masked, unreadable=counted.unreadable, files=counted.files,
         unread=[f"{part.name}: {part.reason}" for part in counted.unread[:20]],
