@@ -30,4 +30,4 @@ def head_of(agent: Agent, incident_id: str, text: Text) -> str:
         head = agent.timelines.head(incident_id)
     except ClocheError:
         return ""
-    return text("documents.head", count=head.seq, hash=head.hash)
+    return text("documents.head", count=head.seq, head=f"{head.seq}:{head.hash[:32]}", id=incident_id)
