@@ -93,10 +93,11 @@ def counted(agent: Agent, now: datetime) -> float:
 
 
 def _anchor(agent: Agent, now: datetime) -> None:
+    found = incidents(agent).all()
     with agent.inventory.sessions.begin() as session:
         mark = session.get_one(MarkRow, 1)
         known = {(row.incident, row.start) for row in session.scalars(select(AnchorRow))}
-        for incident in incidents(agent).all():
+        for incident in found:
             starts: tuple[tuple[Anchored, datetime | None], ...] = (
                 ("discovered_at", incident.discovered_at), ("handling_ended_at", incident.handling_ended_at),
             )  # fmt: skip

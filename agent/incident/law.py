@@ -136,11 +136,12 @@ class Standing(Record):
 
     @property
     def days(self) -> int | None:
-        """How long to keep or when to repeat, in days, never less than meant: a month has 31, a year 366."""
-        months = self.keep_months or self.every_months
+        """How long to keep, never less than meant (a month has 31 days), or when to repeat at the latest."""
+        if self.every_months:
+            return self.every_months * 365 // 12
         if self.keep_years:
             return self.keep_years * 366
-        return months * 31 if months else self.keep_days
+        return self.keep_months * 31 if self.keep_months else self.keep_days
 
 
 class Regime(Record):
