@@ -18,7 +18,9 @@ from config.text import Text
 
 VERBS: Final[dict[str, str]] = {
     "approve": "Say yes to what waits for two people.",
+    "assess": "Check every measure of the plan, and what to do next.",
     "audit": "Verify or export the record of every act.",
+    "check": "Check this machine for what an intruder left.",
     "daemon": "Run the daemon until SIGTERM.",
     "detect": "Find customer information in text on stdin.",
     "doctor": "What this machine lets Cloche do, and why not more.",
