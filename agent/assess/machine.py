@@ -71,13 +71,19 @@ class Machine:
 
     def __init__(self, root: Path = Path("/"), run: Callable[[Iterable[str]], str | None] = run) -> None:
         """Read files under `root` and ask programs through `run`."""
-        self._root = root
+        self.root = root
         self._run = run
+        self._crypt: dict[str, bool] = {}
+
+    @property
+    def is_this(self) -> bool:
+        """The running machine itself: its kernel may be asked too."""
+        return self.root == Path("/")
 
     def read(self, name: str) -> str | None:
         """A small file's text; None where it cannot be read."""
         try:
-            with (self._root / name).open("rb") as file:
+            with (self.root / name).open("rb") as file:
                 return file.read(1 << 20).decode("utf-8", "replace")
         except OSError:
             return None
@@ -88,7 +94,7 @@ class Machine:
     def processes(self) -> frozenset[str]:
         """Base names of running programs in small letters, by executable and by command name."""
         names: set[str] = set()
-        for folder in (self._root / "proc").glob("[0-9]*"):
+        for folder in (self.root / "proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):  # it ended, or is another account's
                 names.add((folder / "comm").read_bytes().decode("utf-8", "replace").strip().lower())
                 program = os.readlink(folder / "exe").removesuffix(" (deleted)")
@@ -112,7 +118,7 @@ class Machine:
     def _texts(self, folders: Iterable[str]) -> Iterator[tuple[Path, str]]:
         """Files of these folders with the lines that start programs; masked units (links to /dev/null) are none."""
         for folder in folders:
-            place = self._root / folder
+            place = self.root / folder
             try:
                 paths = [place] if place.is_file() else sorted(place.iterdir())
             except OSError:
@@ -120,7 +126,7 @@ class Machine:
             for path in paths:
                 if not path.is_file() or path.suffix in (".wants", ".d"):
                     continue
-                text = self.read(str(path.relative_to(self._root))) or ""
+                text = self.read(str(path.relative_to(self.root))) or ""
                 lines = (line for line in text.splitlines() if line.startswith("ExecStart") or path.suffix == "")
                 yield path, "\n".join(line for line in lines if not line.lstrip().startswith("#"))
 
@@ -142,7 +148,7 @@ class Machine:
             return True, "iptables"
         if re.search(r"^ENABLED=yes", self.read("etc/ufw/ufw.conf") or "", re.MULTILINE):
             return True, "ufw"
-        if (self._root / "run/firewalld.pid").exists() or "firewalld" in self.processes:
+        if (self.root / "run/firewalld.pid").exists() or "firewalld" in self.processes:
             return True, "firewalld"
         return (None, "none") if ruleset is None and rules is None else (False, "none")
 
@@ -150,9 +156,9 @@ class Machine:
         """Folders that others reach over the network: Samba's shares and NFS exports, by name and path."""
         found: list[tuple[str, bytes]] = []
         texts = [self.read("etc/samba/smb.conf") or ""]
-        usershares = self._root / "var/lib/samba/usershares"
+        usershares = self.root / "var/lib/samba/usershares"
         if usershares.is_dir():
-            texts += [self.read(str(path.relative_to(self._root))) or "" for path in sorted(usershares.iterdir())]
+            texts += [self.read(str(path.relative_to(self.root))) or "" for path in sorted(usershares.iterdir())]
         for text in texts:
             section = ""
             for line in text.splitlines():
@@ -181,7 +187,7 @@ class Machine:
         return tuple(found)
 
     def _is_removable(self, device: str) -> bool:
-        block = self._root / "sys/dev/block" / device
+        block = self.root / "sys/dev/block" / device
         for place in (block / "removable", block.resolve().parent / "removable"):
             try:
                 return place.read_text().strip() == "1"
@@ -195,7 +201,7 @@ class Machine:
         """Days since the package lists were last brought up to date; None where there is no apt."""
         for name in ("var/lib/apt/periodic/update-success-stamp", "var/lib/apt/lists"):
             try:
-                return max(now - (self._root / name).stat().st_mtime, 0.0) / 86_400
+                return max(now - (self.root / name).stat().st_mtime, 0.0) / 86_400
             except OSError:
                 continue
         return None
@@ -216,3 +222,26 @@ class Machine:
             return None
         status_at = 40 if ctypes.sizeof(ctypes.c_long) == 8 else 20
         return not ctypes.c_int.from_buffer(buffer, status_at).value & _STA_UNSYNC
+
+    def is_encrypted(self, path: bytes) -> bool:
+        """Whether a file lies on a volume that dm-crypt encrypts, also under LVM; False where nobody can say."""
+        try:
+            device = os.stat(path).st_dev
+        except OSError:
+            return False
+        return self._is_crypt(f"{os.major(device)}:{os.minor(device)}")
+
+    def _is_crypt(self, device: str) -> bool:
+        known = self._crypt.get(device)
+        if known is None:
+            self._crypt[device] = False
+            block = self.root / "sys/dev/block" / device
+            with contextlib.suppress(OSError):
+                known = (block / "dm/uuid").read_text().startswith("CRYPT-")
+            if not known:
+                with contextlib.suppress(OSError):
+                    known = any(
+                        self._is_crypt((slave / "dev").read_text().strip()) for slave in (block / "slaves").iterdir()
+                    )
+            self._crypt[device] = known = bool(known)
+        return known

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 from datetime import timedelta
 from typing import ClassVar
 
 from agent.assess.look import SHOWN, Look
+from agent.assess.measures.inventory import quoted
 from agent.assess.records import Result, bad, good, partial, say, unknown
+from agent.isolation.hand import hand_of
 from agent.watch.api import BLOCKING
+from config.errors import ClocheError
 
 
 class Firewall:
@@ -17,7 +21,7 @@ class Firewall:
 
     def measure(self, look: Look) -> Result:
         """See the class."""
-        active, by = look.machine.firewall()
+        active, by = self._active(look)
         if active:
             return good(say("assess.ev_firewall", by=by))
         word = look.attested("firewall")
@@ -26,6 +30,15 @@ class Firewall:
             return partial(look.limit(self.id, "attested"), "cloche assess attest firewall", look.word(word), own)
         command = "cloche assess attest firewall"
         return bad(command, own) if active is False else unknown(command, own)
+
+    @staticmethod
+    def _active(look: Look) -> tuple[bool | None, str]:
+        """By the kernel's word through the helper that may ask it; else as far as can be read from here."""
+        if look.machine.is_this:
+            with contextlib.suppress(ClocheError):
+                if hand_of(look.agent.home).filters():
+                    return True, "nftables"
+        return look.machine.firewall()
 
 
 class IntrusionDetection:
@@ -49,24 +62,28 @@ class IntrusionDetection:
 
 
 class RemoteTools:
-    """Programs through which somebody outside gets in: each known to a person, or gone."""
+    """Programs through which somebody outside gets in: agreed with a vendor and named in the settings, or gone."""
 
     id: ClassVar[str] = "remote_tools"
 
     def measure(self, look: Look) -> Result:
         """See the class."""
-        seen = look.machine.programs("remote")
-        if not seen:
-            return good(say("assess.ev_no_remote"))
-        named = [
-            say("assess.ev_program", product=one.product, where=f"@assess.where_{one.where}") for one in seen
+        from agent.security_check.looking import remote_tools
+        from agent.security_check.machine import Machine
+
+        agent, root = look.agent, look.machine.root
+        machine = Machine(root=root, proc=root / "proc")
+        allowed = agent.settings.check.allowed_remote_tools
+        found = list(remote_tools(machine, allowed, agent.text.language, agent.mask))
+        said = [say("assess.ev_tool", product=one.subject, where="; ".join(one.evidence[:2])) for one in found]
+        strange = [one for one in found if one.blocks]
+        if not strange:
+            return good(*said) if said else good(say("assess.ev_no_remote"))
+        units = [
+            text.rsplit("/", 1)[-1] for one in strange for text in one.evidence if text.startswith("unit ")
         ]  # fmt: skip
-        word = look.attested("remote_tools")
-        products = {one.product.lower() for one in seen}
-        if word is not None and word.ok and all(product in word.note.lower() for product in products):
-            return good(look.word(word), *named)
-        note = ", ".join(sorted(one.product for one in seen))
-        return bad(f"cloche assess attest remote_tools --note '{note}'", *named, say("assess.ev_remote_rule"))
+        command = f"systemctl disable --now {quoted(units[0])}" if units else "cloche check"
+        return bad(command, *said[: SHOWN * 2], say("assess.ev_remote_rule"))
 
 
 class SecurityCheck:
@@ -81,7 +98,10 @@ class SecurityCheck:
         check = last_check(look.agent)
         if check is None:
             return unknown("cloche check", say("assess.ev_never_checked"))
-        evidence = say("assess.ev_checked", date=look.day(check.at), findings=len(check.findings))
+        evidence = say("assess.ev_checked", date=look.day(check.at), findings=len(check.blocking))
+        if check.unseen:
+            evidence = say("assess.ev_checked_part", date=look.day(check.at), findings=len(check.blocking),
+                           unseen=len(check.unseen))  # fmt: skip
         if not check.clean:
             return bad("cloche check", evidence)
         if look.now > check.at + timedelta(days=look.limit(self.id, "days")):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Final
 
@@ -117,6 +118,9 @@ class Backups:
     def measure(self, look: Look) -> Result:
         """See the class."""
         word = look.attested("backup")
+        folders = look.agent.settings.check.backups
+        if folders:
+            return self._in_folders(look, folders)
         seen = look.machine.programs("backup")
         named = tuple(say("assess.ev_program", product=one.product, where=f"@assess.where_{one.where}") for one in seen)
         if word is not None:
@@ -124,6 +128,21 @@ class Backups:
         if seen:
             return partial(look.limit(self.id, "seen"), "cloche assess attest backup", *named)
         return unknown("cloche assess attest backup", say("assess.ev_no_backup"))
+
+    @staticmethod
+    def _in_folders(look: Look, folders: Sequence[str]) -> Result:
+        """The settings say where backups lie: the newest of each must be new."""
+        from agent.security_check.upkeep import backups
+
+        wrong = [one for one in backups(look.agent, look.now) if one.what in ("none", "old")]
+        evidence = say("assess.ev_backup_folders", count=len(folders), wrong=len(wrong))
+        if not wrong:
+            return good(evidence)
+        named = tuple(
+            say("assess.ev_backup_old", folder=one.subject, days=one.values.get("days", "–")) for one in wrong
+        )  # fmt: skip
+        score = 1 - len(wrong) / len(folders)
+        return partial(score, "cloche check", evidence, *named) if score > 0 else bad("cloche check", evidence, *named)
 
 
 class RestoreTest:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from agent.assess.look import SHOWN, Look
 from agent.assess.measures.inventory import quoted
 from agent.assess.records import Result, Saying, bad, good, not_applicable, partial, say, unknown
 from agent.vendors.records import Share, Vendor
 from agent.vendors.store import vendors
+
+ENTER: Final = "cloche vendor add --name NAME --service TEXT"
 
 
 class VendorRegister:
@@ -24,7 +26,7 @@ class VendorRegister:
         word = look.attested("no_vendors")
         if word is not None and word.ok:
             return good(look.word(word))
-        return unknown("cloche vendor add --name NAME --service TEXT", say("assess.ev_no_vendors"))
+        return unknown(ENTER, say("assess.ev_no_vendors"))
 
 
 class VendorContracts:
@@ -89,4 +91,4 @@ def without_vendors(look: Look) -> Result:
     word = look.attested("no_vendors")
     if word is not None and word.ok:
         return not_applicable(look.word(word))
-    return unknown("cloche assess attest no_vendors", say("assess.ev_no_vendors"))
+    return unknown(ENTER, say("assess.ev_no_vendors"))
