@@ -28,6 +28,7 @@ ELSEWHERE: Final[dict[str, str]] = {
     "final": "incident_final",
     "persons": "incident_persons",
     "notify": "incident_notify",
+    "logistics": "incident_logistics",
 }
 """Further verbs: name → module under `agent.commands` that holds a click command of that name (`-` as `_`)."""
 
