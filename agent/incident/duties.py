@@ -144,7 +144,7 @@ def circumstances_of(agent: Agent, incident: Incident, now: datetime) -> Circums
     submitted = {duty: max(times.values()) for duty, times in handed.items() if wanted <= set(times)}
     for key, at in fulfilled_elsewhere(agent, incident).items():
         submitted.setdefault(key, at)
-    with agent.inventory.sessions() as session:
+    with agent.inventory.reading() as session:
         rows = session.scalars(select(DemandRow).where(DemandRow.incident == incident.id).order_by(DemandRow.id))
         ordered = {row.duty: Demand(at=row.at, due=row.due) for row in rows}
     last = agent.inventory.last_run()
@@ -159,7 +159,7 @@ def fulfilled_elsewhere(agent: Agent, incident: Incident) -> dict[str, datetime]
     from agent.reports.final import submitted_at
 
     final = submitted_at(agent, incident.id)
-    notice = _notice_at(incident)
+    notice = _notice_at(agent, incident)
     found: dict[str, datetime] = {}
     for regime in load_regimes():
         for duty in regime.duties:
@@ -169,10 +169,14 @@ def fulfilled_elsewhere(agent: Agent, incident: Incident) -> dict[str, datetime]
     return found
 
 
-def _notice_at(incident: Incident) -> datetime | None:
-    """When customers were told, or it was decided that they need not be."""
-    steps = [step.time for step in incident.steps if step.act in ("notice.sent", "notice.decided") and step.ok]
-    return min(steps, default=None)
+def _notice_at(agent: Agent, incident: Incident) -> datetime | None:
+    """When customers were told, or it was decided that they need not be, or that there is nobody was counted."""
+    from agent.notice.campaign import newest_campaign, notice_decided
+
+    newest = newest_campaign(agent, incident.id)
+    if newest is not None and newest.state in ("sent", "decided_not"):
+        return newest.changed_at
+    return incident.counted_at if notice_decided(agent, incident.id) else None
 
 
 def duties_of(agent: Agent, incident: Incident, now: datetime) -> list[DutyState]:
@@ -319,7 +323,7 @@ def fill(agent: Agent, incident_id: str, actor: str, name: str, words: str) -> F
 
 def facts_of(agent: Agent, incident_id: str) -> dict[FieldName, str]:
     """What people filled in, the newest of each field; fields that were taken back are not there."""
-    with agent.inventory.sessions() as session:
+    with agent.inventory.reading() as session:
         rows = session.scalars(select(FactRow).where(FactRow.incident == incident_id).order_by(FactRow.id))
         found = {cast("FieldName", row.field): row.text for row in rows}
     return {name: text for name, text in found.items() if text}
@@ -327,7 +331,7 @@ def facts_of(agent: Agent, incident_id: str) -> dict[FieldName, str]:
 
 def submissions_of(agent: Agent, incident_id: str) -> Sequence[Submission]:
     """Everything that was handed in, in order of time."""
-    with agent.inventory.sessions() as session:
+    with agent.inventory.reading() as session:
         rows = session.scalars(
             select(SubmissionRow)
             .where(SubmissionRow.incident == incident_id)
@@ -338,7 +342,7 @@ def submissions_of(agent: Agent, incident_id: str) -> Sequence[Submission]:
 
 def drafts_of(agent: Agent, incident_id: str) -> dict[tuple[str, str], Draft]:
     """The newest draft of each duty and entity."""
-    with agent.inventory.sessions() as session:
+    with agent.inventory.reading() as session:
         rows = session.scalars(select(DraftRow).where(DraftRow.incident == incident_id).order_by(DraftRow.version))
         return {
             (row.duty, row.entity): Draft(

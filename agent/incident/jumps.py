@@ -70,7 +70,7 @@ def observe(agent: Agent, now: datetime) -> Observed:
 def judged(agent: Agent, incident: Incident, now: datetime) -> dict[Start, datetime]:
     """What time it is by the count of seconds, for each start that was anchored."""
     total = counted(agent, now)
-    with agent.inventory.sessions() as session:
+    with agent.inventory.reading() as session:
         anchors = {
             row.start: row for row in session.scalars(select(AnchorRow).where(AnchorRow.incident == incident.id))
         }
@@ -84,7 +84,7 @@ def judged(agent: Agent, incident: Incident, now: datetime) -> dict[Start, datet
 def counted(agent: Agent, now: datetime) -> float:
     """Seconds since the first look, by the count that nobody can set; 0 before it."""
     beat = agent.steady()
-    with agent.inventory.sessions() as session:
+    with agent.inventory.reading() as session:
         mark = session.get(MarkRow, 1)
         if mark is None:
             return 0.0

@@ -19,6 +19,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from agent.incident.course import Course
+from agent.incident.jumps import counted
 from agent.incident.order_models import OrderRow
 from agent.incident.records import Incident, Kind, Phase
 from agent.incident.store import incidents
@@ -61,7 +62,10 @@ def load_templates() -> tuple[Template, ...]:
 
 @dataclass(frozen=True, kw_only=True)
 class Order:
-    """One order. `owner` is '' where nobody holds the role. Times are aware; `id` is `<incident>/<number>`."""
+    """One order. `owner` is '' where nobody holds the role. Times are aware; `id` is `<incident>/<number>`.
+
+    `issued_count` is the count of seconds that nobody can set (`agent.incident.jumps`) when it was given.
+    """
 
     incident: str
     number: int
@@ -73,6 +77,7 @@ class Order:
     command: str
     issued_by: str
     issued_at: datetime
+    issued_count: float
     due_at: datetime
     acknowledged_at: datetime | None
     acknowledged_by: str
@@ -129,11 +134,12 @@ def give_order(agent: Agent, incident_id: str, actor: str, wanted: Wanted) -> Or
     holders = agent.people.holding([wanted.role])
     owner = wanted.owner or (holders[0].name if holders else "")
     now = agent.now()
+    count = counted(agent, now)
     with agent.inventory.sessions.begin() as session:
         row = OrderRow(
             incident=incident.id, number=1 + _last(session, incident.id), phase=incident.phase,
             template=wanted.template, role=wanted.role, owner=owner, what=agent.mask(wanted.what.strip()),
-            command=wanted.command, issued_by=agent.mask(actor), issued_at=now,
+            command=wanted.command, issued_by=agent.mask(actor), issued_at=now, issued_count=count,
             due_at=now + timedelta(minutes=wanted.minutes), acknowledged_at=None, acknowledged_by="",
             acknowledged_how="", ended_at=None, ended_by="", ended_how="", note="", stage=0,
         )  # fmt: skip
@@ -237,12 +243,17 @@ def stages_of(order: Order, answer_minutes: float) -> list[tuple[datetime, str]]
 
 
 def remind(agent: Agent, now: datetime) -> None:
-    """The keeper's duty: whatever is due of every open order, each stage once and in order."""
+    """The keeper's duty: whatever is due of every open order, each stage once and in order.
+
+    A clock that is set back delays nothing: an order is as old as the wall clock or the count of seconds makes it.
+    """
+    count = counted(agent, now)
     open_incidents = [item.id for item in incidents(agent).all() if item.phase not in ("closed", "dismissed")]
     for incident_id in open_incidents:
         for order in orders_of(agent, incident_id):
             if order.is_open:
-                _remind_one(agent, order, now)
+                aged = order.issued_at + timedelta(seconds=count - order.issued_count)
+                _remind_one(agent, order, max(now, aged))
 
 
 def _remind_one(agent: Agent, order: Order, now: datetime) -> None:

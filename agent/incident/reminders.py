@@ -87,7 +87,7 @@ def remind(agent: Agent, incident: Incident, now: datetime, *, slept: bool = Fal
 
 def rings_given(agent: Agent, incident_id: str) -> set[tuple[str, str]]:
     """Reminders of an incident that were given: duty and name."""
-    with agent.inventory.sessions() as session:
+    with agent.inventory.reading() as session:
         rows = session.scalars(select(RingRow).where(RingRow.incident == incident_id))
         return {(row.duty, row.ring) for row in rows}
 

@@ -19,6 +19,8 @@ from agent.incident.law import FieldName, load_regimes
 from agent.incident.orders import Order, orders_of
 from agent.incident.records import Incident
 from agent.incident.view import bundles, clocks_of
+from agent.investigation.people import fold
+from agent.investigation.records import Conclusion
 from agent.reports.improvements import Improvement, improvements_of
 from config.schema import Person, Settings
 from containment.evidence import MANIFEST
@@ -54,6 +56,7 @@ class Dossier:
     evidence: Sequence[Bundle]
     deeds: Sequence[Mapping[str, Any]]
     grade: Graded | None
+    conclusion: Conclusion | None = None
     head: Head | None = None
     people: Sequence[Person] = field(default=(), repr=False)
 
@@ -77,7 +80,8 @@ def gather(agent: Agent, incident: Incident, now: datetime) -> Dossier:
         entities=concerned(agent, incident), by_hand=facts_of(agent, incident.id),
         submissions=submissions_of(agent, incident.id), orders=orders_of(agent, incident.id),
         improvements=improvements_of(agent, incident.id), evidence=evidence_of(agent, incident.id),
-        deeds=deeds_of(incident), grade=_graded(incident), people=agent.settings.people,
+        deeds=deeds_of(incident), conclusion=fold(incident.steps).conclusion, grade=_graded(incident),
+        people=agent.settings.people,
         head=agent.timelines.head(incident.id) if incident.steps else None,
     )  # fmt: skip
 

@@ -74,6 +74,7 @@ class Form:
 
     def _notices(self) -> Iterator[str]:
         text, clock = self._text, self._clock
+        yield text("reports.by_lawyer")
         yield text("reports.assists")
         yield text("report.masked")
         if not clock.duty.verified or not clock.days_verified:
@@ -140,10 +141,13 @@ def head_line(dossier: Dossier, wording: Wording) -> str:
 
 
 def forms(dossier: Dossier, wording: Wording) -> Sequence[tuple[Clock, Concerned, Form]]:
-    """A form for every duty that has contents and whose clock runs, for every entity."""
+    """A form for every duty that has contents and whose clock runs, for every entity.
+
+    The customers' notice and the report after the event have rooms of their own (`agent.notice`, `final_document`).
+    """
     return [
         (clock, one, Form(dossier, clock, one, wording))
         for clock in dossier.clocks
         for one in dossier.entities
-        if clock.duty.contents and clock.state in ("running", "overdue") and clock.duty.fulfilled_by != "final"
+        if clock.duty.contents and clock.state in ("running", "overdue") and clock.duty.fulfilled_by == "submission"
     ]

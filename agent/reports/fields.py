@@ -223,6 +223,12 @@ class Fields:
         ]
         return self._known("\n".join(rows), "evidence")
 
+    def _cause(self) -> tuple[str, str]:
+        said = self._dossier.conclusion
+        if said is None:
+            return self._known("", "cause")
+        return self._text("reports.concluded", manner=said.manner, cause=said.cause, by=said.by), ""
+
     def _tracing(self) -> tuple[str, str]:
         suspects = [deed for deed in self._dossier.deeds if deed["suspect"]]
         rows = [

@@ -17,12 +17,16 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import func, select
 
 from agent.approvals import Standing, require, standing
+from agent.documents.model import Block
 from agent.documents.write import write_versions
 from agent.incident.course import Course
 from agent.incident.duties import LONGEST_TEXT, Handed, Submission, submissions_of, submit
 from agent.incident.entities import concerned
+from agent.incident.investigation import findings_of
 from agent.incident.store import incidents
 from agent.incident.view import wording_of
+from agent.incident.wording import Wording
+from agent.investigation.document import chapter_of
 from agent.reports.dossier import gather
 from agent.reports.final_document import FinalReport
 from agent.reports.models import CommentRow, ReportVersionRow
@@ -68,9 +72,15 @@ def draft(agent: Agent, incident_id: str, actor: str) -> Version:
     incident = incidents(agent).get(incident_id)
     dossier = gather(agent, incident, agent.now())
     gaps = FinalReport(dossier, wording_of(agent)).gaps
+    found = findings_of(agent, incident.id)
+
+    def annex(wording: Wording) -> list[Block]:
+        chapter = chapter_of(agent, incident, found, wording)
+        return [*chapter.scope(), *chapter.manner(), *chapter.pictures(), *chapter.hypotheses(), *chapter.questions()]
+
     files = write_versions(
         agent, agent.home.documents / incident.id, f"{agent.text('reports.final_title')}-{incident.id}",
-        lambda wording, version: FinalReport(dossier, wording).build(version),
+        lambda wording, version: FinalReport(dossier, wording, annex(wording)).build(version),
     )  # fmt: skip
     with agent.inventory.sessions.begin() as session:
         last = session.scalar(
@@ -82,9 +92,9 @@ def draft(agent: Agent, incident_id: str, actor: str) -> Version:
         )  # fmt: skip
         session.add(row)
         session.flush()
-        found = _version(row)
-    Course(agent, incident.id, actor).record("reports.drafted", version=found.version, missing=len(gaps))
-    return found
+        drafted = _version(row)
+    Course(agent, incident.id, actor).record("reports.drafted", version=drafted.version, missing=len(gaps))
+    return drafted
 
 
 def digest_of(files: Sequence[Path]) -> str:
@@ -203,7 +213,7 @@ def subject_of(incident_id: str) -> str:
 
 def versions_of(agent: Agent, incident_id: str) -> list[Version]:
     """Every version, in order."""
-    with agent.inventory.sessions() as session:
+    with agent.inventory.reading() as session:
         rows = session.scalars(
             select(ReportVersionRow).where(ReportVersionRow.incident == incident_id).order_by(ReportVersionRow.version)
         )
@@ -212,7 +222,7 @@ def versions_of(agent: Agent, incident_id: str) -> list[Version]:
 
 def comments_of(agent: Agent, incident_id: str) -> list[Comment]:
     """Every comment, in order."""
-    with agent.inventory.sessions() as session:
+    with agent.inventory.reading() as session:
         rows = session.scalars(select(CommentRow).where(CommentRow.incident == incident_id).order_by(CommentRow.id))
         return [Comment(version=row.version, by=row.by, at=row.at, text=row.text) for row in rows]
 

@@ -7,9 +7,9 @@ and the head of the timeline vouches for the rest.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from agent.documents.model import Block, Bullets, Document, Facts, Heading, Paragraph, Table
+from agent.documents.model import Block, Bullets, Document, Facts, Heading, PageBreak, Paragraph, Table
 from agent.incident.clocks import as_hours
 from agent.incident.law import FieldName
 from agent.incident.records import Step
@@ -27,7 +27,9 @@ SHOWN_FILES = 30
 class FinalReport:
     """The report of one incident in one language."""
 
-    def __init__(self, dossier: Dossier, wording: Wording) -> None:
+    def __init__(self, dossier: Dossier, wording: Wording, annex: Sequence[Block] = ()) -> None:
+        """`annex` are the blocks of the investigation, in the same language."""
+        self._annex = annex
         self._dossier = dossier
         self._incident = dossier.incident
         self._wording = wording
@@ -61,6 +63,7 @@ class FinalReport:
             blocks=(
                 *self._facts(), *self._course(), *self._results(), *self._impact(), *self._cause(),
                 *self._improvements(), *self._duties(), *self._orders(), *self._evidence(), *self._missing(),
+                *self._investigation(),
             ),
             stamp=text("reports.stamp_final", version=version),
             head=head_line(self._dossier, self._wording),
@@ -228,6 +231,12 @@ class FinalReport:
             return
         yield Bullets(items=tuple(text("reports.gap", what=gap) for gap in self.gaps))
         yield Paragraph(text=text("reports.how_to_fill", id=self._incident.id), small=True)
+
+    def _investigation(self) -> Iterator[Block]:
+        if self._annex:
+            yield PageBreak()
+            yield Heading(text=self._text("reports.annex"))
+            yield from self._annex
 
     def _told(self, name: FieldName) -> str:
         filled = self._fields.fill(name)

@@ -33,7 +33,7 @@ class Improvement:
 
 def improvements_of(agent: Agent, incident_id: str) -> list[Improvement]:
     """Those of an incident that were not dropped, by number."""
-    with agent.inventory.sessions() as session:
+    with agent.inventory.reading() as session:
         rows = session.scalars(
             select(ImprovementRow)
             .where(ImprovementRow.incident == incident_id, ImprovementRow.dropped_at.is_(None))
@@ -44,7 +44,7 @@ def improvements_of(agent: Agent, incident_id: str) -> list[Improvement]:
 
 def open_improvements(agent: Agent) -> list[tuple[str, Improvement]]:
     """Improvements of every incident that are not done yet, each with its incident, the one due first in front."""
-    with agent.inventory.sessions() as session:
+    with agent.inventory.reading() as session:
         rows = session.scalars(
             select(ImprovementRow)
             .where(ImprovementRow.dropped_at.is_(None), ImprovementRow.done_at.is_(None))

@@ -196,10 +196,8 @@ def _timeline(agent: Agent, dossier: Dossier) -> dict[str, bytes]:
     except OSError as error:
         raise ClocheError(f"{path}: cannot be read: {error.strerror}") from error
     return {
-        "timeline/audit.jsonl": lines,
-        "timeline/audit.head.json": canonical(dossier.head.document()) + b"\n",
-        "timeline/public-key.pem": as_pem(agent.keyring.public_key),
-        "timeline/verify.py": files("agent.audit").joinpath("standalone.py").read_bytes(),
+        "timeline/timeline.jsonl": lines,
+        "timeline/timeline.head.json": canonical(dossier.head.document()) + b"\n",
     }
 
 
