@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 TEST_PACKAGES := acl samba smbclient strace chromium poppler-utils fonts-noto-cjk libreoffice-writer-nogui iproute2 nftables util-linux e2fsprogs
 STORE ?=
 
-.PHONY: venv demo test test-service test-crash check check-static format lock clean
+.PHONY: venv demo story test test-service test-crash simulate check check-static format lock clean
 .PHONY: bench-detect bench-scale bench-guard bench-seal bench-tables
 .DELETE_ON_ERROR:
 
@@ -91,3 +91,7 @@ test-crash: $(VENV)/.dev
 # The installed service, under systemd, in a container (root only).
 test-service: .cache/rootfs .cache/wheelhouse
 	$(BIN)/pytest -q -m slow tests/acceptance/test_service.py
+
+# A thousand simulated incidents (CLOCHE_SIMULATED): random people, clocks that jump, machines that are off.
+simulate: $(VENV)/.dev
+	CLOCHE_SIMULATED=$${CLOCHE_SIMULATED:-1000} $(BIN)/pytest -q tests/acceptance/test_simulated_incidents.py

@@ -27,6 +27,7 @@ class OrderRow(Base):
     command: Mapped[str]
     issued_by: Mapped[str]
     issued_at: Mapped[datetime]
+    issued_count: Mapped[float]
     due_at: Mapped[datetime]
     acknowledged_at: Mapped[datetime | None]
     acknowledged_by: Mapped[str]
