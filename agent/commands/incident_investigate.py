@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 import click
@@ -10,7 +11,7 @@ from rich.console import Console as Screen
 from agent.cli import common_options
 from agent.client import perform
 from agent.console import Console, printable
-from agent.incident.pictures import heading
+from agent.incident.pictures import heading, local
 from config.text import Text
 
 SHOWN_ACTORS: Final = 20
@@ -139,34 +140,39 @@ def show_investigation(screen: Screen, text: Text, document: dict[str, Any]) -> 
     """What matters first: the conclusion or what the traces show, then who, hypotheses, open questions."""
     ended, scope = document["conclusion"], document["scope"]
     if ended:
-        heading(screen, text("investigation.h_conclusion"))
-        values = {name: ended[name] for name in ("by", "at", "manner", "cause")}
+        _heading(screen, text("investigation.h_conclusion"))
+        values = {**{name: ended[name] for name in ("by", "manner", "cause")}, "at": local(ended["at"])}
         _line(screen, text("investigation.lead_concluded", **values))
-    heading(screen, text("investigation.h_manner"))
+    _heading(screen, text("investigation.h_manner"))
     for words in document["manner"]:
         _line(screen, words)
     if scope["blind_until"]:
-        _line(screen, text("investigation.s_blind_value", until=scope["blind_until"]), "yellow")
+        _line(screen, text("investigation.s_blind_value", until=local(scope["blind_until"])), "yellow")
     if scope["gaps"]:
-        words = text("investigation.s_gaps_value", count=scope["gaps"], first=scope["gap_times"][0])
+        words = text("investigation.s_gaps_value", count=scope["gaps"], first=local(scope["gap_times"][0]))
         _line(screen, words, "yellow")
-    heading(screen, text("investigation.h_who"))
+    _heading(screen, text("investigation.h_who"))
     for actor in document["actors"][:SHOWN_ACTORS]:
         _actor(screen, text, actor)
     if len(document["actors"]) > SHOWN_ACTORS or document["more_actors"]:
         screen.print(f"  … +{len(document['actors'][SHOWN_ACTORS:]) + document['more_actors']}")
     if not document["actors"]:
         _line(screen, text("investigation.no_actors"))
-    heading(screen, text("investigation.h_hypotheses"))
+    _heading(screen, text("investigation.h_hypotheses"))
     for item in document["hypotheses"]:
         _hypothesis(screen, item)
-    heading(screen, text("investigation.h_questions"))
+    _heading(screen, text("investigation.h_questions"))
     for item in document["questions"]:
         state = text("investigation.open") if item["open"] else f"{item['answer']} ({item['by']})"
         _line(screen, f"{item['id']:<16} {item['question']}  {state}", "" if item["open"] else "dim")
     for path in document.get("documents", ()):
         _line(screen, path)
     screen.print(text("investigation.no_guilt"), style="dim", soft_wrap=True)
+
+
+def _heading(screen: Screen, words: str) -> None:
+    """A part's name without the number that it has in the document."""
+    heading(screen, re.sub(r"^(?:\d+\. |[一二三四五六七]、)", "", words))
 
 
 def _line(screen: Screen, words: str, style: str = "") -> None:

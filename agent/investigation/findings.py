@@ -52,6 +52,8 @@ DRAWN_ACTORS: Final = 6
 DRAWN_PROGRAMS: Final = 7
 DRAWN_FILES: Final = 12
 _IN_ONE: Final = 500
+FOREVER: Final = 32_503_680_000.0
+"""The year 3000: while an incident is handled, an event counts that a clock set back since puts into the future."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,11 +76,11 @@ def findings_of(agent: Agent, incident_id: str) -> Investigation:
     said = said_so_far(agent, incident.id)
     known = _known(agent, incident)
     start = min(incident.discovered_at, incident.occurred_at or incident.discovered_at) - LOOK_BACK
-    end = incident.handling_ended_at or now
+    end = incident.handling_ended_at.timestamp() if incident.handling_ended_at else FOREVER
     affected = {item.key: (item.persons, known.sizes.get(item.key, 0)) for item in incident.items if item.key}
     with Tallies.of(
         agent.events.path, ((key, *weights) for key, weights in affected.items()), _suspects(agent, affected),
-        (start.timestamp(), end.timestamp()),
+        (start.timestamp(), end),
     ) as tallies:  # fmt: skip
         return _put_together(agent, incident, _Parts(tallies=tallies, said=said, known=known, start=start, now=now))
 
@@ -202,7 +204,8 @@ def _scope(agent: Agent, incident: Incident, parts: _Parts, suspects: list[Actor
     earliest, watched = tallies.earliest(tally.key for tally in suspects), tallies.watched_since()
     named = any(actor.user or actor.client for actor in actors)
     return Scope(
-        since=parts.start, until=_moment(tallies.until), files=len(incident.items), traced=traced, read=read,
+        since=parts.start, until=incident.handling_ended_at or parts.now, files=len(incident.items), traced=traced,
+        read=read,
         persons=incident.persons, counted=incident.counted_at is not None, types=incident.types, left_files=files,
         left_persons=min(persons, incident.persons) if incident.persons else persons, left_size=size, suspects=count,
         earliest=None if earliest is None else _moment(earliest),

@@ -81,9 +81,11 @@ def names(group: str) -> frozenset[str]:
 
 
 def remote_tools() -> dict[str, str]:
-    """Base name of a remote-control program → what it is called."""
-    pack = read_pack("assess", "programs.toml")["remote"]
-    return {name: tool for tool, listed in pack.items() for name in listed}
+    """Base name of a remote-control program → the tool's id in the pack of the security check."""
+    pack = read_pack("check", "remote_tools.toml")
+    return {
+        name: tool for tool, facts in pack.items() if isinstance(facts, dict) for name in facts.get("processes", ())
+    }
 
 
 def base(use: ProgramUse) -> str:
