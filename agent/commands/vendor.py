@@ -144,10 +144,11 @@ def share_command(
     with ExitStack() as stack:
         sources = [stack.enter_context(opened(file, console.text)) for file in files]
         with published(output, console.text) as target:
-            document = perform(console, "vendor.share", arguments, descriptors=(target, *sources)).document
+            answer = perform(console, "vendor.share", arguments, descriptors=(target, *sources))
+    document = answer.document
     if console.as_json:
         console.document(document)
-        return ExitCode.DONE
+        return int(answer.exit_code)
     console.screen.print(
         console.text(
             "vendor.shared_done", package=document["id"], files=len(document["files"]),
@@ -160,11 +161,13 @@ def share_command(
         if file["why"]:
             why = console.text(f"vendor.why_{file['why']}")
             console.say("vendor.file_without", name=printable(file["name"]), why=why)
-        elif file["kind"] == "spreadsheet":
+        elif file["kind"] == "spreadsheet" and file["canaries"]:
             console.say("vendor.file_renamed", name=printable(file["name"]))
     if document["documents"]:
         console.say("vendor.shared_documents", folder=os.path.dirname(document["documents"][0]))
-    return ExitCode.DONE
+    if document["documents_failed"]:
+        console.say("vendor.documents_failed", why=printable(document["documents_failed"]))
+    return int(answer.exit_code)
 
 
 @command.command("received")

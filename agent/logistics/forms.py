@@ -92,7 +92,7 @@ def _photos(wording: Wording, state: Logistics) -> Block:
     rows = [
         (
             str(photo.number), photo.what, photo.by, wording.moment(photo.at), _camera(photo.taken_at),
-            f"{photo.sha256[:32]}\n{photo.sha256[32:]}",
+            f"{photo.sha256[:22]}\n{photo.sha256[22:44]}\n{photo.sha256[44:]}",
         )
         for photo in state.photos
     ]  # fmt: skip

@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from agent.vendors.store import vendors
 from config.vendors import CATCH_ALL
 from scanners.masking import by_entity
 from scanners.written import to_plain
@@ -53,6 +54,9 @@ def never_of(agent: Agent) -> Never:
         mails += [person.email, person.contact if "@" in person.contact else ""]
     for value in settings.detect.allow:
         (mails if "@" in value else phones).append(value)
+    for planted in vendors(agent).plantings():  # also what the settings no longer name
+        phones.append(planted.phone or "")
+        mails.append(planted.email or "")
     found = {(PHONE, normal(PHONE, phone)) for phone in phones if phone.strip()}
     found |= {(MAIL, normal(MAIL, mail)) for mail in mails if mail.strip()}
     return Never(contacts=frozenset(found), domains=frozenset(domains))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import stat
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, get_args
@@ -11,7 +13,7 @@ from agent.vendors.approval import text_of
 from agent.vendors.records import EndState, Share, Vendor
 from agent.vendors.store import vendors
 from agent.vendors.view import share_document
-from config.errors import RefusedError, UsageError
+from config.errors import ClocheError, RefusedError, UsageError
 from config.schema import Role
 from containment.package import pieces
 
@@ -132,8 +134,29 @@ def receive(agent: Agent, request: Request) -> Answer:
 
 
 def digest_of(descriptor: int) -> str:
-    """SHA-256 of a file, hex."""
-    content = hashlib.sha256()
-    for piece in pieces(descriptor):
-        content.update(piece)
-    return content.hexdigest()
+    """SHA-256 of a file, hex.
+
+    Raises:
+        UsageError: it is a pipe, a device or a folder.
+        ClocheError: it can't be read.
+    """
+    return facts_of(descriptor)[1]
+
+
+def facts_of(descriptor: int) -> tuple[int, str]:
+    """Size and SHA-256 of a file.
+
+    Raises:
+        UsageError: it is a pipe, a device or a folder.
+        ClocheError: it can't be read.
+    """
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        raise UsageError("not a regular file")
+    content, size = hashlib.sha256(), 0
+    try:
+        for piece in pieces(descriptor):
+            content.update(piece)
+            size += len(piece)
+    except OSError as error:
+        raise ClocheError(f"a file cannot be read: {error.strerror}") from error
+    return size, content.hexdigest()

@@ -74,12 +74,18 @@ def take_canaries(agent: Agent, count: int) -> list[Canary]:
     return [
         Canary(
             name=secrets.choice(settings.canary_names),
-            phone=phones[number],
+            phone=_national(phones[number]),
             email=mails[number] if mails else "",
             address=secrets.choice(settings.canary_addresses) if settings.canary_addresses else "",
         )
         for number in range(count)
     ]
+
+
+def _national(phone: str) -> str:
+    """A mobile of China as people write it: without +86."""
+    key = phone_key(phone)
+    return key if len(key) == 11 and key.startswith("1") else phone
 
 
 def plantings_of(share: str, canaries: list[Canary]) -> list[Planting]:

@@ -10,12 +10,14 @@ from __future__ import annotations
 import io
 import os
 import re
+import time
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any, Final
 
-from scanners.extract.api import Budget, Source
+from scanners.extract.api import Budget, Refused, Source
 from scanners.extract.formats import EXTRACTORS
 from scanners.reading import ItemReport, Reader
 from scanners.records import Chunk, Rows
@@ -121,12 +123,20 @@ def work(arguments: dict[str, Any], descriptors: list[int]) -> dict[str, Any]:
         wanted |= {mail_key(canary["email"]): canary["id"]} if canary["email"] else {}
     search = Search(wanted)
     reports: list[ItemReport] = []
-    reader = Reader(analyser=search, extractors=EXTRACTORS, max_depth=DEPTH, emit=reports.append)
+    deadline = time.monotonic() + SECONDS
+
+    def emit(report: ItemReport) -> None:
+        reports.append(report)
+        if time.monotonic() > deadline:  # what was found so far must not be lost to a bomb of a million members
+            raise Refused("timeout")
+
+    reader = Reader(analyser=search, extractors=EXTRACTORS, max_depth=DEPTH, emit=emit)
     size = os.fstat(descriptors[0]).st_size
     with io.BufferedReader(io.FileIO(descriptors[0], "r", closefd=False), 1 << 16) as stream:
         source = Source(
             name=str(arguments["name"]), stream=stream, size=size, seekable=True, budget=Budget(EXPANDED)
         )  # fmt: skip
-        reader.read(source, SECONDS)
+        with suppress(Refused):
+            reader.read(source, SECONDS)
     unread = Counter(report.reason or report.status for report in reports if report.status not in ("read", "skipped"))
     return {"hits": dict(search.hits), "items": len(reports), "unread": dict(unread)}

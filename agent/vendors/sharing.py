@@ -19,16 +19,17 @@ from agent.confined import run_confined
 from agent.vendors import forms
 from agent.vendors.approval import approved_by, number_of, text_of
 from agent.vendors.columns import Canary
+from agent.vendors.ending import facts_of
 from agent.vendors.pool import plantings_of, take_canaries
 from agent.vendors.reading import Read, read_persons
 from agent.vendors.records import Share, SharedFile, Vendor
 from agent.vendors.segment import write_segment
 from agent.vendors.store import new_share_id, vendors
 from agent.vendors.view import share_document
-from config.errors import ClocheError, RefusedError, UsageError
+from config.errors import ClocheError, ExitCode, RefusedError, UsageError
 from config.identity import decode_public, key_id
 from config.schema import Role
-from containment.package import Manifest, PackedFile, is_plain_name, pieces, write_package
+from containment.package import Manifest, PackedFile, is_plain_name, write_package
 
 if TYPE_CHECKING:
     from agent.operation import Answer, Request
@@ -86,7 +87,7 @@ def share(agent: Agent, request: Request) -> Answer:
     if not agent.keyring.ready:
         raise RefusedError(agent.text("protect.no_keys"))
     target, *sources = request.descriptors
-    digests = [_digest(source) for source in sources]
+    digests = [facts_of(source) for source in sources]
     now = agent.now()
     canaries = [] if terms.without else take_canaries(agent, terms.canaries)
     approver = _approval(agent, request, terms, [sha for _size, sha in digests])
@@ -105,12 +106,17 @@ def share(agent: Agent, request: Request) -> Answer:
         files=len(files), persons=made.persons, canaries=made.planted, without_canaries=made.without_canaries,
         approved_by=approver, expires_at=made.expires_at.isoformat(), package_sha256=finished.package_sha256,
     )  # fmt: skip
-    written = forms.write_forms(agent, terms.vendor, finished)
+    code, failure, written = ExitCode.DONE, "", []
+    try:
+        written = forms.write_forms(agent, terms.vendor, finished)
+    except ClocheError as error:  # the package is made and on record: it must not be thrown away for want of a form
+        code, failure = ExitCode.INCOMPLETE, agent.mask(str(error))
     document = {
         "schema": "cloche.vendor.share/1", **share_document(finished, terms.vendor, now),
-        "documents": [os.fspath(path) for path in written], "store_key": key_id(agent.keyring.public_key),
+        "documents": [os.fspath(path) for path in written], "documents_failed": failure,
+        "store_key": key_id(agent.keyring.public_key),
     }  # fmt: skip
-    return Answer(document=document)
+    return Answer(document=document, exit_code=code)
 
 
 def _terms(agent: Agent, request: Request) -> _Terms:
@@ -151,7 +157,9 @@ def _contract(agent: Agent, vendor: Vendor, wanted: str) -> str:
 
 
 def _approval(agent: Agent, request: Request, terms: _Terms, digests: Sequence[str]) -> str:
-    content = "\n".join((terms.vendor.id, terms.purpose, str(terms.days), terms.without, *sorted(digests)))
+    # a word counts for one package: the next one of the same files is another
+    before = sum(share.state != "abandoned" for share in vendors(agent).shares(terms.vendor.id))
+    content = "\n".join((terms.vendor.id, str(before), terms.purpose, str(terms.days), terms.without, *sorted(digests)))
     digest = hashlib.sha256(content.encode("utf-8")).hexdigest()
     about = agent.text(
         "vendor.about_share", vendor=terms.vendor.name, count=len(terms.names), purpose=terms.purpose, days=terms.days,
@@ -210,7 +218,7 @@ def _record(agent: Agent, request: Request, terms: _Terms, made: tuple[list[_Fil
         files=tuple(
             SharedFile(
                 name=agent.mask(file.name), kind=file.read.kind, encoding=file.encoding,
-                size=os.fstat(file.descriptor).st_size, sha256=_digest(file.descriptor)[1],
+                size=os.fstat(file.descriptor).st_size, sha256=facts_of(file.descriptor)[1],
                 persons=file.read.persons, canaries=file.canaries, why=file.why,
             )
             for file in files
@@ -265,11 +273,3 @@ def _publish(agent: Agent, made: Share, terms: _Terms, parts: tuple[list[_File],
 def legal_entity(agent: Agent) -> str:
     """The legal entity's code, as the settings have it."""
     return str(getattr(agent.settings.store, "legal_entity", ""))
-
-
-def _digest(descriptor: int) -> tuple[int, str]:
-    content, size = hashlib.sha256(), 0
-    for piece in pieces(descriptor):
-        content.update(piece)
-        size += len(piece)
-    return size, content.hexdigest()

@@ -58,7 +58,7 @@ def let_in(agent: Agent, request: Request) -> Answer:
     for window in store.windows(vendor.id):
         if window.is_open(now):
             raise RefusedError(agent.text("vendor.in_already", vendor=vendor.name, until=_clock(agent, window.until)))
-    facts = "\n".join((vendor.id, str(minutes), who, tool, reason, f"{now:%Y-%m-%d}"))
+    facts = "\n".join((vendor.id, str(minutes), who, tool, reason, str(len(store.windows(vendor.id)))))
     digest = hashlib.sha256(facts.encode("utf-8")).hexdigest()
     about = agent.text(
         "vendor.about_let_in", vendor=vendor.name, minutes=minutes, who=who, tool=tool, reason=reason
