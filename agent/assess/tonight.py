@@ -110,17 +110,16 @@ def sensitive_of(look: Look, files: Sequence[Held]) -> list[Held]:
 
 def hypothesis(look: Look, files: Sequence[Held], persons: int, sensitive: int) -> Incident:
     """The incident that it would be, as if noticed now: a record that is nowhere kept."""
-    from agent.incident.grades import graded
+    from agent.incident.grading import law_grade, level_of
 
     agent = look.agent
-    found = graded(persons, sensitive, level_floor="", law_floor="", loss_cny=0)
     worst = sorted(files, key=lambda file: (-file.persons, file.path))
-    return Incident(
+    found = Incident(
         id=NUMBER, kind="lost_device", phase="responding", machine=False,
         summary=agent.text("assess.tonight_summary"), place=agent.settings.store.name,
         types=tuple(kinds_of(files)), by="cloche", scope="all", discovered_at=look.now, occurred_at=look.now,
         reported_at=None, declared_at=look.now, handling_ended_at=None, closed_at=None, files=len(files),
-        persons=persons, sensitive=sensitive, level=found.level, law_grade=found.law,
+        persons=persons, sensitive=sensitive,
         items=tuple(
             Affected(
                 key=file.key, path=file.path, name=agent.mask(os.fsdecode(file.path)), persons=file.persons,
@@ -129,6 +128,8 @@ def hypothesis(look: Look, files: Sequence[Held], persons: int, sensitive: int) 
             for file in worst[:LISTED]
         ),
     )  # fmt: skip
+    by_law = law_grade(found)
+    return replace(found, level=level_of(found).id, law_grade=by_law.grade.id if by_law else "")
 
 
 def ways_down(look: Look, strays: Sequence[Held], live: Sequence[Held]) -> list[Lower]:
@@ -194,16 +195,14 @@ def drafts(look: Look, found: Tonight, wording: Wording) -> list[tuple[str, Docu
 
 def dossier_of(look: Look, found: Tonight, incident: Incident) -> Dossier:
     """As if gathered from the record; there is none, so what people would fill in is empty."""
-    from agent.incident.grading import grade_of
-    from agent.incident.law import load_regimes
-    from agent.reports.dossier import GRADED_BY, Dossier
+    from agent.incident.grading import law_grade
+    from agent.reports.dossier import Dossier
 
     agent = look.agent
-    grades = next((regime.grades for regime in load_regimes() if regime.id == GRADED_BY), ())
     return Dossier(
         settings=agent.settings, incident=incident, now=look.now, clocks=found.clocks,
         entities=concerned(agent, incident), by_hand={}, submissions=(), orders=(), improvements=(), evidence=(),
-        deeds=(), grade=grade_of(grades, incident), people=agent.settings.people,
+        deeds=(), grade=law_grade(incident), people=agent.settings.people,
     )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""The law's grade of an incident, from counted persons and from what the lawyer says. Bounds are data, inclusive.
+"""Levels by the plan and grades by the law, from counted persons and the lawyer's word. Bounds are data, inclusive.
 
 Until persons were counted once each, their number is "at most". The earliest plausible reading wins: a number that
 may be too high still starts the clock of its grade. Virtual numbers of delivery platforms are no persons and do not
@@ -9,11 +9,46 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
 
 from agent.incident.law import Grade, Regime, load_regimes
 from agent.incident.records import Incident
 from config.errors import UsageError
+from config.packs import read_pack
+from config.schema import Role
+from config.text import Language
+
+
+class Level(BaseModel):
+    """A level of the plan; bounds are inclusive, either reaches it. `tell` are the roles that are woken."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: str
+    name: dict[Language, str]
+    persons: int
+    sensitive: int
+    tell: tuple[Role, ...]
+
+
+@cache
+def load_levels() -> tuple[Level, ...]:
+    """The levels of the plan (`config/data/plan/levels.toml`), lowest first."""
+    return tuple(Level.model_validate(level) for level in read_pack("plan", "levels.toml")["levels"])
+
+
+def level_of(incident: Incident) -> Level:
+    """The level of the plan that persons, sensitive persons or the lawyer's word reach."""
+    sensitive = incident.sensitive or 0
+
+    def is_reached(level: Level) -> bool:
+        by_count = incident.persons >= level.persons or (sensitive > 0 and sensitive >= level.sensitive)
+        return by_count or level.id == incident.level_by_hand
+
+    return next(level for level in reversed(load_levels()) if is_reached(level))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from agent.incident.course import Course
-from agent.incident.grades import graded, load_grades, load_levels
+from agent.incident.grading import graded_regime, law_grade, level_of, load_levels
 from agent.incident.records import Incident
 from agent.incident.store import incidents
 from config.errors import UsageError
@@ -27,19 +27,17 @@ def regrade(agent: Agent, incident_id: str, actor: str) -> Incident:
     """
     store = incidents(agent)
     incident = store.get(incident_id)
-    found = graded(
-        incident.persons, incident.sensitive or 0, level_floor=incident.level_by_hand, law_floor=incident.law_by_hand,
-        loss_cny=incident.loss_cny or 0,
-    )  # fmt: skip
-    if (found.level, found.law) == (incident.level, incident.law_grade):
+    level, by_law = level_of(incident).id, law_grade(incident)
+    law = by_law.grade.id if by_law else ""
+    if (level, law) == (incident.level, incident.law_grade):
         return incident
-    store.change(incident.id, level=found.level, law_grade=found.law)
+    store.change(incident.id, level=level, law_grade=law)
     Course(agent, incident.id, actor).record(
-        "grade", level=found.level, law=found.law, before=incident.level, persons=incident.persons,
+        "grade", level=level, law=law, before=incident.level, persons=incident.persons,
         sensitive=incident.sensitive or 0, counted=incident.counted_at is not None,
     )  # fmt: skip
     order = [level.id for level in load_levels()]
-    if incident.level and order.index(found.level) > order.index(incident.level):
+    if incident.level and order.index(level) > order.index(incident.level):
         wake(agent, store.get(incident.id))
     return store.get(incident.id)
 
@@ -50,7 +48,7 @@ def grade_by_hand(agent: Agent, incident_id: str, actor: str, reason: str, **by_
     Raises:
         UsageError: no such level or grade, or no reason.
     """
-    levels, grades = {level.id for level in load_levels()}, {grade.id for grade in load_grades()}
+    levels, grades = {level.id for level in load_levels()}, {grade.id for grade in graded_regime().grades}
     level, law = str(by_hand.get("level") or ""), str(by_hand.get("law") or "")
     if level and level not in levels:
         raise UsageError(f"--level: {level!r} is none of {', '.join(sorted(levels))}")

@@ -8,7 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from agent.incident.clocks import Clock, as_hours
-from agent.incident.grades import load_grades, load_levels
+from agent.incident.grading import graded_regime, load_levels
 from agent.incident.law import duty_title
 from agent.incident.records import Incident, Step
 from config.schema import Person
@@ -70,7 +70,7 @@ class Wording:
 
     def law(self, grade: str) -> str:
         """What follows the level where the law grades it too; '' below its lowest grade."""
-        names = [item.name[self.text.language] for item in load_grades() if item.id == grade]
+        names = [item.name[self.text.language] for item in graded_regime().grades if item.id == grade]
         return self.text("incident.law_grade", grade=names[0]) if names else ""
 
     def _order_words(self, details: dict[str, Any]) -> dict[str, Any]:

@@ -7,15 +7,15 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from agent.audit.verify import Head
 from agent.incident.clocks import Clock
 from agent.incident.duties import Submission, facts_of, submissions_of
 from agent.incident.entities import Concerned, concerned
 from agent.incident.first_report import deeds_of
-from agent.incident.grading import Graded, grade_of
-from agent.incident.law import FieldName, load_regimes
+from agent.incident.grading import Graded, law_grade
+from agent.incident.law import FieldName
 from agent.incident.orders import Order, orders_of
 from agent.incident.records import Incident
 from agent.incident.view import bundles, clocks_of
@@ -27,8 +27,6 @@ from containment.evidence import MANIFEST
 
 if TYPE_CHECKING:
     from agent.wiring import Agent
-
-GRADED_BY: Final = "cn-incident-reporting"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +78,7 @@ def gather(agent: Agent, incident: Incident, now: datetime) -> Dossier:
         entities=concerned(agent, incident), by_hand=facts_of(agent, incident.id),
         submissions=submissions_of(agent, incident.id), orders=orders_of(agent, incident.id),
         improvements=improvements_of(agent, incident.id), evidence=evidence_of(agent, incident.id),
-        deeds=deeds_of(incident), conclusion=fold(incident.steps).conclusion, grade=_graded(incident),
+        deeds=deeds_of(incident), conclusion=fold(incident.steps).conclusion, grade=law_grade(incident),
         people=agent.settings.people,
         head=agent.timelines.head(incident.id) if incident.steps else None,
     )  # fmt: skip
@@ -97,8 +95,3 @@ def evidence_of(agent: Agent, incident_id: str) -> list[Bundle]:
             continue
         found.append(Bundle(name=folder.name, files=files, sha256=hashlib.sha256(raw).hexdigest()))
     return found
-
-
-def _graded(incident: Incident) -> Graded | None:
-    grades = next((regime.grades for regime in load_regimes() if regime.id == GRADED_BY), ())
-    return grade_of(grades, incident)

@@ -1,6 +1,8 @@
 """Levels by counts and by hand, and incidents that are merged and split."""
 
 import os
+from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
@@ -8,13 +10,20 @@ from hypothesis import strategies as st
 from shops import declaration, inventoried, opened, snapshot
 
 from agent.incident.declare import declare, report
-from agent.incident.grades import graded, load_grades, load_levels
+from agent.incident.grading import graded_regime, law_grade, level_of, load_levels
 from agent.incident.levels import grade_by_hand, regrade
 from agent.incident.merging import merge, split
+from agent.incident.records import Incident
 from agent.incident.store import incidents
 from agent.incident.undo import dismiss
 from config.errors import UsageError
 from config.home import find_home
+
+BLANK = Incident(
+    id="I20261126-0000", kind="other", phase="responding", machine=False, summary="x", place="", types=(), by="x",
+    scope=None, discovered_at=datetime(2026, 11, 26, tzinfo=UTC), occurred_at=None, reported_at=None,
+    declared_at=None, handling_ended_at=None, closed_at=None, files=0, persons=0,
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -33,6 +42,13 @@ def home(tmp_path):
     return home
 
 
+def graded(persons, sensitive=0, **by_hand):
+    """Level and grade of an incident of so many persons."""
+    incident = replace(BLANK, persons=persons, sensitive=sensitive, **by_hand)
+    by_law = law_grade(incident)
+    return level_of(incident).id, by_law.grade.id if by_law else ""
+
+
 @pytest.mark.parametrize(
     ("persons", "sensitive", "level", "law"),
     [
@@ -49,24 +65,27 @@ def home(tmp_path):
     ],
 )
 def test_bounds_are_inclusive_and_sensitive_persons_count_apart(persons, sensitive, level, law):
-    found = graded(persons, sensitive)
-    assert (found.level, found.law) == (level, law)
+    assert graded(persons, sensitive) == (level, law)
 
 
 @given(st.integers(0, 10**9), st.integers(0, 10**9), st.integers(0, 10**9))
 def test_more_persons_never_lower_a_level_and_a_hand_never_does(persons, more, sensitive):
-    levels, grades = [level.id for level in load_levels()], ["", *(grade.id for grade in load_grades())]
-    few, many = graded(persons, sensitive), graded(persons + more, sensitive)
-    assert levels.index(few.level) <= levels.index(many.level)
-    assert grades.index(few.law) <= grades.index(many.law)
-    by_hand = graded(persons, sensitive, level_floor="major", law_floor="larger")
-    assert levels.index(by_hand.level) >= levels.index("major")
-    assert grades.index(by_hand.law) >= grades.index("larger")
+    levels = [level.id for level in load_levels()]
+    grades = ["", *(grade.id for grade in graded_regime().grades)]
+
+    def ranks(found):
+        return levels.index(found[0]), grades.index(found[1])
+
+    few, many = ranks(graded(persons, sensitive)), ranks(graded(persons + more, sensitive))
+    assert few[0] <= many[0]
+    assert few[1] <= many[1]
+    by_hand = ranks(graded(persons, sensitive, level_by_hand="major", law_by_hand="larger"))
+    assert by_hand >= (levels.index("major"), grades.index("larger"))
 
 
 def test_a_loss_grades_by_law_as_well():
-    assert graded(5, 0, loss_cny=5_000_000).law == "larger"
-    assert graded(5, 0, loss_cny=4_999_999).law == ""
+    assert graded(5, loss_cny=5_000_000)[1] == "larger"
+    assert graded(5, loss_cny=4_999_999)[1] == ""
 
 
 def test_an_incident_is_graded_anew_as_counts_change_and_the_lawyers_word_stays(home):
