@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfoNotFoundError
 
@@ -20,8 +22,9 @@ log = get_logger("link")
 class PageOffice:
     """One page at a time. A page that cannot be opened is logged once and tried again; the rest of the link goes on."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, desk: Desk, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        """Keep the page that the desk says; `now` is its clock, aware."""
+        self._desk, self._now = desk, now
         self._stamp: tuple[int, int] | None = None
         self._server: PageServer | None = None
         self._wanted: dict[str, Any] | None = None
@@ -42,7 +45,7 @@ class PageOffice:
         if self._wanted is None or self._server is not None or time.monotonic() < self._again:
             return
         try:
-            self._server = PageServer(self._wanted["page"], Counter(self._desk, self._wanted))
+            self._server = PageServer(self._wanted["page"], Counter(self._desk, self._wanted, self._now))
         except (OSError, ZoneInfoNotFoundError) as error:  # ssl.SSLError is an OSError
             self._again = time.monotonic() + AGAIN
             why = type(error).__name__ if not isinstance(error, OSError) else error.strerror or type(error).__name__
