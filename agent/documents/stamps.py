@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from config.errors import ClocheError
+from config.home import Home
 from config.text import Text
 
 if TYPE_CHECKING:
     from agent.wiring import Agent
 
+DRILLS: Final = "drills"
+
+
+def is_drill(home: Home) -> bool:
+    """Whether a home is a drill's: those lie at `drills/<id>/home` below the store's own state (`agent.drill`)."""
+    return home.state.parent.parent.name == DRILLS
+
 
 def drill(text: Text) -> str:
-    """The line that every page of a drill's document carries."""
+    """The line that every page of a drill's document carries; `write_versions` puts it there."""
     return text("documents.stamp_drill")
 
 

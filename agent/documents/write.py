@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 from agent.documents.model import Document
+from agent.documents.stamps import drill, is_drill
 from agent.documents.typeset import NoFontError
 from agent.incident.moments import zone_of
 from agent.incident.wording import Wording
@@ -46,7 +47,7 @@ def write_versions(
         folder: made if it is not there (0700).
         stem: the file's name without version, language and ending; no `/`.
         build: the document for a language (by its wording) and a version (1, 2, …). Where it names no `running` line,
-            each page says the store and the document's number.
+            each page says the store and the document's number. In a drill each page says so.
         formats: which endings.
 
     Raises:
@@ -62,6 +63,9 @@ def write_versions(
             if not document.running:
                 running = f"{agent.settings.store.name} · {stem}-{version:02d}".removeprefix(" · ")
                 document = replace(document, running=running)
+            if is_drill(agent.home):
+                words = (drill(Text(language)), document.stamp)
+                document = replace(document, stamp=" · ".join(word for word in words if word))
             for ending in formats:
                 path = folder / f"{stem}-{version:02d}.{language}.{ending}"
                 try:

@@ -321,6 +321,20 @@ def test_versions_count_by_stem_and_nothing_is_written_over(agent, tmp_path):
     assert folder.stat().st_mode & 0o777 == 0o700
 
 
+def test_every_document_of_a_drill_says_so_whoever_wrote_it(tmp_path):
+    home = find_home(tmp_path / "state" / "drills" / "d1" / "home")
+    home.create()
+    with build_agent(home, Settings()) as agent:
+        for number, stamp in enumerate(("", "草稿 第 1 版")):
+            written = write_versions(
+                agent, tmp_path / "documents", f"报告{number}",
+                lambda wording, _, stamp=stamp: sample(wording.text.language, rows=1, stamp=stamp), formats=("html",),
+            )  # fmt: skip
+            assert stamp in written[0].read_text(encoding="utf-8")
+            assert "应急演练，非真实事件" in written[0].read_text(encoding="utf-8")
+            assert "DRILL – not a real incident" in written[1].read_text(encoding="utf-8")
+
+
 @pytest.mark.needs("libreoffice", "chinese_font")
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_libreoffice_shows_a_docx_as_it_was_meant(tmp_path, language):
