@@ -107,9 +107,13 @@ def test_a_message_goes_out_while_its_link_has_no_rights_and_a_report_comes_in_b
             assert group.url.encode() not in content, f"a robot's address is in {path}"
 
 
+def shown(home: Path, message: str) -> dict[str, object]:
+    return dict(json.loads(cloche(home, "message", "show", message)[1]))
+
+
 def opened(url: str) -> str | None:
     try:
-        with urllib.request.urlopen(url, timeout=5) as answer:
+        with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310  our own page
             return answer.read().decode()
     except OSError:
         return None
