@@ -65,7 +65,7 @@ class Gathering:
     fingerprints: Fingerprints
     normalise: Callable[[str, str], str]
     emit: Callable[[Records, list[Values]], None]
-    wants_values: bool
+    wants_values: bool = False
     _waiting: list[tuple[Records, list[Values]]] = field(default_factory=list, repr=False)
     _count: int = 0
 

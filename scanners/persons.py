@@ -25,9 +25,13 @@ from scanners.pool import Worker, WorkerLost, Workshop
 from scanners.records import Reason
 from scanners.scan import time_for
 from scanners.snapshot import Snapshot, is_sqlite, take
-from scanners.wire import MAX_ITEMS, MAX_RECORDS, Gathered, ItemMessage, Job, PersonsMessage
+from scanners.wire import MAX_ITEMS, MAX_RECORDS, ItemMessage, Job, PersonsMessage
 
 _COOPERATIVE: Final = 0.8
+
+
+OnRecords = Callable[[tuple[str, ...], Records, tuple[Values, ...]], None]
+"""Gets the entities that the bits of `types` stand for, records, and values (empty unless they are asked for)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,16 +56,11 @@ class Unread:
 
 @dataclass(frozen=True, kw_only=True)
 class PersonsRequest:
-    """How to read.
-
-    `on_records` gets the entities that the bits of `types` stand for, records, and values (empty unless listing).
-    """
+    """How to read."""
 
     scan: ScanSettings
     detect: DetectSettings
     run_key: bytes = field(repr=False)
-    gathered: Gathered
-    on_records: Callable[[tuple[str, ...], Records, tuple[Values, ...]], None]
     on_worker: Callable[[int], None] = lambda _pid: None
     spool: str = "/var/tmp"  # noqa: S108  see scanners.scan
 
@@ -94,7 +93,7 @@ class PersonsReader:
         self._request = request
         self._workshop = Workshop(
             scan=request.scan, detect=request.detect, names=request.scan.names, run_key=request.run_key,
-            on_worker=request.on_worker, persons=request.gathered,
+            on_worker=request.on_worker, persons=True,
         )  # fmt: skip
         self._worker: Worker | None = None
 
@@ -108,8 +107,8 @@ class PersonsReader:
         """End the worker."""
         self._end()
 
-    def read(self, source: PersonsSource) -> tuple[Unread, ...]:
-        """Read a file; what of it was not read whole.
+    def read(self, source: PersonsSource, on_records: OnRecords, *, values: bool = False) -> tuple[Unread, ...]:
+        """Read a file; what of it was not read whole. `values`: with the contacts, for a list.
 
         Raises:
             ClocheError: a worker does not start.
@@ -132,9 +131,9 @@ class PersonsReader:
             seconds = time_for(facts, self._request.scan)
             job = Job(
                 name=os.fsdecode(source.name), size=facts.st_size, seconds=seconds * _COOPERATIVE, database=database,
-                path=snapshot.path if snapshot else "",
+                path=snapshot.path if snapshot else "", values=values,
             )  # fmt: skip
-            unread = self._run(job, descriptors, seconds, snapshot)
+            unread = self._run(job, descriptors, (seconds, snapshot), on_records)
             if snapshot is not None:
                 failure: Reason = snapshot.reason
             else:
@@ -147,7 +146,10 @@ class PersonsReader:
             if snapshot is not None:
                 snapshot.close()
 
-    def _run(self, job: Job, descriptors: list[int], seconds: float, snapshot: Snapshot | None) -> tuple[Unread, ...]:
+    def _run(
+        self, job: Job, descriptors: list[int], bounds: tuple[float, Snapshot | None], on_records: OnRecords
+    ) -> tuple[Unread, ...]:
+        seconds, snapshot = bounds
         unread: list[Unread] = []
         items = 0
         try:
@@ -168,7 +170,7 @@ class PersonsReader:
                         if message.status != "read":
                             unread.append(Unread(suffix=message.suffix, reason=message.reason))
                     elif isinstance(message, PersonsMessage):
-                        self._request.on_records(message.entities, records_of(message), message.values)
+                        on_records(message.entities, records_of(message), message.values)
                     elif message.type == "opened" and snapshot is not None:
                         snapshot.forget_name()
                     elif message.type == "done":

@@ -17,7 +17,7 @@ from typing import Final
 
 from config.errors import ClocheError
 from config.schema import DetectSettings, ScanSettings
-from scanners.wire import Frames, Gathered, Hello, Job, Message, ProtocolError
+from scanners.wire import Frames, Hello, Job, Message, ProtocolError
 
 START_SECONDS: Final = 60.0
 _READ: Final = 1 << 20
@@ -36,7 +36,7 @@ class Workshop:
     names: bool
     run_key: bytes
     on_worker: Callable[[int], None]
-    persons: Gathered = ""
+    persons: bool = False
 
     def open(self) -> Worker:
         """Start a worker and wait until it is ready.

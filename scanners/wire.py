@@ -24,9 +24,6 @@ MAX_ITEMS: Final = 100_000  # members and tables of one file
 MAX_RECORDS: Final = 4096  # persons in one frame
 RECORD_BYTES: Final = 64  # of `scanners.person_records.RECORD`, which needs numpy: no scan's parent loads that
 
-Gathered = Literal["", "count", "list"]
-"""What is told besides findings: nothing, whose records there are, or those and how the persons are reached."""
-
 _Name = Annotated[str, Field(max_length=512)]
 _Value = Annotated[str, Field(max_length=128)]
 _Count = Annotated[int, Field(ge=0, le=1 << 48)]
@@ -48,7 +45,7 @@ class Hello(_Message):
     detect: DetectSettings
     names: bool
     run_key: str = Field(repr=False)
-    persons: Gathered = ""
+    persons: bool = False
 
     model_config = ConfigDict(strict=False)
 
@@ -60,6 +57,7 @@ class Job(_Message):
     size: int
     seconds: float
     database: bool = False
+    values: bool = False  # persons with their contacts, where persons are gathered at all
     path: str = ""  # a snapshot too large for memory, for as long as it takes to open it
 
 

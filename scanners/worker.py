@@ -58,6 +58,8 @@ def main() -> int:
         if not data:
             return 0
         job = Job(**json.loads(data))
+        if gathering:
+            gathering.wants_values = job.values
         reader = Reader(
             analyser=analyser,
             extractors=_extractors(job, descriptors),
@@ -90,7 +92,6 @@ def _gathering(analyser: Analyser, channel: socket.socket, hello: Hello) -> Gath
 
     analyser.gathering = Gathering(
         entities=entities, fingerprints=analyser.fingerprints, normalise=analyser.normalise, emit=emit,
-        wants_values=hello.persons == "list",
     )  # fmt: skip
     return analyser.gathering
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from functools import partial
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
 
 from agent.incident.records import Affected
 from agent.notice.never import MAIL, PHONE, Never
@@ -17,7 +19,6 @@ if TYPE_CHECKING:
     from agent.wiring import Agent
     from containment.keys import Unlocker
     from scanners.person_records import Records, Values
-    from scanners.wire import Gathered
 
 LARGE = 3
 
@@ -30,47 +31,56 @@ class Unreadable:
     reason: str
 
 
-@dataclass(kw_only=True)
-class Pass:
-    """What one reading of all files needs; `on_records` gets the number of the file besides what a worker says."""
+OnRecords = Callable[[int, tuple[str, ...], "Records", "tuple[Values, ...]"], None]
+"""Gets the number of the file, and what a worker says: see `scanners.persons.OnRecords`."""
 
-    agent: Agent
-    items: Sequence[Affected]
-    unlocker: Unlocker | None
-    run_key: bytes = field(repr=False)
-    gathered: Gathered
-    on_records: Callable[[int, tuple[str, ...], Records, tuple[Values, ...]], None]
-    on_file: Callable[[int], None] = lambda _number: None
-    unread: list[Unreadable] = field(default_factory=list)
 
-    def run(self) -> None:
-        """Read each file once.
+class FilesReader:
+    """Reads all files of an incident, as often as it is asked to, with one worker; a context."""
+
+    def __init__(self, agent: Agent, items: Sequence[Affected], unlocker: Unlocker | None, run_key: bytes) -> None:
+        """Start nothing yet; `unlocker` opens what is sealed."""
+        from scanners.persons import PersonsReader, PersonsRequest
+
+        self._agent = agent
+        self._items = items
+        self._unlocker = unlocker
+        request = PersonsRequest(
+            scan=agent.settings.scan, detect=agent.settings.detect, run_key=run_key,
+            on_worker=lambda pid: (agent.watch.exempt(pid), None)[1],
+        )  # fmt: skip
+        self._reader = PersonsReader(request)
+
+    def __enter__(self) -> Self:
+        """As a context."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End the worker."""
+        self._reader.__exit__(kind, error, trace)
+
+    def read(
+        self, on_records: OnRecords, *, values: bool = False, on_file: Callable[[int], None] = lambda _done: None
+    ) -> list[Unreadable]:
+        """Read each file once; what was not read whole.
 
         Raises:
             ClocheError: a worker does not start.
         """
-        from scanners.persons import PersonsReader, PersonsRequest
-
-        agent = self.agent
-        number = 0
-
-        def take(entities: tuple[str, ...], records: Records, values: tuple[Values, ...]) -> None:
-            self.on_records(number, entities, records, values)
-
-        request = PersonsRequest(
-            scan=agent.settings.scan, detect=agent.settings.detect, run_key=self.run_key, gathered=self.gathered,
-            on_records=take, on_worker=lambda pid: (agent.watch.exempt(pid), None)[1],
-        )  # fmt: skip
-        with PersonsReader(request) as reader:
-            for number, item in enumerate(self.items):
-                try:
-                    with opened(agent, item, self.unlocker) as source:
-                        for part in reader.read(source):
-                            name = os.fsdecode(item.path + part.suffix.encode("iso-8859-1"))
-                            self.unread.append(Unreadable(name=agent.mask(name), reason=part.reason or "malformed"))
-                except NotReadableError as error:
-                    self.unread.append(Unreadable(name=item.name, reason=error.reason))
-                self.on_file(number + 1)
+        unread = []
+        mask = self._agent.mask
+        for number, item in enumerate(self._items):
+            try:
+                with opened(self._agent, item, self._unlocker) as source:
+                    for part in self._reader.read(source, partial(on_records, number), values=values):
+                        name = os.fsdecode(item.path + part.suffix.encode("iso-8859-1"))
+                        unread.append(Unreadable(name=mask(name), reason=part.reason or "malformed"))
+            except NotReadableError as error:
+                unread.append(Unreadable(name=item.name, reason=error.reason))
+            on_file(number + 1)
+        return unread
 
 
 def never_prints(never: Never, run_key: bytes) -> list[int]:

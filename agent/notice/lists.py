@@ -24,10 +24,10 @@ from sqlalchemy import func, select
 from agent.incident.course import Course
 from agent.incident.records import Incident
 from agent.incident.store import incidents
-from agent.notice.counting import Pass, never_prints, sensitive_entities, sensitive_together
+from agent.notice.counting import FilesReader, never_prints, sensitive_entities, sensitive_together
 from agent.notice.models import ListRow
 from agent.notice.never import MAIL, PHONE, Never, never_of, normal
-from agent.notice.persons import counted_from, digest_of_items, gather, keep
+from agent.notice.persons import count_with, digest_of_items, keep
 from config.errors import CorruptError, RefusedError, UsageError
 from containment import metadata as meta
 from containment import sealed
@@ -98,19 +98,16 @@ def make_list(
     incident = incidents(agent).get(incident_id)
     run_key = secrets.token_bytes(32)
     total = 2 * len(incident.items)
-    identities, reading = gather(agent, incident, unlocker, run_key, lambda done, _all: progress(done, total))
-    joined = identities.join()
-    pack = agent.settings.detect.levels
-    totals = joined.totals(sensitive_entities(pack), sensitive_together(pack))
-    keep(agent, incident, counted_from(agent, incident, totals, (reading, identities.left_out), actor))
     loose, clear = (os.memfd_create("persons", os.MFD_CLOEXEC) for _ in range(2))
+    opener = unlocker or agent.keyring.held(incident.id)
     try:
-        writer = _Writer(agent, incident, joined, run_key, loose)
-        second = Pass(
-            agent=agent, items=incident.items, unlocker=reading.unlocker, run_key=run_key, gathered="list",
-            on_records=writer.take, on_file=lambda done: progress(len(incident.items) + done, total),
-        )  # fmt: skip
-        second.run()
+        with FilesReader(agent, incident.items, opener, run_key) as reader:
+            joined, counted = count_with(
+                agent, incident, reader, (run_key, actor), lambda done, _all: progress(done, total)
+            )
+            keep(agent, incident, counted)
+            writer = _Writer(agent, incident, joined, run_key, loose)
+            reader.read(writer.take, values=True, on_file=lambda done: progress(len(incident.items) + done, total))
         writer.group(clear)
         made = _seal(agent, incident, clear, writer, actor)
     finally:
@@ -244,6 +241,7 @@ class _Writer:
         self._size = self._end = 0
         self._starts: list[Any] = []  # pieces of (person, offset) of each line
         self._now: list[tuple[int, int]] = []
+        self._own_people: set[int] = set()  # known by a mail domain of the chain's: canaries
         self.contacts = {"phone": 0, "mail": 0}
         self.persons = 0
         self._head = {
@@ -283,14 +281,16 @@ class _Writer:
         person, fingerprint, file = whose
         entity = PHONE if kind == "p" else MAIL
         form = normal(entity, value)
-        if self._fingerprints.of(entity, form) != fingerprint or self._never.covers(entity, form):
+        if self._fingerprints.of(entity, form) != fingerprint:
+            return
+        if self._never.covers(entity, form):
+            self._own_people.add(person)
             return
         line = json.dumps([kind, form, name, file], ensure_ascii=False).encode("utf-8", "replace") + b"\n"
         self._now.append((person, self._end))
         self._lines.append(line)
         self._size += len(line)
         self._end += len(line)
-        self.contacts["phone" if kind == "p" else "mail"] += 1
         if self._size > BUFFER:
             self._flush(self._target)
 
@@ -313,10 +313,16 @@ class _Writer:
         self._flush(target)
 
     def _person(self, person: int, places: list[tuple[int, int]]) -> None:
+        if person in self._own_people:
+            return
         met = [json.loads(os.pread(self._target, end - start, start)) for start, end in places]
+        phones = [form for kind, form, _name, _file in met if kind == "p"]
+        mails = [form for kind, form, _name, _file in met if kind == "m"]
+        self.contacts["phone"] += len(phones)
+        self.contacts["mail"] += len(mails)
         self._put([
-            [form for kind, form, _name, _file in met if kind == "p"],
-            [form for kind, form, _name, _file in met if kind == "m"],
+            phones,
+            mails,
             next((name for _kind, _form, name, _file in met if name), ""),
             int(self._joined.types[person]), int(self._sensitive[person]), int(self._joined.side[person]), met[0][3],
         ])  # fmt: skip

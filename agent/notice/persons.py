@@ -20,12 +20,12 @@ from sqlalchemy import select
 from agent.incident.course import Course
 from agent.incident.records import Incident
 from agent.incident.store import incidents
-from agent.notice.counting import Pass, Unreadable, never_prints, sensitive_entities, sensitive_together
+from agent.notice.counting import FilesReader, Unreadable, never_prints, sensitive_entities, sensitive_together
 from agent.notice.models import CountRow
 from agent.notice.never import never_of
 
 if TYPE_CHECKING:
-    from agent.notice.identities import Identities, Totals
+    from agent.notice.identities import Joined
     from agent.wiring import Agent
     from containment.keys import Unlocker
 
@@ -83,47 +83,43 @@ def count_persons(
     """
     incident = incidents(agent).get(incident_id)
     run_key = secrets.token_bytes(32)
-    identities, reading = gather(agent, incident, unlocker, run_key, progress)
-    joined = identities.join()
-    pack = agent.settings.detect.levels
-    totals = joined.totals(sensitive_entities(pack), sensitive_together(pack))
-    return keep(agent, incident, counted_from(agent, incident, totals, (reading, identities.left_out), actor))
+    with FilesReader(agent, incident.items, unlocker or agent.keyring.held(incident.id), run_key) as reader:
+        joined, counted = count_with(agent, incident, reader, (run_key, actor), progress)
+    del joined
+    return keep(agent, incident, counted)
 
 
-def gather(
+def count_with(
     agent: Agent,
     incident: Incident,
-    unlocker: Unlocker | None,
-    run_key: bytes,
-    progress: Callable[[int, int], None] = lambda _done, _all: None,
-) -> tuple[Identities, Pass]:
-    """Read every file of the incident for the keys of persons.
+    reader: FilesReader,
+    run: tuple[bytes, str],
+    progress: Callable[[int, int], None],
+) -> tuple[Joined, Counted]:
+    """Read every file of the incident once: who is in them, and the count. `run` is the run's key and the actor.
 
     Raises:
         ClocheError: a worker does not start.
     """
     from agent.notice.identities import Identities
 
+    run_key, actor = run
     identities = Identities(never_prints(never_of(agent), run_key))
-    reading = Pass(
-        agent=agent, items=incident.items, unlocker=unlocker or agent.keyring.held(incident.id), run_key=run_key,
-        gathered="count", on_records=lambda _file, entities, records, _values: identities.add(entities, records),
+    unread = reader.read(
+        lambda _file, entities, records, _values: identities.add(entities, records),
         on_file=lambda done: progress(done, len(incident.items)),
-    )  # fmt: skip
-    reading.run()
-    return identities, reading
-
-
-def counted_from(agent: Agent, incident: Incident, totals: Totals, read: tuple[Pass, int], actor: str) -> Counted:
-    """The count that a reading comes to."""
-    reading, own = read
-    return Counted(
+    )
+    joined = identities.join()
+    pack = agent.settings.detect.levels
+    totals = joined.totals(sensitive_entities(pack), sensitive_together(pack))
+    counted = Counted(
         persons=totals.persons, sensitive=totals.sensitive, virtual=totals.virtual, masked=totals.masked,
-        unreadable=len(reading.unread), complete=not reading.unread and totals.exact, types=totals.types,
+        unreadable=len(unread), complete=not unread and totals.exact, types=totals.types,
         customers=totals.customers, staff=totals.staff, suppliers=totals.suppliers, reachable=totals.reachable,
-        own=own, files=len(incident.items), unread=tuple(reading.unread[:NAMED]), at=agent.now(),
+        own=identities.left_out, files=len(incident.items), unread=tuple(unread[:NAMED]), at=agent.now(),
         by=agent.mask(actor), items=digest_of_items(incident),
     )  # fmt: skip
+    return joined, counted
 
 
 def keep(agent: Agent, incident: Incident, counted: Counted) -> Counted:

@@ -12,7 +12,7 @@ from agent.incident.store import incidents
 from agent.notice.campaign import Campaign, Channel
 from agent.notice.lists import Listed
 from agent.notice.never import MAIL, PHONE, Never, never_of
-from agent.notice.told import AGAIN, Handing, Told, ToldMemory, is_told
+from agent.notice.told import Handing, Told, ToldMemory, is_told
 
 if TYPE_CHECKING:
     from agent.wiring import Agent
@@ -91,13 +91,18 @@ class Planner:
             if is_told(known, self._together, now, self._again_after):
                 return Choice(person=person, skip="told_now" if known.incident in self._together else "told_before")
         ways = list(self._ways(person))
-        tried = [known for known in told if known.campaign == self._campaign.name and known.state in AGAIN]
-        for known in tried:
-            if known.state == "failed" and (known.tries >= self._tries or not is_safe(known.reason)):
+        for known in told:
+            if known.campaign == self._campaign.name and self._is_exhausted(known):
                 ways = [way for way in ways if CHANNEL_ORDER[way.channel] > CHANNEL_ORDER[known.channel]]
         if not ways:
             return Choice(person=person, skip="call" if person.phones else "unreachable", prints=prints)
         return Choice(person=person, way=ways[0], prints=prints)
+
+    def _is_exhausted(self, known: Told) -> bool:
+        """Whether a contact reached nobody, and is not tried again."""
+        if known.state == "passed":
+            return True
+        return known.state == "failed" and (known.tries >= self._tries or not is_safe(known.reason))
 
     def _ways(self, person: Listed) -> Iterator[Way]:
         mobiles = [number for number in person.phones if MOBILE.fullmatch(number)]

@@ -94,7 +94,7 @@ def _open(agent: Agent, item: Affected, unlocker: Unlocker | None, stack: ExitSt
 def _entry_of(agent: Agent, item: Affected) -> Entry | None:
     """The item's entry in quarantine, by its id, else by its path."""
     found = agent.quarantine.find(item.vault_id) if item.vault_id else []
-    present = [entry for entry in found if entry.state != "released"] or agent.quarantine.find(item.path)
+    present = [entry for entry in found if entry.state in ("fenced", "vaulted")] or agent.quarantine.find(item.path)
     return present[0] if present else None
 
 

@@ -28,9 +28,10 @@ if TYPE_CHECKING:
 
 KEY_BYTES: Final = 32
 PRINT_BYTES: Final = 16
-ToldState = Literal["handing", "handed", "sent", "failed", "lost", "uncertain", "beside", "free"]
+ToldState = Literal["handing", "handed", "sent", "failed", "lost", "uncertain", "beside", "free", "passed"]
 REACHED: Final[tuple[ToldState, ...]] = ("handing", "handed", "sent", "uncertain", "beside")
-"""What counts as told. `beside`: another contact of the same person was used; `free`: and that one reached nobody."""
+"""What counts as told. `beside`: another contact of the same person was used; `free`: and that one reached nobody.
+`passed`: this one reached nobody, and another one was tried then."""
 AGAIN: Final[tuple[ToldState, ...]] = ("failed", "lost")
 
 
@@ -110,6 +111,9 @@ class ToldMemory:
                     elif row.campaign != campaign:
                         row.tries = 0
                     used = print_ == person.used
+                    if not used and row.campaign == campaign and row.state in ("failed", "passed"):
+                        row.state = "passed"
+                        continue
                     row.campaign, row.incident, row.person, row.at = campaign, incident, person.person, now
                     row.channel, row.reason, row.batch = person.channel, "", ""
                     row.state = "handing" if used else "beside"
@@ -160,7 +164,7 @@ class ToldMemory:
         with self._sessions() as session:
             query = (
                 select(ToldRow.channel, ToldRow.state, func.count())
-                .where(ToldRow.campaign == campaign, ToldRow.state.not_in(("beside", "free")))
+                .where(ToldRow.campaign == campaign, ToldRow.state.not_in(("beside", "free", "passed")))
                 .group_by(ToldRow.channel, ToldRow.state)
             )
             for channel, state, number in session.execute(query):
