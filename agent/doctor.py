@@ -155,8 +155,33 @@ def head_office(home: Home) -> Check:
     )
 
 
+def senders(home: Home) -> Check:
+    """People can be reached, and it worked lately."""
+    from agent.messages.health import senders_health
+
+    try:
+        settings = load_settings(home.settings_file)
+    except ClocheError as error:
+        return Check(name="senders", state="missing", why="settings_bad", values=(("error", str(error)),))
+    state, why, values = senders_health(home, settings.senders, settings.store.timezone)
+    return Check(name="senders", state=state, why=why, values=values)
+
+
+def page(home: Home) -> Check:
+    """The page for reports without login is open."""
+    from agent.messages.health import page_health
+
+    try:
+        settings = load_settings(home.settings_file)
+    except ClocheError as error:
+        return Check(name="page", state="missing", why="settings_bad", values=(("error", str(error)),))
+    state, why, values = page_health(settings.page)
+    return Check(name="page", state=state, why=why, values=values)
+
+
 CHECKS: Final[tuple[Callable[[Home], Check], ...]] = (
-    watch_tier, guard, daemon, settings_file, keys, workers, leases, samba, disk, documents, head_office,
+    watch_tier, guard, daemon, settings_file, keys, workers, leases, samba, disk, documents, head_office, senders,
+    page,
 )  # fmt: skip
 
 

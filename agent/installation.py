@@ -21,7 +21,9 @@ from typing import Final
 
 from config.errors import ClocheError, RefusedError, UsageError
 from config.home import SERVICE_SETTINGS, SERVICE_STATE
+from config.load import SECRETS
 from config.sample import sample_settings
+from containment.atomic import write_file
 
 PREFIX: Final = Path("/opt/cloche")
 UNITS: Final = Path("/etc/systemd/system")
@@ -138,6 +140,9 @@ def write_settings(plan: Plan) -> None:
     if not SERVICE_SETTINGS.exists():
         SERVICE_SETTINGS.write_text(sample_settings(roots=plan.roots, store_name=plan.store_name), encoding="utf-8")
         SERVICE_SETTINGS.chmod(0o644)
+    secrets = SERVICE_SETTINGS.with_name(SECRETS)
+    if not secrets.exists():
+        write_file(secrets, b"# Passwords and addresses of robots, as in cloche.toml. Mode 600.\n[senders]\n")
     SERVICE_STATE.mkdir(mode=0o711, exist_ok=True)
     if plan.head_office and not HQ_STATE.exists():
         HQ_STATE.mkdir(mode=0o700)

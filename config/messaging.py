@@ -8,10 +8,10 @@ daemon hands them to the link sealed; the link keeps them in memory.
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from config.patterns import check_pattern
 from config.section import Section
@@ -165,6 +165,20 @@ class SendersSettings(Section):
     )
     crm_headers: dict[str, SecretStr] = Field({}, description="Further headers, such as Authorization.")
     crm_success: MaybePattern = Field("", description="Regular expression that an answer of success has.")
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        """Mail without TLS stays on this machine, and a robot is known by its name.
+
+        Raises:
+            ValueError: it does not.
+        """
+        if self.smtp_host and self.smtp_security == "none" and self.smtp_host not in LOOPBACK:
+            raise ValueError("smtp_security: none is for a mail server on this machine itself")
+        names = [robot.name for robot in self.robots]
+        if len(set(names)) < len(names):
+            raise ValueError("robots: two have the same name")
+        return self
 
     def template(self, use: TemplateUse) -> SmsTemplate | None:
         """The first approved template for this use."""

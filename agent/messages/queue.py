@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from agent.incident.course import Course
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 LONGEST_SUBJECT: Final = 200
 LONGEST_TEXT: Final = 8_000
 SHOWN: Final = 500
+LONGEST_LOOK: Final = 300.0
 
 _JITTER: Final = random.SystemRandom()
 
@@ -172,10 +173,11 @@ def give_up(agent: Agent, message_id: str, reason: str, detail: str = "") -> Non
 
 
 def due(agent: Agent, now: datetime) -> list[Delivery]:
-    """What is to be tried now, urgent ones first."""
+    """What is to be tried now, urgent ones first. A pause longer than any tells of a clock that was set back."""
+    longest = timedelta(seconds=max(agent.settings.senders.max_retry_seconds, LONGEST_LOOK))
     query = (
         select(MessageRow)
-        .where(MessageRow.state.in_(OPEN), MessageRow.next_at <= now)
+        .where(MessageRow.state.in_(OPEN), or_(MessageRow.next_at <= now, MessageRow.next_at > now + longest))
         .order_by(MessageRow.urgent.desc(), MessageRow.number)
         .limit(SHOWN)
     )

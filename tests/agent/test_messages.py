@@ -23,7 +23,7 @@ from agent.link.testing import desk_at, one_round, web_server
 from agent.messages import Message, Row, deliveries, redeem, send, send_batch, tell, tell_with_code
 from agent.messages.batches import PART
 from agent.messages.delivering import tick
-from agent.messages.inbox import HANDLERS
+from agent.messages.inbox import HANDLERS, REASONS
 from agent.messages.queue import failed, get, last_test
 from agent.operation import Caller, Request
 from agent.operations import find_operation
@@ -31,6 +31,7 @@ from agent.wiring import build_agent
 from config.errors import RefusedError, UsageError
 from config.home import find_home
 from config.schema import Settings
+from config.text import load_packs
 
 BEGIN = datetime(2026, 11, 26, 2, 0, tzinfo=UTC)
 OWNER = Caller(uid=0, gid=0, pid=1, user="root", is_owner=True)
@@ -500,3 +501,23 @@ def test_the_key_that_a_link_shows_is_no_key_unless_it_has_the_size_of_one(opene
     for content in (b"", b"x" * 100, b"x" * 100_000):
         write_news(agent, KEY, content)
         assert agent.post.link_key() is None
+
+
+def test_every_reason_that_a_message_may_have_is_said_in_words():
+    for reason in (*REASONS, "no_channel", "nobody", "no_link", "no_address", "too_late"):
+        assert f"messages.reason_{reason}" in load_packs()
+
+
+def test_a_clock_that_was_set_back_holds_no_message_up(opened, clock):
+    with web_server((503, {}, b""), (200, {}, b'{"errcode": 0}')) as server:
+        agent = opened(**gateway(server.url))
+        with desk_at(agent.home.outbox) as desk:
+            message = to_group(agent)
+            one_round(desk)
+            tick(agent, clock())
+            assert get(agent, message).state == "failed"
+            clock.pass_(days=-400)
+            tick(agent, clock())
+            one_round(desk)
+            tick(agent, clock())
+    assert get(agent, message).state == "sent"
