@@ -142,7 +142,7 @@ def release(agent: Agent, request: Request) -> Answer:
         RefusedError: no right, or a key is missing or does not fit: nothing was released.
     """
     request.may(*MAY_RELEASE)
-    entries = [entry for entry in _wanted(agent, request.arguments) if entry.state != "released"]
+    entries = [entry for entry in _wanted(agent, request.arguments) if entry.state in ("fenced", "vaulted")]
     unlocker = _unlocker(agent, request)
     lacking = agent.quarantine.lacks_key(entries, unlocker)
     if lacking:

@@ -20,8 +20,12 @@ from containment.journal import DONE, Act, Journal, path_bytes, path_text
 KIND: Final = "quarantine"
 MANUAL: Final = "manual-"
 
-Step = Literal["begin", "fenced", "verified", "vaulted", "restoring", "restored", "released", "dropped"]
-State = Literal["fenced", "vaulted", "released"]
+Step = Literal[
+    "begin", "fenced", "verified", "vaulted", "restoring", "restored", "released", "dropped", "purging", "purged"
+]
+State = Literal["fenced", "vaulted", "released", "purged"]
+OUT: Final[frozenset[Step]] = frozenset({"released", "dropped", "purged"})
+"""Steps after which nothing is left to do."""
 Cause = Literal[
     "",
     "live",        # a database that a program works on
@@ -42,10 +46,11 @@ Cause = Literal[
     "wrong_key",   # the key does not open it
     "cut_off",     # a crash came before its copy was verified
     "released",    # somebody gave it back while it waited for the vault
+    "not_vaulted", # only fenced: there is no sealed copy to destroy
 ]  # fmt: skip
 STATES: Final[Mapping[Step, State]] = {
     "begin": "fenced", "fenced": "fenced", "verified": "fenced", "vaulted": "vaulted", "restoring": "vaulted",
-    "restored": "vaulted", "released": "released",
+    "restored": "vaulted", "released": "released", "purging": "purged", "purged": "purged",
 }  # fmt: skip
 
 
@@ -114,7 +119,7 @@ class Register:
         self._notices: dict[str, str] = {}
 
     def entries(self) -> list[Entry]:
-        """Everything fenced, in the vault, or released since the journal was last compacted; oldest first."""
+        """Everything fenced, in the vault, or out of it since the journal was last compacted; oldest first."""
         with self._lock:
             return [entry for entry in self._loaded().values() if entry.step != "dropped"]
 
@@ -155,9 +160,9 @@ class Register:
                 self._journal.step(act, step, files=files)
                 for entry_id, news in files.items():
                     loaded[entry_id] = _moved(loaded[entry_id], step, news)
-            if step in ("released", "dropped"):
+            if step in OUT:
                 for act in acts:
-                    if all(e.step in ("released", "dropped") for e in loaded.values() if e.act == act):
+                    if all(e.step in OUT for e in loaded.values() if e.act == act):
                         self._journal.step(act, DONE)
             return [loaded[entry_id] for entry_id in facts]
 

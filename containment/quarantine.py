@@ -28,10 +28,11 @@ from containment.journal import Journal
 from containment.keyring import Keyring
 from containment.keys import Unlocker
 from containment.outlet import Outlet, Released
+from containment.purge import Purged, Shredder
 from containment.sealed import unseal
 from containment.vault import IncidentKeys, Vault
 
-__all__ = ["Cause", "Check", "Contained", "Entry", "Quarantine", "Refusal", "Released", "State", "Terms"]
+__all__ = ["Cause", "Check", "Contained", "Entry", "Purged", "Quarantine", "Refusal", "Released", "State", "Terms"]
 Proof = Literal["digest", "decrypted"]
 Result = Literal["intact", "damaged", "missing", "fenced", "no_key"]
 
@@ -62,6 +63,7 @@ class Quarantine:
         self._register = Register(journal)
         self._intake = Intake(register=self._register, vault=self.vault, keyring=keyring, keys=self.keys)
         self._outlet = Outlet(register=self._register, vault=self.vault, keyring=keyring, keys=self.keys)
+        self._shredder = Shredder(register=self._register, vault=self.vault, keyring=keyring, keys=self.keys)
         self._turn = threading.RLock()
         self._fencing = threading.Lock()
 
@@ -144,6 +146,19 @@ class Quarantine:
             given = self._outlet.give_back([entry for entry in wanted if entry.state == "vaulted"], unlocker)
         return Released(entries=opened.entries + given.entries, refused=opened.refused + given.refused)
 
+    def purge(self, entries: Iterable[Entry]) -> Purged:
+        """Destroy entries of the vault for good: see `containment.purge`. Who may order it is the caller's affair.
+
+        Raises:
+            ClocheError: the journal cannot be written: nothing was destroyed.
+        """
+        wanted = list(entries)
+        with self._turn:
+            try:
+                return self._shredder.purge(wanted)
+            except OSError as error:
+                raise ClocheError(f"the vault or the journal cannot be written: {error.strerror}") from error
+
     def lacks_key(self, entries: Iterable[Entry], unlocker: Unlocker | None) -> list[Entry]:
         """Which of these could not be released for want of a key: the incident's own, or one that opens the file."""
         return [
@@ -165,6 +180,7 @@ class Quarantine:
         """
         finished: list[Entry] = []
         refused: list[Refusal] = []
+        cut_off: list[Entry] = []
         with self._turn:
             self.vault.sweep()
             for entry in self._register.entries():
@@ -178,6 +194,14 @@ class Quarantine:
                     finished += self._outlet.resume(entry)
                 elif entry.step == "released":
                     self.vault.discard(entry.id)
+                elif entry.step == "purging":
+                    cut_off.append(entry)
+            try:
+                purged = self._shredder.finish(cut_off)
+                finished += purged.entries
+                refused += purged.refused
+            except OSError:
+                pass  # `purging` stands in the journal: the next start, or the next purge, goes on with it
         return Contained(entries=tuple(finished), refused=tuple(refused))
 
     def _check(self, entry: Entry, unlocker: Unlocker | None) -> Check:

@@ -118,6 +118,28 @@ class Vault:
         self._part(entry_id).unlink(missing_ok=True)
         self.path(entry_id).unlink(missing_ok=True)
 
+    def blind(self, entry_id: str) -> None:
+        """Overwrite, durably, what says how a copy opens: both slots with the file key's wraps, and its sealed core.
+
+        What is left of it is noise to every key. One that is not there is nothing.
+
+        Raises:
+            OSError: the disk refuses; the copy may open still.
+        """
+        try:
+            descriptor = os.open(self.path(entry_id), os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return
+        try:
+            size = os.fstat(descriptor).st_size
+            try:
+                end = sealed.read_core(descriptor).body_at
+            except CorruptError:
+                end = _READ_BYTES  # a damaged core does not say where its slots are: they lie before the body
+            _overwrite(descriptor, min(end, size))
+        finally:
+            os.close(descriptor)
+
     def _part(self, entry_id: str) -> Path:
         return self.folder / f".{self.path(entry_id).stem}.part"
 
@@ -183,6 +205,41 @@ class IncidentKeys:
         except (ValueError, KeyError, TypeError) as error:
             raise ClocheError(f"{path}: is not the key of an incident") from error
         return OuterKey(key_id=incident, key=key)
+
+    def destroy(self, incident: str) -> bool:
+        """Overwrite an incident's key, durably, and remove it; whether it had one. Done twice it is the same.
+
+        What this does not reach: copies of the file in backups and snapshots, blocks that a disk's own firmware or a
+        copying filesystem keeps, and a copy that is in memory at this moment.
+
+        Raises:
+            OSError: the disk refuses; the key may be whole still.
+        """
+        with self._lock:
+            path = self.path(incident)
+            try:
+                descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+            except FileNotFoundError:
+                return False
+            try:
+                _overwrite(descriptor, os.fstat(descriptor).st_size)
+            finally:
+                os.close(descriptor)
+            path.unlink()
+            folder = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+            return True
+
+
+def _overwrite(descriptor: int, size: int) -> None:
+    """Random bytes over the first `size`, on the disk when it returns."""
+    position = 0
+    while position < size:
+        position += os.pwrite(descriptor, secrets.token_bytes(min(size - position, _READ_BYTES)), position)
+    os.fsync(descriptor)
 
 
 def file_sha256(descriptor: int) -> str:

@@ -260,3 +260,42 @@ def test_a_new_file_at_the_old_place_survives_recovery_even_with_the_old_inode(
             open_again(home).recover()
             assert (tree / "会员.csv").read_bytes() == b"tonight's dump"
     assert kept
+
+
+def purge(home: Path) -> None:
+    quarantine = open_again(home)
+    quarantine.purge(quarantine.entries("vaulted"))
+
+
+def test_a_kill_at_every_step_of_a_purge_leaves_each_file_whole_or_beyond_every_key(
+    fresh: Callable[[], tuple[Path, Path]],
+) -> None:
+    home, tree = fresh()
+    add(home, tree, "I-1")
+    steps = killed_at(0, lambda: purge(home))
+    assert steps > 10
+    begun = 0
+    for number in range(1, steps + 1):
+        home, tree = fresh()
+        before = portrait(tree)
+        add(home, tree, "I-1")
+        killed_at(number, lambda: purge(home))  # noqa: B023  called at once
+        copies = {name.removesuffix(".cloche") for name in os.listdir(home / "vault")}
+        after = open_again(home)
+        after.recover()
+        states = {entry.id: entry.state for entry in after.entries()}
+        if "vaulted" in states.values():
+            assert set(states.values()) == {"vaulted"}
+            checks = after.verify(after.entries("vaulted"), Unlocker([IDENTITY]))
+            assert {check.result for check in checks} == {"intact"}
+            release(home)
+            assert {name: facts for name, facts in portrait(tree).items() if name in before} == before
+            continue
+        begun += 1
+        assert set(states.values()) <= {"purged"}
+        assert not os.listdir(home / "vault"), number
+        assert after.keys.find("I-1") is None, number
+        assert os.listdir(tree) == [], (number, copies)
+        after.recover()
+        assert open_again(home).purge([]).entries == ()
+    assert begun > 8
