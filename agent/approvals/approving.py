@@ -61,7 +61,7 @@ def require(agent: Agent, act: Act, subject: str, digest: str, about: str, actor
     Args:
         agent: all parts.
         act: which rule holds.
-        subject: `<what>:<id>`, stable, such as `notice:I20261126-1a2b`; an incident's timeline shows what is about it.
+        subject: `<what>:<id>`, stable, such as `notice:I20261126-bkrt`; an incident's timeline shows what is about it.
         digest: SHA-256 (hex) of what is approved.
         about: what it is, in a sentence, masked.
         actor: account that asks.

@@ -51,7 +51,7 @@ def order(console: Console, *, incident_id: str, role: str | None, **given: Any)
 @click.option("--cancel", "end", flag_value="cancelled", help="It is not to be done any more; --note says why.")
 @click.option("--note", default="", help="What came of it.")
 def ack(console: Console, *, order_id: str, end: str | None, **given: str) -> int:
-    """Acknowledge ORDER (as I20261126-1a2b/3), and say that it is done."""
+    """Acknowledge ORDER (as I20261126-bkrt/3), and say that it is done."""
     answer = perform(console, "incident.ack", {"order": order_id, "end": end or "", **given})
     return _order(console, answer.document, answer.exit_code)
 

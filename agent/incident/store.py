@@ -19,6 +19,7 @@ from config.errors import UsageError
 if TYPE_CHECKING:
     from agent.wiring import Agent
 
+CONSONANTS: Final = "bcdfghjkmnpqrstvwxz"
 LATEST: Final = "latest"
 """What somebody types at two in the morning instead of an id."""
 CHANGEABLE: Final = frozenset({
@@ -36,7 +37,7 @@ class IncidentStore:
         self._steps = steps
 
     def add(self, incident: Incident, local_day: datetime) -> Incident:
-        """Keep a new incident under a fresh id (`I20261123-1a2b`: the store's day and four random digits)."""
+        """Keep a new incident under a fresh id (`I20261123-bkrt`: the store's day and four random letters)."""
         values = asdict(incident)
         for derived in ("items", "steps"):
             values.pop(derived)
@@ -44,7 +45,7 @@ class IncidentStore:
         with self._sessions.begin() as session:
             taken = set(session.scalars(select(IncidentRow.id)))
             while True:
-                values["id"] = f"I{local_day:%Y%m%d}-{secrets.token_hex(2)}"
+                values["id"] = f"I{local_day:%Y%m%d}-{fresh_letters()}"
                 if values["id"] not in taken:
                     break
             session.add(IncidentRow(**values))
@@ -116,6 +117,11 @@ class IncidentStore:
         if not rows or not incident_id:
             raise UsageError(f"no incident has the id {incident_id!r}: see `cloche incident list`")
         raise UsageError(f"{incident_id!r} is the beginning of {len(rows)} incidents: give more of it")
+
+
+def fresh_letters() -> str:
+    """Four random letters that spell nothing. Digits would make an id a number that `mask_text` takes for somebody's."""
+    return "".join(secrets.choice(CONSONANTS) for _ in range(4))
 
 
 def incidents(agent: Agent) -> IncidentStore:

@@ -87,7 +87,7 @@ def tell_with_code(  # noqa: PLR0913  likewise
         subject: masked by the caller.
         text: likewise.
         purpose: `approval` comes back as an approval, everything else as an acknowledgement.
-        about: the subject that the answer is about, such as `notice:I20261126-1a2b`. Name the version in it where
+        about: the subject that the answer is about, such as `notice:I20261126-bkrt`. Name the version in it where
             the code must not count for a later one.
         incident: whose timeline it stands on.
 
