@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
+from typing import Any, get_args
 from zoneinfo import ZoneInfo
 
 from agent.incident.clocks import Clock, as_hours
 from agent.incident.grading import graded_regime, load_levels
 from agent.incident.law import duty_title
 from agent.incident.records import Incident, Step
-from config.schema import Person
+from config.schema import Person, Role
 from config.text import Text, load_packs
 
 
@@ -50,6 +50,8 @@ class Wording:
             details |= {"level": self.level(details["level"]), "law": self.law(details["law"])}
         if step.act.startswith("orders."):
             details |= self._order_words(details)
+        if details.get("person") in get_args(Role):  # nobody holds the role, so it stands for the person
+            details["person"] = self.text(f"incident.role_{details['person']}")
         if "title_key" in details:
             details["title"] = self.text(details["title_key"], **details.get("title_values", {}))
         if isinstance(details.get("causes"), dict):
