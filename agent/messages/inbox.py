@@ -27,9 +27,14 @@ HANDLERS: Final[dict[str, str]] = {
     "report": "agent.messages.reports:take_report",
     "receipts": "agent.notice.sending:take_receipts",
     "ack": "agent.incident.orders:answered",
+    "ack:drill": "agent.drill.asking:answered",
     "approval": "agent.approvals:answered",
+    "receipts": "agent.notice.sending:take_receipts",
 }
-"""`module:function` by an answer's purpose: `handler(agent, answer)`. An explicit list, imported when first needed."""
+"""`module:function` by an answer's purpose: `handler(agent, answer)`. An explicit list, imported when first needed.
+
+`purpose:kind` goes before `purpose` for subjects that begin with `kind:`.
+"""
 
 RECEIPT: Final = {"schema": str, "id": str, "outcome": str, "reason": str, "detail": str, "receipt": str}
 FORM: Final = {
@@ -71,7 +76,8 @@ def dispatch(agent: Agent, answer: Answer) -> bool:
         "messages.answered", agent.mask(answer.person) or answer.how, purpose=answer.purpose, about=answer.about,
         how=answer.how, receipt=answer.receipt,
     )  # fmt: skip
-    place = HANDLERS.get(answer.purpose)
+    kind = f"{answer.purpose}:{answer.about.partition(':')[0]}"
+    place = HANDLERS.get(kind) or HANDLERS.get(answer.purpose)
     if place is None:
         log.warning("nobody takes such an answer", purpose=answer.purpose)
         return False
