@@ -29,7 +29,6 @@ HANDLERS: Final[dict[str, str]] = {
     "ack": "agent.incident.orders:answered",
     "ack:drill": "agent.drill.asking:answered",
     "approval": "agent.approvals:answered",
-    "receipts": "agent.notice.sending:take_receipts",
 }
 """`module:function` by an answer's purpose: `handler(agent, answer)`. An explicit list, imported when first needed.
 
