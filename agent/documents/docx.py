@@ -63,8 +63,6 @@ def as_docx(document: Document) -> bytes:
         _note(target, notice)
     for block, following in zip(document.blocks, (*document.blocks[1:], None), strict=True):
         _block(target, block, following)
-    if document.head:
-        _note(target, document.head)
     output = io.BytesIO()
     target.save(output)
     return output.getvalue()
@@ -136,6 +134,10 @@ def _set_up(target: Any, document: Document) -> None:
     _number(footer, "PAGE")
     footer.add_run(" / ").font.size = Pt(8)
     _number(footer, "NUMPAGES")
+    if document.head:
+        head = section.footer.add_paragraph().add_run(plain(document.head))
+        head.font.size = Pt(7)
+        head.font.color.rgb = SOFT
 
 
 def _table(target: Any, block: Table, *, label_column: bool) -> None:
