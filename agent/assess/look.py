@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -64,6 +65,16 @@ class Look:
     def days_since(self, moment: datetime) -> int:
         """Whole days; a clock set back gives 0."""
         return max((self.now - moment).days, 0)
+
+    @property
+    def edit(self) -> str:
+        """How settings are changed: no command writes them, a person does."""
+        return f"${{EDITOR:-vi}} {shlex.quote(str(self.agent.home.settings_file))}"
+
+    @property
+    def start(self) -> str:
+        """How the daemon, and with it the watch, is started here."""
+        return "systemctl enable --now cloche-guard cloche" if self.agent.home.is_service else "cloche daemon"
 
     def word(self, attestation: Attestation) -> Saying:
         """That it rests on a person's word."""

@@ -137,16 +137,18 @@ def next_steps(document: dict[str, Any]) -> list[dict[str, Any]]:
     steps: dict[str, dict[str, Any]] = {}
     for one in left:
         gain = one["weight"] - one["points"]
-        step = steps.setdefault(one["command"], {"id": one["id"], "ids": [], "gain": 0.0, "command": one["command"]})
+        # settings hold many things: each change of them is a step of its own
+        key = one["command"] if one["command"].startswith("cloche ") else one["id"]
+        step = steps.setdefault(key, {"id": one["id"], "ids": [], "gain": 0.0, "command": one["command"]})
         step["ids"].append(one["id"])
         step["gain"] = round(step["gain"] + gain, 2)
     ordered = sorted(steps.values(), key=lambda step: -step["gain"])
-    key = next((step for step in ordered if "keys" in step["ids"]), None)
-    if key is not None and any(one["id"] == "keys" and one["state"] == "bad" for one in left):
+    making = next((step for step in ordered if "keys" in step["ids"]), None)
+    if making is not None and any(one["id"] == "keys" and one["state"] == "bad" for one in left):
         first = next((step for step in ordered if NEEDS_KEY.intersection(step["ids"])), None)
-        if first is not None and ordered.index(first) < ordered.index(key):
-            ordered.remove(key)
-            ordered.insert(ordered.index(first), key)
+        if first is not None and ordered.index(first) < ordered.index(making):
+            ordered.remove(making)
+            ordered.insert(ordered.index(first), making)
     return ordered[:NEXT]
 
 

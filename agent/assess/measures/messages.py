@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import ClassVar
 
 from agent.assess.look import Look
+from agent.assess.measures.inventory import quoted
 from agent.assess.records import Result, bad, good, not_applicable, partial, say, unknown
 
 
@@ -18,7 +19,7 @@ class Senders:
         """See the class."""
         senders = look.agent.settings.senders
         if not senders.any:
-            return bad("cloche message test", say("assess.ev_no_senders"))
+            return bad(look.edit, say("assess.ev_no_senders"))
         ways = [
             way
             for way, there in (
@@ -29,18 +30,20 @@ class Senders:
         ]  # fmt: skip
         evidence = say("assess.ev_senders", ways=", ".join(ways))
         if senders.mode == "record":
-            return bad("cloche message test", evidence, say("assess.ev_senders_record"))
+            return bad(look.edit, evidence, say("assess.ev_senders_record"))
         from agent.messages.queue import last_test
 
+        everybody = look.agent.people.everybody
+        test = f"cloche message test {quoted(everybody[0].name if everybody else 'NAME')}"
         tried = last_test(look.agent)
         untested = look.limit(self.id, "untested")
         if tried is None:
-            return partial(untested, "cloche message test", evidence, say("assess.ev_untested"))
+            return partial(untested, test, evidence, say("assess.ev_untested"))
         said = say("assess.ev_tested", date=look.day(tried.at), state=f"@assess.delivery_{tried.state}")
         if tried.state not in ("sent", "delivered"):
-            return bad("cloche message test", evidence, said)
+            return bad(test, evidence, said)
         if look.now > tried.at + timedelta(days=look.limit(self.id, "days")):
-            return partial(untested, "cloche message test", evidence, said)
+            return partial(untested, test, evidence, said)
         return good(evidence, said)
 
 

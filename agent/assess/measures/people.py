@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import ClassVar, Final
 
 from agent.assess.look import SHOWN, Look
-from agent.assess.measures.inventory import quoted
 from agent.assess.records import Result, bad, good, partial, say
 from agent.people import People
 from config.schema import Person, Role
@@ -33,7 +32,7 @@ class Roles:
             return good(evidence)
         named = tuple(say("assess.ev_role_empty", role=f"@incident.role_{role}") for role in empty)
         score = 1 - len(empty) / len(NEEDED)
-        command = edit(look)
+        command = look.edit
         return partial(score, command, evidence, *named) if score else bad(command, evidence, *named)
 
 
@@ -46,13 +45,13 @@ class Contacts:
         """See the class."""
         everybody = look.agent.people.everybody
         if not everybody:
-            return bad(edit(look), say("assess.ev_nobody"))
+            return bad(look.edit, say("assess.ev_nobody"))
         mute = [person for person in everybody if not is_reached(person)]
         evidence = say("assess.ev_contacts", reached=len(everybody) - len(mute), of=len(everybody))
         if mute:
             named = tuple(say("assess.ev_mute", name=person.name) for person in mute[:SHOWN])
             score = (1 - len(mute) / len(everybody)) * look.limit(self.id, "unconfirmed")
-            return partial(score, edit(look), evidence, *named) if score else bad(edit(look), evidence, *named)
+            return partial(score, look.edit, evidence, *named) if score else bad(look.edit, evidence, *named)
         word = look.attested("contacts")
         if word is None or not word.ok:
             return partial(look.limit(self.id, "unconfirmed"), EDIT, evidence, say("assess.ev_unconfirmed"))
@@ -69,7 +68,7 @@ class Substitutes:
         people = look.agent.people
         leaders = people.holding(LEADERS)
         if not leaders:
-            return bad(edit(look), say("assess.ev_nobody"))
+            return bad(look.edit, say("assess.ev_nobody"))
         alone = [
             person for person in leaders
             if people.substitute_of(person) is None and not shares_role(people, person)
@@ -79,7 +78,7 @@ class Substitutes:
             return good(evidence)
         named = tuple(say("assess.ev_no_substitute", name=person.name) for person in alone[:SHOWN])
         score = 1 - len(alone) / len(leaders)
-        return partial(score, edit(look), evidence, *named) if score else bad(edit(look), evidence, *named)
+        return partial(score, look.edit, evidence, *named) if score else bad(look.edit, evidence, *named)
 
 
 class SecondPerson:
@@ -98,9 +97,9 @@ class SecondPerson:
             return good(say("assess.ev_two", count=len(able), outside=outside[0].name))
         reason = look.agent.settings.respond.single_handed
         if reason:
-            return partial(look.limit(self.id, "single_handed"), edit(look),
+            return partial(look.limit(self.id, "single_handed"), look.edit,
                            say("assess.ev_single_handed", reason=look.agent.mask(reason)))  # fmt: skip
-        return bad(edit(look), say("assess.ev_no_second", count=len(able)))
+        return bad(look.edit, say("assess.ev_no_second", count=len(able)))
 
 
 def is_reached(person: Person) -> bool:
@@ -116,8 +115,3 @@ def shares_role(people: People, person: Person) -> bool:
 def settings_file(look: Look) -> str:
     """Where people are entered."""
     return str(look.agent.home.settings_file)
-
-
-def edit(look: Look) -> str:
-    """People stand in the settings: there is no command that writes them."""
-    return f"${{EDITOR:-vi}} {quoted(settings_file(look))}"

@@ -83,7 +83,7 @@ class SealingMode:
         mode = look.agent.settings.protect.mode
         if mode == "protect":
             return good(say("assess.ev_mode_protect", level=look.agent.settings.protect.min_level))
-        return bad("CLOCHE_PROTECT__MODE=protect cloche protect --by-policy --dry-run", say("assess.ev_mode_observe"))
+        return bad(look.edit, say("assess.ev_mode_observe"))
 
 
 class Keys:

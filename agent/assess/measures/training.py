@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import ClassVar, Literal
 
 from agent.assess.look import SHOWN, Look
@@ -36,14 +35,13 @@ class Drills:
 
     def measure(self, look: Look) -> Result:
         """See the class."""
-        from agent.drill import last_drill
+        from agent.drill import last_drill, overdue
 
         drill = last_drill(look.agent)
         if drill is None:
             return unknown("cloche drill run", say("assess.ev_never_drilled"))
-        days = look.limit(self.id, "days")
         evidence = say("assess.ev_drilled", date=look.day(drill.at), score=round(drill.score))
-        if look.now > drill.at + timedelta(days=days):
+        if overdue(look.agent, look.now):
             return bad("cloche drill run", evidence)
         if not drill.passed:
             return partial(drill.score / 100, "cloche drill run", evidence, say("assess.ev_drill_failed"))
@@ -56,7 +54,7 @@ def owed(look: Look, kind: Literal["course", "policy"], key: str) -> Result:
 
     now = standing(look.agent, look.now)
     if not now.staff:
-        return unknown("cloche training import FILE", say("assess.ev_no_staff"))
+        return unknown("cloche training staff import FILE", say("assess.ev_no_staff"))
     late = [due for due in now.overdue if due.kind == kind]
     people = {due.staff.number for due in late}
     evidence = say(key, done=now.staff - len(people), of=now.staff, late=len(late))

@@ -10,7 +10,7 @@ from agent.assess.records import Result, Saying, bad, good, not_applicable, part
 from agent.vendors.records import Share, Vendor
 from agent.vendors.store import vendors
 
-ENTER: Final = "cloche vendor add --name NAME --service TEXT"
+ENTER: Final = "cloche vendor add NAME --service TEXT"
 
 
 class VendorRegister:
@@ -45,7 +45,8 @@ class VendorContracts:
         evidence = say("assess.ev_contracts", count=len(known), fine=len(known) - len(wrong))
         if not wrong:
             return good(evidence)
-        command = f"cloche vendor contract {quoted(wrong[0][0].id)}"
+        vendor = quoted(wrong[0][0].id)
+        command = f"cloche vendor contract {vendor} --number NUMBER --from DAY --to DAY --report-hours HOURS"
         named = tuple(fault for _vendor, fault in wrong[:SHOWN])
         score = 1 - len(wrong) / len(known)
         return partial(score, command, evidence, *named) if score else bad(command, evidence, *named)

@@ -20,12 +20,12 @@ class WatchTier:
         tier = look.agent.watch.tier
         evidence = say("assess.ev_tier", tier=f"@watch.tier_{tier}")
         if not look.agent.settings.watch.enabled:
-            return bad("cloche doctor", evidence, say("assess.ev_watch_off"))
+            return bad(look.edit, evidence, say("assess.ev_watch_off"))
         if tier in BLOCKING:
             return good(evidence)
         if tier == "inotify":
             return partial(0.3, "cloche doctor", evidence)
-        return bad("cloche daemon", evidence)
+        return bad(look.start, evidence)
 
 
 class WatchGaps:
@@ -38,7 +38,7 @@ class WatchGaps:
         days, most = look.limit(self.id, "days"), int(look.limit(self.id, "most"))
         gaps = look.agent.events.gaps(since=(look.now - timedelta(days=days)).timestamp())
         if look.agent.watch.tier == "none" and not gaps:
-            return bad("cloche daemon", say("assess.ev_unwatched"))
+            return bad(look.start, say("assess.ev_unwatched"))
         evidence = say("assess.ev_gaps", count=len(gaps), days=int(days))
         if not gaps:
             return good(evidence)
@@ -57,7 +57,7 @@ class ResponseMode:
         watch = look.agent.settings.watch
         evidence = say("assess.ev_response", response=f"@assess.response_{watch.response}")
         if watch.response == "alert":
-            return partial(0.3, "cloche watch", evidence, say("assess.ev_response_alert"))
+            return partial(0.3, look.edit, evidence, say("assess.ev_response_alert"))
         return good(evidence)
 
 
@@ -69,7 +69,7 @@ class AlertsHandled:
     def measure(self, look: Look) -> Result:
         """See the class."""
         if look.agent.watch.tier == "none" and not look.agent.inventory.alerts(open_only=False):
-            return unknown("cloche daemon", say("assess.ev_unwatched"))
+            return unknown(look.start, say("assess.ev_unwatched"))
         alerts = look.agent.inventory.alerts()
         since = look.now - timedelta(hours=look.limit(self.id, "hours"))
         old = [alert for alert in alerts if alert.at < since]
@@ -77,5 +77,5 @@ class AlertsHandled:
         if not old:
             return good(evidence)
         oldest = min(old, key=lambda alert: alert.at)
-        return bad("cloche incident declare --scope alerts --kind insider --summary TEXT", evidence,
+        return bad("cloche incident report --scope alerts --kind insider --summary TEXT", evidence,
                    say("assess.ev_alert", date=look.day(oldest.at), text=oldest.text))  # fmt: skip
