@@ -40,10 +40,9 @@ def tick(agent: Agent, now: datetime) -> None:
     announce(agent)
     receive(agent)
     _meet_link(agent)
-    for delivery in _too_late(agent, now):
-        agent.post.take_back(_letter(delivery, delivery.handed))
-        reason = queue.get(agent, delivery.id).reason
-        queue.give_up(agent, delivery.id, reason if reason in ("no_channel", "nobody") else "too_late")
+    for late in _too_late(agent, now):
+        agent.post.take_back(_letter(late, late.handed))
+        queue.give_up(agent, late.id, late.reason or "too_late", late.detail, tried=False)
     for due in queue.due(agent, now):
         hand_over(agent, due)
     _ask_status(agent, now)
@@ -60,7 +59,7 @@ def hand_over(agent: Agent, delivery: Delivery) -> None:
         _record_only(agent, delivery, address)
         return
     if not address:
-        queue.give_up(agent, delivery.id, "no_address")
+        queue.give_up(agent, delivery.id, "no_address", tried=False)
         return
     key = agent.post.link_key()
     if key is None:

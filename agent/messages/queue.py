@@ -162,12 +162,12 @@ def failed(
         record(agent, delivery, "failed", ok=False, reason_key=f"messages.reason_{reason}")
 
 
-def give_up(agent: Agent, message_id: str, reason: str, detail: str = "") -> None:
-    """It is not tried any more, and said so."""
+def give_up(agent: Agent, message_id: str, reason: str, detail: str = "", *, tried: bool = True) -> None:
+    """It is not tried any more, and said so. `tried`: this was the end of one more try."""
     before = get(agent, message_id)
     delivery = change(
         agent, message_id, state="given_up", reason=reason, detail=agent.mask(detail)[:200], next_at=None,
-        attempts=before.attempts + (0 if reason in ("no_channel", "nobody", "too_late") else 1),
+        attempts=before.attempts + tried,
     )  # fmt: skip
     record(agent, delivery, "given_up", ok=False, reason_key=f"messages.reason_{reason}")
 
