@@ -24,6 +24,7 @@ VERBS: Final[dict[str, str]] = {
     "daemon": "Run the daemon until SIGTERM.",
     "detect": "Find customer information in text on stdin.",
     "doctor": "What this machine lets Cloche do, and why not more.",
+    "drill": "Try the emergency plan on made-up customers, scored.",
     "enrol": "Enrol this store at a head office.",
     "incident": "Report, declare, follow and end an incident.",
     "inventory": "What lies where, from the last scan.",

@@ -30,6 +30,7 @@ DUTIES: Final[tuple[str, ...]] = (
     "agent.notice.duties:count_due",
     "agent.notice.sending:send_due",
     "agent.training.reminders:remind",
+    "agent.drill.reminders:remind",
     "agent.vendors.duties:look_after",
 )
 """`module:function` of each duty, in the order they are done: an explicit list, imported when first needed."""

@@ -177,6 +177,7 @@ class Line:
             reserved=(os.fsencode(home.state), os.fsencode(home.run)),
             on_worker=self._exempt,
             known=self._known,
+            spool=home.spool,
         )
 
 

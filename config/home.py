@@ -27,6 +27,8 @@ class Home:
     state: Path
     run: Path
     is_service: bool
+    spool: str = "/var/tmp"  # noqa: S108  folders in it are made with mkdir(2) under names that can't be guessed
+    """A folder on a disk for snapshots of large databases, which lose their names at once."""
 
     @property
     def lock(self) -> Path:

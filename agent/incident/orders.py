@@ -305,6 +305,11 @@ def _tell(agent: Agent, order: Order, people: Sequence[Person | None], subject: 
 def answered(agent: Agent, answer: Answer) -> None:
     """An acknowledgement that came by a code or a link; what no longer counts is logged and changes nothing."""
     try:
+        if answer.about.startswith("drill:"):
+            from agent.drill.asking import answered as drill_answered
+
+            drill_answered(agent, answer)
+            return
         acknowledge(agent, answer.about, answer.person, answer.how)
     except ClocheError as error:
         log.warning("an acknowledgement was not taken", why=describe(error))

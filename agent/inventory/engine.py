@@ -29,6 +29,7 @@ READING: Final = "reading"
 TABLES: Final[tuple[str, ...]] = (
     "agent.inventory.models",
     "agent.approvals.models",
+    "agent.drill.models",
     "agent.assess.models",
     "agent.audit.models",
     "agent.incident.duty_models",

@@ -1,4 +1,4 @@
-"""A guard of one's own, for tests and benchmarks: the real one, started as a child."""
+"""A guard of one's own, for tests, benchmarks and drills: the real one, started as a child."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -17,15 +18,20 @@ from config.home import Home
 _ANSWER_SECONDS: Final = 10.0
 
 
-def start_guard(home: Home, *, wait: float = 10.0) -> subprocess.Popen[bytes]:
-    """A guard of our own, for tests and benchmarks; the caller ends it with SIGTERM.
+def start_guard(home: Home, *, wait: float = 10.0, before: Sequence[str] = ()) -> subprocess.Popen[bytes]:
+    """A guard of our own, for tests, benchmarks and drills; the caller ends it with SIGTERM.
+
+    Args:
+        home: whose guard it is.
+        wait: seconds until it must answer.
+        before: a command that becomes the guard (`agent.drill.leash`).
 
     Raises:
         NoGuardError: it ended, or its socket did not come within `wait` seconds.
     """
     folder = [] if home.is_service else ["--home", os.fspath(home.state)]
     process = subprocess.Popen(
-        [sys.executable, "-P", "-m", "agent.guard.main", *folder],
+        [*before, sys.executable, "-P", "-m", "agent.guard.main", *folder],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         start_new_session=True,

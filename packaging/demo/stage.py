@@ -9,9 +9,10 @@ import time
 from pathlib import Path
 from typing import Self
 
-import store
 from processes import Processes
 from words import Words
+
+from agent.drill import synthetic
 
 
 class Stage:
@@ -46,7 +47,7 @@ class Stage:
             self.words.line(self.words("copying", store=self.given))
             shutil.copytree(self.given, self.store, symlinks=True)
         else:
-            store.build(self.store, time.time())
+            synthetic.build(self.store, time.time())
         self.processes.__enter__()
         return self
 

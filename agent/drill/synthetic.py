@@ -1,7 +1,7 @@
-"""A believable store folder of made-up customers.
+"""A believable store folder of made-up customers, for drills and for the demo.
 
 Every name says that it is invented (王测试, 李样例 …), every number is valid in form only and comes from one block that
-the generator counts up. The same seed gives the same store.
+the generator counts up. The same seed gives the same store. Nobody is ever told anything by these numbers.
 """
 
 from __future__ import annotations
@@ -13,19 +13,20 @@ import os
 import random
 import sqlite3
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Final
 from xml.sax.saxutils import escape
 
-SURNAMES = "王李张刘陈杨赵黄周吴徐孙胡朱高林何郭马罗"
-GIVEN = ("测试", "样例", "演示", "试用", "虚构", "假名", "模拟", "练习")
-DISTRICTS = ("测试区", "样例区", "演示区", "练习区")
-ROADS = ("虚构路", "样例街", "演示大道", "测试巷", "练习路")
-DISHES = ("红烧肉", "小笼包", "酸辣汤", "清炒时蔬", "葱油拌面", "桂花糕", "盐水鸭", "豆腐花")
-OLD = 200 * 24 * 3600
-WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
+SURNAMES: Final = "王李张刘陈杨赵黄周吴徐孙胡朱高林何郭马罗"
+GIVEN: Final = ("测试", "样例", "演示", "试用", "虚构", "假名", "模拟", "练习")
+DISTRICTS: Final = ("测试区", "样例区", "演示区", "练习区")
+ROADS: Final = ("虚构路", "样例街", "演示大道", "测试巷", "练习路")
+DISHES: Final = ("红烧肉", "小笼包", "酸辣汤", "清炒时蔬", "葱油拌面", "桂花糕", "盐水鸭", "豆腐花")
+OLD: Final = 200 * 24 * 3600
+WEIGHTS: Final = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +45,7 @@ class Person:
 def people(count: int, *, start: int = 0, seed: int = 7) -> Iterator[Person]:
     """`count` made-up customers, numbered from `start`, always the same for a number."""
     for number in range(start, start + count):
-        chance = random.Random(seed * 1_000_003 + number)
+        chance = _chance(seed * 1_000_003 + number)
         birthday = date(1960, 1, 1) + timedelta(days=chance.randrange(16_000))
         body = f"310101{birthday:%Y%m%d}{number % 1000:03d}"
         check = "10X98765432"[sum(int(digit) * weight for digit, weight in zip(body, WEIGHTS, strict=True)) % 11]
@@ -60,14 +61,18 @@ def people(count: int, *, start: int = 0, seed: int = 7) -> Iterator[Person]:
         )
 
 
-def table(rows: list[list[object]], encoding: str) -> bytes:
+def _chance(seed: int) -> random.Random:
+    return random.Random(seed)  # noqa: S311  the same store each time, no secret
+
+
+def table(rows: Sequence[Sequence[object]], encoding: str) -> bytes:
     """Rows as CSV."""
     text = io.StringIO()
     csv.writer(text).writerows(rows)
     return text.getvalue().encode(encoding)
 
 
-def sheet(rows: list[list[object]], name: str) -> bytes:
+def sheet(rows: Sequence[Sequence[object]], name: str) -> bytes:
     """Rows as a workbook of one sheet (ECMA-376, inline strings)."""
     lines = []
     for number, row in enumerate(rows, 1):
@@ -131,7 +136,7 @@ def pdf(lines: list[str]) -> bytes:
     return out.encode("ascii")
 
 
-def dump(persons: list[Person]) -> bytes:
+def dump(persons: Sequence[Person]) -> bytes:
     """A nightly SQL dump of the member table, as mysqldump writes it."""
     values = ",\n".join(
         f"({p.number},'{p.name}','{p.phone}','{p.identity}','{p.address}','{p.birthday}','测试数据')" for p in persons
@@ -146,7 +151,7 @@ def dump(persons: list[Person]) -> bytes:
     ).encode()
 
 
-def orders_database(path: Path, persons: list[Person]) -> None:
+def orders_database(path: Path, persons: Sequence[Person]) -> None:
     """The till's own database, in WAL mode as tills keep theirs."""
     with sqlite3.connect(path) as database:
         database.executescript(
@@ -161,9 +166,9 @@ def orders_database(path: Path, persons: list[Person]) -> None:
     database.close()
 
 
-def receipts(persons: list[Person], day: date) -> bytes:
+def receipts(persons: Sequence[Person], day: date) -> bytes:
     """A day's log of a receipt printer."""
-    chance = random.Random(day.toordinal())
+    chance = _chance(day.toordinal())
     lines = []
     for number, person in enumerate(persons):
         lines.append(f"{day} {11 + number % 10:02d}:{number % 60:02d}:00 INFO printer=KITCHEN-1 job={number} 打印成功")
@@ -175,24 +180,33 @@ def receipts(persons: list[Person], day: date) -> bytes:
     return ("\n".join(lines) + "\n").encode()
 
 
-def build(folder: Path, now: float) -> None:
-    """Make the store under `folder`; `now` (s since the epoch) dates the files. The folder must not exist."""
-    chance = random.Random(11)
+def build(folder: Path, now: float, share: float = 1.0) -> None:
+    """Make the store under `folder`, which must not exist.
+
+    Args:
+        folder: where.
+        now: seconds since the epoch; dates the files.
+        share: how many of the customers: 1 is some 4,500, 0.02 enough to try a path through the program.
+    """
+    chance = _chance(11)
     files: dict[str, tuple[bytes, float]] = {}
     head = ["会员号", "姓名", "手机号", "邮箱", "生日", "备注"]
 
-    def members(persons: list[Person]) -> list[list[object]]:
-        rows: list[list[object]] = [head]
+    def some(count: int, *, start: int = 0) -> list[Person]:
+        return list(people(max(3, round(count * share)), start=round(start * share)))
+
+    def members(persons: Sequence[Person]) -> list[list[object]]:
+        rows: list[list[object]] = [list(head)]
         return rows + [
             [f"M{p.number:06d}", p.name, p.phone, p.email, p.birthday.isoformat(), "测试数据"] for p in persons
         ]
 
-    files["会员/会员名单.csv"] = table(members(list(people(2400))), "gb18030"), 3600
-    files["会员/members_2025.csv"] = table(members(list(people(900, start=2000))), "utf-8"), 90_000
+    files["会员/会员名单.csv"] = table(members(some(2400)), "gb18030"), 3600
+    files["会员/members_2025.csv"] = table(members(some(900, start=2000)), "utf-8"), 90_000
     files["会员/储值卡.xlsx"] = (
         sheet(
             [["卡号", "姓名", "手机号", "余额"]]
-            + [[f"9{p.number:05d}", p.name, p.phone, chance.randrange(5, 900)] for p in people(320, start=100)],
+            + [[f"9{p.number:05d}", p.name, p.phone, chance.randrange(5, 900)] for p in some(320, start=100)],
             "储值卡",
         ),
         40_000,
@@ -200,26 +214,26 @@ def build(folder: Path, now: float) -> None:
     for number in range(12):
         month = 1 + number
         rows: list[list[object]] = [["订单编号", "收货人", "联系电话", "收货地址", "菜品", "金额", "备注"]]
-        for p in people(96, start=number * 96):
+        for p in some(96, start=number * 96):
             sn = f"2025{month:02d}{chance.randrange(10**12):012d}"
             rows.append([sn, p.name, p.phone, p.address, chance.choice(DISHES), chance.randrange(20, 400), "测试数据"])
         files[f"共享/外卖导出/美团订单导出_2025{month:02d}.csv"] = table(rows, "utf-8-sig"), OLD + number * 86_400
-    files["备份/nightly_dump.sql"] = dump(list(people(1500))), 7 * 3600
-    files["备份/nightly_dump.sql.gz"] = gzip.compress(dump(list(people(1400))), mtime=0), 31 * 3600
-    today = date.fromtimestamp(now)
+    files["备份/nightly_dump.sql"] = dump(some(1500)), 7 * 3600
+    files["备份/nightly_dump.sql.gz"] = gzip.compress(dump(some(1400)), mtime=0), 31 * 3600
+    today = datetime.fromtimestamp(now, UTC).date()
     reservation = [f"预订名单 {today} （测试数据）", ""] + [
         f"{11 + n % 3}:{(n * 7) % 60:02d} {p.name} {p.phone} {2 + n % 8}位 {'包间' if n % 3 == 0 else '大厅'}"
-        for n, p in enumerate(people(36, start=300))
+        for n, p in enumerate(some(36, start=300))
     ]
     files["预订/预订名单.pdf"] = pdf(reservation), 3 * 86_400
     for back in range(5):
         day = today - timedelta(days=back)
-        files[f"日志/receipts-{day}.log"] = receipts(list(people(200, start=back * 50)), day), back * 86_400 + 60
-    files["菜单/菜单.csv"] = table([["菜品", "价格"]] + [[dish, 18 + n] for n, dish in enumerate(DISHES)], "utf-8"), 9e6
+        files[f"日志/receipts-{day}.log"] = receipts(some(200, start=back * 50), day), back * 86_400 + 60
+    files["菜单/菜单.csv"] = table([["菜品", "价格"], *([dish, 18 + n] for n, dish in enumerate(DISHES))], "utf-8"), 9e6
     for name, (data, age) in files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
         os.utime(path, (now - age, now - age))
     (folder / "收银").mkdir()
-    orders_database(folder / "收银" / "orders.db", list(people(600)))
+    orders_database(folder / "收银" / "orders.db", some(600))
