@@ -253,6 +253,14 @@ def test_hostile_words_stay_words():
     assert bare(plain(HOSTILE)) in bare(words_of_docx(as_docx(document)))
 
 
+@pytest.mark.needs("chinese_font")
+def test_a_table_without_rows_is_shown_nowhere():
+    document = sample(blocks=(Table(header=("空表头",), rows=(), widths=(100,)), Facts(rows=()), Paragraph(text="完")))
+    for words in (words_of_html(as_html(document)), words_of_docx(as_docx(document)), pages_of(as_pdf(document))[0]):
+        assert "空表头" not in words
+        assert "完" in words
+
+
 def test_what_would_be_invisible_is_written_out():
     assert plain("a\x00b\u202ec\n\t会员") == "a\\x00b\\u202ec\n\t会员"
 
