@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from agent.assess.machine import Machine
+from agent.assess.machine import Machine, this_machine
 from agent.assess.pack import Pack, load_pack
 from agent.assess.records import Saying, say
 from agent.assess.store import AssessmentStore, Attestation
@@ -27,7 +27,7 @@ class Look:
 
     agent: Agent
     now: datetime
-    machine: Machine = field(default_factory=Machine)
+    machine: Machine = field(default_factory=this_machine)
     pack: Pack = field(default_factory=load_pack)
 
     @cached_property

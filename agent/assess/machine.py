@@ -66,6 +66,11 @@ def run(command: Iterable[str]) -> str | None:
     return done.stdout.decode("utf-8", "replace") if done.returncode == 0 else None
 
 
+def this_machine() -> Machine:
+    """The one that runs this program."""
+    return Machine()
+
+
 class Machine:
     """This machine, or a tree that looks like one (`root`). Asked anew at each assessment."""
 
