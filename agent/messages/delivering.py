@@ -26,7 +26,6 @@ from config.identity import key_id
 if TYPE_CHECKING:
     from agent.wiring import Agent
 
-LOOK_AGAIN: Final = timedelta(seconds=60)
 ASK_STATUS: Final = timedelta(minutes=2)
 STOP_ASKING: Final = timedelta(hours=24)
 
@@ -63,7 +62,7 @@ def hand_over(agent: Agent, delivery: Delivery) -> None:
         return
     key = agent.post.link_key()
     if key is None:
-        queue.change(agent, delivery.id, reason="no_link", next_at=agent.now() + LOOK_AGAIN)
+        queue.change(agent, delivery.id, reason="no_link", next_at=agent.now() + queue.LOOK_AGAIN)
         return
     if agent.post.published != key_id(key):
         publish(agent, key)
@@ -143,7 +142,8 @@ def _find_channel(agent: Agent, delivery: Delivery) -> Delivery:
     if channels:
         return queue.change(agent, delivery.id, channel=channels[0], reason="")
     reason = "no_channel" if person else "nobody"
-    return queue.change(agent, delivery.id, reason=reason, next_at=agent.now() + LOOK_AGAIN)
+    pause = min(max(agent.now() - delivery.made_at, queue.LOOK_AGAIN), queue.LONGEST_LOOK)
+    return queue.change(agent, delivery.id, reason=reason, next_at=agent.now() + pause)
 
 
 def _record_only(agent: Agent, delivery: Delivery, address: str) -> None:

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 LONGEST_SUBJECT: Final = 200
 LONGEST_TEXT: Final = 8_000
 SHOWN: Final = 500
-LONGEST_LOOK: Final = 300.0
+LOOK_AGAIN: Final = timedelta(seconds=60)
+LONGEST_LOOK: Final = timedelta(hours=1)
 
 _JITTER: Final = random.SystemRandom()
 
@@ -62,7 +63,8 @@ def add(agent: Agent, message: Message) -> str:
                 id=message_id, person=message.person, channel=channel, purpose=message.purpose,
                 incident=message.incident, subject=masked(agent, message.subject)[:LONGEST_SUBJECT],
                 text=masked(agent, message.text)[:LONGEST_TEXT], urgent=message.urgent, code_for=message.code_for,
-                state="queued", reason=reason, detail="", attempts=0, handed=0, handed_to="", made_at=now, next_at=now,
+                state="queued", reason=reason, detail="", attempts=0, handed=0, handed_to="", made_at=now,
+                next_at=now + LOOK_AGAIN if reason else now,
                 give_up_at=now + timedelta(hours=senders.give_up_hours), sent_at=None, delivered_at=None, receipt="",
             )
         )  # fmt: skip
@@ -174,7 +176,7 @@ def give_up(agent: Agent, message_id: str, reason: str, detail: str = "", *, tri
 
 def due(agent: Agent, now: datetime) -> list[Delivery]:
     """What is to be tried now, urgent ones first. A pause longer than any tells of a clock that was set back."""
-    longest = timedelta(seconds=max(agent.settings.senders.max_retry_seconds, LONGEST_LOOK))
+    longest = max(timedelta(seconds=agent.settings.senders.max_retry_seconds), LONGEST_LOOK)
     query = (
         select(MessageRow)
         .where(MessageRow.state.in_(OPEN), or_(MessageRow.next_at <= now, MessageRow.next_at > now + longest))

@@ -32,7 +32,8 @@ def send(agent: Agent, message: Message) -> str:
         ClocheError: the disk refused it.
     """
     message_id = queue.add(agent, message)
-    hand_over(agent, queue.get(agent, message_id))
+    if message.channel != "none":
+        hand_over(agent, queue.get(agent, message_id))
     return message_id
 
 
