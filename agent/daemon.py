@@ -53,6 +53,7 @@ HEALTH_EVERY: Final = 300.0
 SEAL_EVERY: Final = 300.0
 LOOK_EVERY: Final = 5.0  # an idle daemon asks its database no more often than this
 KEEP_EVERY: Final = 30.0
+KEEP_APART: Final = 1.0  # however much the link brings
 STALLED_SECONDS: Final = 60.0
 
 
@@ -164,7 +165,8 @@ class Daemon:
         while not self._stop.wait(TICK_SECONDS):
             post = self._agent.post
             present = post.link_id
-            if time.monotonic() - kept > KEEP_EVERY or present != met or post.news(1):
+            since = time.monotonic() - kept
+            if since > KEEP_EVERY or (since > KEEP_APART and (present != met or post.news(1))):
                 kept, met = time.monotonic(), present
                 self._attempt("keep what is due", partial(tick, self._agent, self._agent.now()))
 

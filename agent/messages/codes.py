@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from sqlalchemy import func, select
 
+from agent.messages import queue
 from agent.messages.models import CodeRow, WrongCodeRow
 from agent.messages.records import Answer, Delivery, How
 from config.errors import RefusedError
@@ -84,7 +85,9 @@ def redeem(agent: Agent, person: str, about: str, code: str) -> Answer:
     if found is None:
         agent.audit.append("messages.wrong_code", agent.mask(person), about=about)
         raise RefusedError(agent.text("messages.code_wrong"))
-    return _use(agent, found[0], person, about, "code")
+    answer = _use(agent, found[0], person, about, "code")
+    queue.delivered(agent, answer.receipt)
+    return answer
 
 
 def redeem_token(agent: Agent, token: str) -> Answer | None:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from agent.wiring import Agent
 
 ASK_STATUS: Final = timedelta(minutes=2)
+MOST_RECORDED: Final = 10_000
 STOP_ASKING: Final = timedelta(hours=24)
 
 
@@ -154,6 +155,7 @@ def _record_only(agent: Agent, delivery: Delivery, address: str) -> None:
             text=letter["text"], code=secret.code if secret else "",
         )
     )  # fmt: skip
+    del agent.post.recorded[:-MOST_RECORDED]
     queue.accepted(agent, delivery.id, "recorded")
 
 
@@ -184,7 +186,7 @@ def _ask_status(agent: Agent, now: datetime) -> None:
             continue
         number = row.handed + 1
         agent.post.put(f"{row.id}.{number}", {"id": row.id, "channel": "sms_status", "receipt": row.receipt}, key)
-        queue.change(agent, row.id, handed=number, next_at=now + ASK_STATUS)
+        queue.change(agent, row.id, handed=number, handed_to=key_id(key), next_at=now + ASK_STATUS)
 
 
 def _letter(delivery: Delivery | MessageRow, number: int) -> str:

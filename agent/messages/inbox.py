@@ -47,6 +47,8 @@ REASONS: Final = frozenset({
 })  # fmt: skip
 FOR_GOOD: Final = frozenset({"recipient", "too_large"})
 
+TELL_REFUSED: Final = 600.0
+
 log = get_logger("messages")
 
 
@@ -65,8 +67,26 @@ def receive(agent: Agent) -> int:
         refused += not understood
     if refused:
         agent.post.refused += refused
-        agent.audit.append("messages.refused", "cloche", ok=False, files=refused)
+        _tell_refused(agent)
     return taken
+
+
+def _tell_refused(agent: Agent) -> None:
+    """On record, but not more often than every ten minutes: whoever makes files up must not fill the record."""
+    seconds = agent.steady().seconds
+    if agent.post.refused_told is None or seconds - agent.post.refused_told >= TELL_REFUSED:
+        agent.post.refused_told = seconds
+        agent.audit.append("messages.refused", "cloche", ok=False, files=agent.post.refused)
+
+
+def _too_many_forms(agent: Agent) -> bool:
+    """The link counts forms; a hijacked one would not, so they are counted here as well."""
+    seconds = agent.steady().seconds
+    agent.post.forms[:] = [at for at in agent.post.forms if 0 <= seconds - at < 3600]
+    if len(agent.post.forms) >= agent.settings.page.per_hour:
+        return True
+    agent.post.forms.append(seconds)
+    return False
 
 
 def dispatch(agent: Agent, answer: Answer) -> bool:
@@ -110,8 +130,10 @@ def _take_receipt(agent: Agent, name: str, content: bytes) -> bool:
         return False
     agent.post.take_back(name.removesuffix(".json"))
     try:
-        delivery = queue.get(agent, facts["id"])
+        delivery, handed = queue.handed(agent, facts["id"])
     except ClocheError:
+        return False
+    if name != f"{delivery.id}.{handed}.json":
         return False
     outcome, reason = facts["outcome"], facts["reason"] if facts["reason"] in REASONS else "bad_answer"
     detail = "".join(letter for letter in facts["detail"][:200] if letter.isprintable())
@@ -141,6 +163,8 @@ def _take_word(agent: Agent, content: bytes) -> bool:
 def _take_form(agent: Agent, name: str, content: bytes) -> bool:
     facts = strict(content, FORM)
     if facts is None or facts["schema"] != "cloche.form/1" or name != f"{facts['receipt']}.json":
+        return False
+    if _too_many_forms(agent):
         return False
     fields: dict[str, Any] = {key: facts[key] for key in ("kind", "when", "place", "what", "name", "contact")}
     at = _time(facts["at"], agent.now())

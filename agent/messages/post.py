@@ -51,6 +51,8 @@ class Post:
         self.published = ""
         self.announced: str | None = None
         self.refused = 0
+        self.refused_told: float | None = None
+        self.forms: list[float] = []
         try:
             (outbox / POST).mkdir(mode=0o750, exist_ok=True)
             (outbox / INBOX).mkdir(mode=0o700, exist_ok=True)

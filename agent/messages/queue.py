@@ -83,6 +83,17 @@ def get(agent: Agent, message_id: str) -> Delivery:
         return as_delivery(row_of(session, message_id))
 
 
+def handed(agent: Agent, message_id: str) -> tuple[Delivery, int | None]:
+    """A message, and the number of the try whose receipt is awaited; None where none is.
+
+    Raises:
+        UsageError: there is none of this id.
+    """
+    with agent.inventory.sessions() as session:
+        row = row_of(session, message_id)
+        return as_delivery(row), row.handed if row.handed_to else None
+
+
 def deliveries(
     agent: Agent, incident: str | None = None, *, states: Sequence[State] = (), person: str = "", most: int = SHOWN
 ) -> tuple[Delivery, ...]:

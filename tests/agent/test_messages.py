@@ -290,6 +290,8 @@ def test_a_code_is_in_the_message_alone_and_works_once(opened, clock):
     assert (answer.purpose, answer.about, answer.person, answer.how) == ("approval", "notice:I1@abc", "李样例", "code")
     with pytest.raises(RefusedError):
         redeem(agent, "李样例", "notice:I1@abc", digits)
+    assert get(agent, first).state == "delivered"
+    assert tell_with_code(agent, person, "批准通知", "请批准", purpose="approval", about="notice:I1@abc") != first
 
 
 def test_a_code_runs_out_and_guessing_ends_after_five(opened, clock):
@@ -392,19 +394,43 @@ def test_what_is_no_whole_number_is_none(content):
     assert strict(b'{"a": 7}', {"a": int}) == {"a": 7}
 
 
-def test_a_receipt_for_somebody_elses_message_or_of_an_old_end_changes_nothing(opened):
-    agent = opened()
-    message = tell(agent, ("legal",), "主题", "内容", purpose="order")[0]
-    facts = {"id": message, "outcome": "shouted", "reason": "x", "detail": PLANTED, "receipt": ""}
-    lie = {"schema": "cloche.receipt/1", **facts}
-    write_news(agent, f"{message}.1.json", lie)
-    tick(agent, agent.now())
-    assert get(agent, message).state == "queued"
-    write_news(agent, f"{message}.2.json", lie | {"outcome": "failed"})
-    tick(agent, agent.now())
+def test_a_receipt_that_nobody_waits_for_changes_nothing_and_one_that_shouts_is_no_success(opened):
+    agent = opened(**gateway("https://group.example.com/"))
+    facts = {"outcome": "accepted", "reason": "x", "detail": PLANTED, "receipt": ""}
+    with desk_at(agent.home.outbox) as desk:
+        message = to_group(agent)
+        (letter,) = desk.letters()
+        lie = {"schema": "cloche.receipt/1", "id": message, **facts}
+        write_news(agent, f"{message}.7.json", lie)
+        write_news(agent, f"{letter}.json", lie | {"outcome": "shouted"})
+        tick(agent, agent.now())
+        assert get(agent, message).state == "queued"
+        for _ in range(3):
+            write_news(agent, f"{letter}.json", lie | {"outcome": "failed"})
+            tick(agent, agent.now())
     one = get(agent, message)
-    assert (one.state, one.reason) == ("failed", "bad_answer")
+    assert (one.state, one.reason, one.attempts) == ("failed", "bad_answer", 1)
     assert PLANTED not in one.detail
+    assert agent.post.refused == 4
+
+
+def test_a_hijacked_link_that_makes_up_forms_and_files_fills_nothing(opened, clock):
+    agent = opened(page={"per_hour": 2})
+    form = {"schema": "cloche.form/1", "at": "", "kind": "other", "when": "", "place": "", "what": "x", "name": "",
+            "contact": ""}  # fmt: skip
+    for number in range(20):
+        receipt = f"R{number:08d}"
+        write_news(agent, f"{receipt}.json", form | {"receipt": receipt})
+        write_news(agent, f"junk{number}", b"x")
+        tick(agent, agent.now())
+    assert len(incidents(agent).all()) == 2
+    record = agent.home.audit_log.read_text()
+    assert record.count("messages.refused") == 1
+    clock.pass_(minutes=11)
+    write_news(agent, "junk", b"x")
+    tick(agent, agent.now())
+    assert agent.home.audit_log.read_text().count("messages.refused") == 2
+    assert agent.post.refused == 39
 
 
 def test_a_letter_opens_for_its_link_under_its_own_name_only():
