@@ -38,7 +38,7 @@ def run_confined(
         agent: its watch lets the process read, its settings bound the memory.
         task: a name in `agent.confined_main.TASKS`.
         arguments: JSON.
-        descriptors: of files, four at most; the process may read and write them as they were opened.
+        descriptors: of files, 32 at most; the process may read and write them as they were opened.
         seconds: after which it is killed.
 
     Raises:

@@ -24,13 +24,14 @@ TASKS: Final[dict[str, str]] = {
 descriptors)`, which answers with JSON."""
 
 LARGEST_FILE_MB: Final = 512
+MOST_DESCRIPTORS: Final = 32
 
 
 def main() -> int:
     """Serve one request."""
     channel = socket.socket(fileno=os.dup(0))
     parent = os.getppid()
-    data, descriptors, _flags, _address = socket.recv_fds(channel, 4, 4)
+    data, descriptors, _flags, _address = socket.recv_fds(channel, 4, MOST_DESCRIPTORS)
     length = int.from_bytes(data, "big")
     body = b""
     while len(body) < length:

@@ -28,6 +28,10 @@ _MAIL: Final = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _DATE: Final = re.compile(r"(?:19|20)\d\d[-/.年]?[01]?\d[-/.月]?[0-3]?\d(?:日)?(?:[ T]\d\d?:\d\d.*)?")
 _KEY: Final = re.compile(r"[A-Za-z_\-]{0,20}\d[A-Za-z0-9_\-]{0,39}")
 _SEPARATORS: Final = re.compile(r"[\s\-.()·]")
+_CHOICES: Final = frozenset({
+    "true", "false", "yes", "no", "y", "n", "0", "1", "是", "否", "有", "无", "男", "女", "先生", "女士",
+    "会员", "非会员",
+})  # fmt: skip
 _HARMLESS: Final = frozenset({"", OTHER, PROSE, "DATE_OF_BIRTH", "MEMBER_ID"})
 
 
@@ -141,6 +145,8 @@ def role_of(name: str, texts: Sequence[str]) -> Role:
     """What a column of this name with these values (not empty) is."""
     if not texts:
         return "blank"
+    if all(text.casefold() in _CHOICES for text in texts):
+        return "plain"
     meaning = read_name(name)
     said = meaning.meaning if meaning.grade not in ("thing", "none") else ""
 

@@ -39,20 +39,27 @@ def warm() -> None:
 
 
 def work(arguments: dict[str, Any], descriptors: list[int]) -> dict[str, Any]:
-    """`{"planted", "tables", "encoding", "name", "why"}`; descriptors: the file, and an empty memory file."""
-    source, target = descriptors
+    """`{"files": [{"planted", "tables", "encoding", "name", "why"}]}`.
+
+    Descriptors: for each of the `names` the file and an empty memory file.
+    """
     canaries = [Canary(**canary) for canary in arguments["canaries"]]
-    name = str(arguments["name"])
+    pairs = zip(arguments["names"], descriptors[::2], descriptors[1::2], strict=True)
+    return {"files": [_one(str(name), source, target, canaries) for name, source, target in pairs]}
+
+
+def _one(name: str, source: int, target: int, canaries: list[Canary]) -> dict[str, Any]:
+    nothing = {"planted": 0, "tables": 0, "encoding": "", "name": name}
     try:
         if os.fstat(source).st_size > LARGEST:
             raise NotPlanted("too_large")
         done = plant(os.pread(source, LARGEST, 0), name, canaries)
     except NotPlanted as error:
-        return {"planted": 0, "tables": 0, "encoding": "", "name": name, "why": error.why}
+        return {**nothing, "why": error.why}
     except (KeyboardInterrupt, SystemExit, MemoryError):
         raise
     except BaseException:  # noqa: BLE001  a parser may raise anything on a broken file, a panic in Rust included
-        return {"planted": 0, "tables": 0, "encoding": "", "name": name, "why": "malformed"}
+        return {**nothing, "why": "malformed"}
     with open(target, "wb", closefd=False) as file:
         file.write(done.data)
     return {

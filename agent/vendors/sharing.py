@@ -42,6 +42,7 @@ SHARERS: Final[tuple[Role, ...]] = (
 MOST_FILES: Final = 12
 LONGEST_DAYS: Final = 3650
 MOST_CANARIES: Final = 50
+SECONDS: Final = 600.0
 
 
 @dataclass(kw_only=True)
@@ -177,17 +178,18 @@ def _planted(agent: Agent, files: list[_File], canaries: list[Canary]) -> Iterat
     """
     opened: list[int] = []
     try:
-        for file in files if canaries else ():
-            target = os.memfd_create("planted", os.MFD_CLOEXEC)
-            opened.append(target)
+        if canaries:
+            opened += [os.memfd_create("planted", os.MFD_CLOEXEC) for _ in files]
             arguments = {
-                "name": file.name,
+                "names": [file.name for file in files],
                 "canaries": [
                     {"name": c.name, "phone": c.phone, "email": c.email, "address": c.address} for c in canaries
                 ],
             }  # fmt: skip
-            answer = run_confined(agent, "vendor.plant", arguments, (file.descriptor, target), seconds=300.0)
-            _take(file, answer, target)
+            pairs = [each for file, target in zip(files, opened, strict=True) for each in (file.descriptor, target)]
+            answer = run_confined(agent, "vendor.plant", arguments, pairs, seconds=SECONDS)
+            for file, said, target in zip(files, answer.get("files", ()), opened, strict=True):
+                _take(file, said, target)
         if canaries and not any(file.canaries for file in files):
             why = "、".join(sorted({agent.text(f"vendor.why_{file.why}") for file in files}))
             raise RefusedError(agent.text("vendor.nothing_planted", why=why))
