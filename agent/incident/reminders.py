@@ -1,7 +1,8 @@
 """Keeper: remind people of what is due, go up the line when it is over, and watch the clock itself.
 
 Each reminder is given once for ever and none is left out: what came due while nothing ran is given late and says so.
-What is due at the same look goes out as one message for each circle of people. A reminder is put down after it was
+What is due at the same look goes out as one message for each circle of people, and a duty that goes up the line as
+one to the wider circle alone. A reminder is put down after it was
 queued: cut off between the two it would be given twice, never not at all.
 """
 
@@ -17,7 +18,7 @@ from sqlalchemy import select
 from agent.incident.clocks import Clock
 from agent.incident.course import Course
 from agent.incident.duties import drafts_of, known_clocks
-from agent.incident.duty_models import RingRow
+from agent.incident.duty_models import DemandRow, RingRow
 from agent.incident.entities import concerned, office_of
 from agent.incident.jumps import observe
 from agent.incident.records import Incident
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
 log = get_logger("law")
 LATE: Final = timedelta(minutes=10)
+AFTERCARE: Final = timedelta(days=60)
+"""Longer than the summary after 30 days with all its reminders."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,13 +49,26 @@ class Due:
 def keep_clocks(agent: Agent, now: datetime) -> None:
     """Look at the clock, then give what is due; an incident that fails keeps no other from its reminders."""
     observed = observe(agent, now)
+    ordered = demanded(agent)
     for row in incidents(agent).all():
-        if row.phase == "dismissed" or row.merged_into:
+        if row.phase == "dismissed" or row.merged_into or (row.id not in ordered and is_long_over(row, now)):
             continue
         try:
             remind(agent, incidents(agent).get(row.id), now, slept=observed.pause > LATE)
         except ClocheError as error:
             log.warning("reminders could not be given", incident=row.id, why=agent.mask(describe(error)))
+
+
+def is_long_over(incident: Incident, now: datetime) -> bool:
+    """Closed, and every deadline that the end of handling starts has long gone by."""
+    ended = incident.handling_ended_at or incident.closed_at
+    return incident.phase == "closed" and ended is not None and now - ended > AFTERCARE
+
+
+def demanded(agent: Agent) -> set[str]:
+    """Incidents about which an authority ordered something: its date may lie far ahead."""
+    with agent.inventory.reading() as session:
+        return set(session.scalars(select(DemandRow.incident)))
 
 
 def remind(agent: Agent, incident: Incident, now: datetime, *, slept: bool = False) -> list[Due]:
@@ -80,8 +96,11 @@ def remind(agent: Agent, incident: Incident, now: datetime, *, slept: bool = Fal
             for ring in rings(clock.start, clock.deadline, load_schedule())
             if ring.at <= reading and (clock.key, ring.id) not in given
         ]
-    for level in sorted({due.ring.level for due in found}):
-        _give(agent, incident, level, [due for due in found if due.ring.level == level], now)
+    level_of = {due.clock.key: 0 for due in found}
+    for due in found:
+        level_of[due.clock.key] = max(level_of[due.clock.key], due.ring.level)
+    for level in sorted(set(level_of.values())):
+        _give(agent, incident, level, [due for due in found if level_of[due.clock.key] == level], now)
     return found
 
 
@@ -108,7 +127,7 @@ def _give(agent: Agent, incident: Incident, level: int, due: Sequence[Due], now:
         for entry in due:
             session.add(
                 RingRow(
-                    incident=incident.id, duty=entry.clock.key, ring=entry.ring.id, level=level,
+                    incident=incident.id, duty=entry.clock.key, ring=entry.ring.id, level=entry.ring.level,
                     due_at=entry.ring.at, sent_at=now, late=entry.late, told=len(told),
                 )
             )  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -68,7 +68,7 @@ class Dossier:
 
 
 def gather(agent: Agent, incident: Incident, now: datetime) -> Dossier:
-    """Everything, as of now.
+    """Everything, as of now; the head of the timeline, which is signed for it, only by `with_head`.
 
     Raises:
         ClocheError: a database or a timeline cannot be read.
@@ -80,8 +80,16 @@ def gather(agent: Agent, incident: Incident, now: datetime) -> Dossier:
         improvements=improvements_of(agent, incident.id), evidence=evidence_of(agent, incident.id),
         deeds=deeds_of(incident), conclusion=fold(incident.steps).conclusion, grade=law_grade(incident),
         people=agent.settings.people,
-        head=agent.timelines.head(incident.id) if incident.steps else None,
     )  # fmt: skip
+
+
+def with_head(agent: Agent, dossier: Dossier) -> Dossier:
+    """The same with the timeline's head as it stands now, for printing.
+
+    Raises:
+        ClocheError: it cannot be written.
+    """
+    return replace(dossier, head=agent.timelines.head(dossier.incident.id)) if dossier.incident.steps else dossier
 
 
 def evidence_of(agent: Agent, incident_id: str) -> list[Bundle]:

@@ -24,8 +24,8 @@ class Form:
 
     def __init__(self, dossier: Dossier, clock: Clock, one: Concerned, wording: Wording) -> None:
         self._dossier = dossier
-        self._clock = clock
-        self._one = one
+        self.clock = clock
+        self.one = one
         self._wording = wording
         self._text = wording.text
         self._fields = Fields(dossier, wording, one, clock)
@@ -42,12 +42,12 @@ class Form:
         said = [
             [part.content[self._text.language], [[f.name, f.text, f.gap] for f in part.fields]] for part in self.parts
         ]
-        head = [self._one.key, self._one.entity.name, *self._office()]
+        head = [self.one.key, self.one.entity.name, *self._office()]
         return hashlib.sha256(json.dumps([head, said], ensure_ascii=False).encode("utf-8", "replace")).hexdigest()
 
     def build(self, version: int) -> Document:
         """The document."""
-        text, duty = self._text, self._clock.duty
+        text, duty = self._text, self.clock.duty
         title = (duty.form or duty.title)[text.language]
         return Document(
             language=text.language,
@@ -62,9 +62,9 @@ class Form:
         )  # fmt: skip
 
     def _office(self) -> tuple[str, bool]:
-        duty = self._clock.duty
+        duty = self.clock.duty
         verified = duty.office != "province" or load_offices().verified
-        return office_of(duty, self._one.entity)[self._text.language], verified
+        return office_of(duty, self.one.entity)[self._text.language], verified
 
     def _lead(self) -> str:
         gaps = self.gaps
@@ -73,7 +73,7 @@ class Form:
         return self._text("reports.incomplete", count=len(gaps), names=self._text("reports.comma").join(gaps))
 
     def _notices(self) -> Iterator[str]:
-        text, clock = self._text, self._clock
+        text, clock = self._text, self.clock
         yield text("reports.by_lawyer")
         yield text("reports.assists")
         yield text("report.masked")
@@ -87,10 +87,10 @@ class Form:
             yield text("reports.office_unverified", source=load_offices().source)
 
     def _blocks(self) -> Iterator[Block]:
-        text, language, clock = self._text, self._text.language, self._clock
+        text, language, clock = self._text, self._text.language, self.clock
         flag = "" if clock.verified else text("reports.flag")
         rows = [
-            ("to", self._office()[0]), ("channel", clock.duty.channel[language]), ("in_name", self._one.entity.name),
+            ("to", self._office()[0]), ("channel", clock.duty.channel[language]), ("in_name", self.one.entity.name),
             ("duty", clock.duty.title[language]),
             ("basis", text("report.basis", source=clock.regime.source, date=clock.regime.date) + flag),
             ("clock", self._due()), ("note", clock.duty.note[language] if clock.duty.note else ""),
@@ -98,9 +98,9 @@ class Form:
         yield Facts(rows=tuple((text(f"reports.head_{name}"), value) for name, value in rows if value))
         for number, part in enumerate(self.parts, 1):
             yield Heading(text=text("reports.part", number=number, what=part.content[language]))
+            yield self._table(part)
             if part.content.first and number == self._last_first():
                 yield Paragraph(text=text("reports.may_go_first"), small=True)
-            yield self._table(part)
         if self.gaps:
             yield Heading(text=text("reports.h_missing"))
             yield Bullets(items=self.gaps)
@@ -122,7 +122,7 @@ class Form:
         )  # fmt: skip
 
     def _due(self) -> str:
-        clock, text = self._clock, self._text
+        clock, text = self.clock, self._text
         words = [self._wording.clock(clock), text(f"incident.counts_from_{clock.duty.start}")]
         if clock.start is not None:
             words.insert(0, text("reports.started", time=self._fields.moment(clock.start)))

@@ -27,7 +27,7 @@ from agent.incident.store import incidents
 from agent.incident.view import wording_of
 from agent.incident.wording import Wording
 from agent.investigation.document import chapter_of
-from agent.reports.dossier import gather
+from agent.reports.dossier import gather, with_head
 from agent.reports.final_document import FinalReport
 from agent.reports.models import CommentRow, ReportVersionRow
 from config.errors import ClocheError, RefusedError, UsageError
@@ -70,7 +70,7 @@ def draft(agent: Agent, incident_id: str, actor: str) -> Version:
         ClocheError: a document cannot be written.
     """
     incident = incidents(agent).get(incident_id)
-    dossier = gather(agent, incident, agent.now())
+    dossier = with_head(agent, gather(agent, incident, agent.now()))
     gaps = FinalReport(dossier, wording_of(agent)).gaps
     found = findings_of(agent, incident.id)
 

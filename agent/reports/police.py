@@ -28,7 +28,7 @@ from agent.incident.records import Incident
 from agent.incident.store import incidents
 from agent.incident.view import bundles
 from agent.incident.wording import Wording
-from agent.reports.dossier import Dossier, gather
+from agent.reports.dossier import Dossier, gather, with_head
 from agent.reports.draft import head_line
 from agent.reports.fields import Fields
 from config.errors import ClocheError
@@ -55,7 +55,7 @@ def make_package(agent: Agent, incident_id: str, actor: str) -> tuple[bytes, dic
     """
     incident = incidents(agent).get(incident_id)
     now = agent.now()
-    dossier = gather(agent, incident, now)
+    dossier = with_head(agent, gather(agent, incident, now))
     evidence = read_evidence(agent, incident)
     written = write_versions(
         agent, agent.home.documents / incident.id / FOLDER, f"{agent.text('reports.police_title')}-{incident.id}",
