@@ -24,6 +24,7 @@ DUTIES: Final[tuple[str, ...]] = (
     "agent.reports.final:keep_final",
     "agent.audit.retention:keep_records",
     "agent.isolation.carrying:look_after",
+    "agent.purge.carrying:look_after",
     "agent.security_check.checking:make_first_baseline",
     "agent.incident.orders:remind",
     "agent.messages.delivering:tick",

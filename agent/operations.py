@@ -48,6 +48,11 @@ OPERATIONS: Final[dict[str, Listed]] = {
     "quarantine.release": Listed(
         module="agent.quarantining", function="release", changes_files=True, tells_head_office=True
     ),
+    "quarantine.purge": Listed(
+        module="agent.purge.operations", function="purge", changes_files=True, tells_head_office=True
+    ),
+    "quarantine.purges": Listed(module="agent.purge.operations", function="purges"),
+    "quarantine.veto": Listed(module="agent.purge.operations", function="veto", tells_head_office=True),
     "incident.report": Listed(module="agent.incident.operations", function="report"),
     "incident.declare": Listed(module="agent.incident.operations", function="declare", tells_head_office=True),
     "incident.list": Listed(module="agent.incident.operations", function="list_incidents"),

@@ -95,7 +95,7 @@ def show(agent: Agent, request: Request) -> Answer:
         UsageError: there is none.
     """
     request.may(*MAY_LOOK)
-    (entry,) = _wanted(agent, {"ids": [request.arguments["id"]]})
+    (entry,) = wanted_entries(agent, {"ids": [request.arguments["id"]]})
     document = {
         "schema": "cloche.quarantine-show/1", **entry_fields(entry),
         "mode": f"{entry.original.mode:04o}", "immutable_while_fenced": entry.immutable,
@@ -114,7 +114,7 @@ def verify(agent: Agent, request: Request) -> Answer:
     """
     request.may(*MAY_LOOK)
     everything = not request.arguments.get("ids") and not request.arguments.get("paths")
-    entries = _wanted(agent, {**request.arguments, "all": everything})
+    entries = wanted_entries(agent, {**request.arguments, "all": everything})
     checks = agent.quarantine.verify(entries, _unlocker(agent, request))
     document = {
         "schema": "cloche.quarantine-verify/1",
@@ -142,7 +142,7 @@ def release(agent: Agent, request: Request) -> Answer:
         RefusedError: no right, or a key is missing or does not fit: nothing was released.
     """
     request.may(*MAY_RELEASE)
-    entries = [entry for entry in _wanted(agent, request.arguments) if entry.state in ("fenced", "vaulted")]
+    entries = [entry for entry in wanted_entries(agent, request.arguments) if entry.state in ("fenced", "vaulted")]
     unlocker = _unlocker(agent, request)
     lacking = agent.quarantine.lacks_key(entries, unlocker)
     if lacking:
@@ -223,7 +223,12 @@ def _files(root: bytes, refused: list[Refusal]) -> Iterator[bytes]:
                 continue
 
 
-def _wanted(agent: Agent, arguments: dict[str, Any]) -> list[Entry]:
+def wanted_entries(agent: Agent, arguments: dict[str, Any]) -> list[Entry]:
+    """The entries that `ids`, `paths` or `all` name.
+
+    Raises:
+        UsageError: something named is not in quarantine.
+    """
     if arguments.get("all"):
         return agent.quarantine.entries("fenced", "vaulted")
     names: Iterable[str | bytes] = (

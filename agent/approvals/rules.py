@@ -9,7 +9,7 @@ from typing import Final, Literal
 from agent.people import People
 from config.schema import Person, Role
 
-Act = Literal["notice", "persons", "purge", "report", "override", "share", "let_in"]
+Act = Literal["notice", "persons", "purge", "originals", "report", "override", "share", "let_in"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +46,7 @@ RULES: Final[dict[Act, Rule]] = {
     "notice": Rule(needed=2, roles=(*_LEADERS, "customer_service", "department_head", "area_manager")),
     "persons": Rule(needed=2, roles=(*_LEADERS, "customer_service")),
     "purge": Rule(needed=2, roles=(*_LEADERS, "department_head", "area_manager"), not_it=True),
+    "originals": Rule(needed=1, roles=("legal",)),
     "report": Rule(needed=1, roles=("security_lead", "response_lead", "legal")),
     "override": Rule(needed=1, roles=("security_lead", "security_deputy", "response_lead", "legal")),
     "share": Rule(needed=1, roles=(*_LEADERS, "area_manager", "franchisee")),

@@ -1,4 +1,4 @@
-"""`cloche quarantine`: put files into the vault by hand, look at them, check them, give them back."""
+"""`cloche quarantine`: put files into the vault by hand, look at them, check them, give them back, destroy them."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from rich.text import Text as Styled
 
 from agent.cli import common_options
 from agent.client import perform
+from agent.commands.quarantine_purge import purge
 from agent.console import Console, printable
 from agent.inventory.overview import size_words
 from agent.sealing.key_file import key_descriptor, key_file_option
@@ -142,6 +143,9 @@ def release(
                 console.say("quarantine.folder_made", path=printable(entry["path"]))
         _say_left(console, answer.document["refused"])
     return int(answer.exit_code)
+
+
+command.add_command(purge)
 
 
 def _as_document(console: Console, document: dict[str, Any]) -> bool:

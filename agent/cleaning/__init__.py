@@ -1,0 +1,1 @@
+"""Clean-up of an incident (现场清理): what becomes of each affected item, restored with proof, and what risk stays."""
