@@ -142,8 +142,8 @@ def documents(_home: Home) -> Check:
     from agent.documents.typeset import obstacle
 
     why = obstacle()
-    if why:
-        return Check(name="documents", state="reduced", why="documents_no_pdf", values=(("error", why),))
+    if why is not None:
+        return Check(name="documents", state="reduced", why="documents_no_pdf", values=(("error", str(why)),))
     return Check(name="documents", state="ok", why="documents_all")
 
 

@@ -40,7 +40,7 @@ def has_chinese_font() -> bool:
     """Documents can be made as PDF."""
     from agent.documents.typeset import obstacle
 
-    return not obstacle()
+    return obstacle() is None
 
 
 PROBES: Final[dict[str, Callable[[], bool]]] = {

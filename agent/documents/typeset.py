@@ -72,13 +72,13 @@ def as_png(svg: bytes) -> bytes:
     return typeset({"main.typ": page, "picture.svg": svg}, "png")
 
 
-def obstacle() -> str:
-    """Why no PDF can be made here; '' where one can. The answer of a first try is kept."""
+def obstacle() -> ClocheError | None:
+    """Why no PDF can be made here; None where one can: that is remembered, a failure is looked at again."""
     try:
         _try()
     except ClocheError as error:
-        return str(error)
-    return ""
+        return error
+    return None
 
 
 @functools.cache

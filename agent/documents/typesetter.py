@@ -25,15 +25,17 @@ MEMORY_MB: Final = 1536
 FONTS: Final = (
     "Noto Sans CJK SC", "Source Han Sans SC", "Source Han Sans CN", "Noto Sans SC", "Microsoft YaHei", "PingFang SC",
     "WenQuanYi Micro Hei", "WenQuanYi Zen Hei", "SimHei", "Droid Sans Fallback", "Noto Serif CJK SC",
-    "Source Han Serif SC", "SimSun", "AR PL UMing CN",
+    "Source Han Serif SC", "SimSun", "AR PL UMing",
 )  # fmt: skip
 """Families that hold the characters of GB 2312, best first."""
+LATIN: Final = ("Noto Sans", "DejaVu Sans", "Liberation Sans", "Libertinus Serif", "DejaVu Sans Mono")
+"""For what a Chinese font may lack (Droid Sans Fallback has no digit); the last two come with Typst."""
 Request = dict[str, Any]
 
 
 def fonts_of(folders: list[str] | None) -> typst.Fonts:
-    """The system's fonts, or those of the folders."""
-    return typst.Fonts(include_system_fonts=folders is None, include_embedded_fonts=False, font_paths=folders or [])
+    """The system's fonts, or those of the folders, and what comes with Typst."""
+    return typst.Fonts(include_system_fonts=folders is None, include_embedded_fonts=True, font_paths=folders or [])
 
 
 def chinese(fonts: typst.Fonts) -> list[str]:
@@ -55,7 +57,9 @@ def typeset(request: Request) -> bytes:
         raise LookupError
     files: Any = {name: base64.b64decode(content) for name, content in request["files"].items()}
     if "document.json" in files:
-        files["document.json"] = json.dumps({**json.loads(files["document.json"]), "fonts": families}).encode()
+        files["document.json"] = json.dumps(
+            {**json.loads(files["document.json"]), "fonts": [*families, *LATIN]}
+        ).encode()
     made: bytes | list[bytes] = typst.compile(files, format=request["format"], ppi=request.get("ppi"), font_paths=fonts)
     return made if isinstance(made, bytes) else made[0]
 

@@ -7,14 +7,14 @@ its stem; its versions count by themselves, whatever else lies in the folder.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 from agent.documents.model import Document
 from agent.documents.stamps import drill, is_drill
-from agent.documents.typeset import NoFontError
+from agent.documents.typeset import NoFontError, obstacle
 from agent.incident.moments import zone_of
 from agent.incident.wording import Wording
 from config.errors import ClocheError
@@ -80,6 +80,17 @@ def write_versions(
     if failed is not None:
         raise ClocheError(f"{folder}: a document is missing: {failed}") from failed
     return written
+
+
+def missing_formats(papers: Iterable[Path], text: Text) -> str:
+    """Why there is no PDF beside what was written, in words for an answer; '' where there is one, or nothing at all."""
+    endings = {path.suffix for path in papers}
+    if ".pdf" in endings or ".docx" not in endings:
+        return ""
+    why = obstacle()
+    if why is None:
+        return ""
+    return text("documents.no_pdf", why=text("documents.no_font") if isinstance(why, NoFontError) else str(why))
 
 
 def render(document: Document, ending: Format) -> bytes:

@@ -67,6 +67,8 @@ def show_incident(screen: Screen, text: Text, document: dict[str, Any]) -> None:
         heading(screen, text("incident.heading_documents"))
         for path in document["documents"]:
             screen.print(f"  {printable(path)}", soft_wrap=True)
+        if document.get("documents_note"):
+            screen.print(f"  {document['documents_note']}", style="yellow", soft_wrap=True)
     screen.print(text("incident.assists"), style="dim")
 
 

@@ -8,6 +8,7 @@ from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from agent.documents.write import missing_formats
 from agent.incident.clocks import Clock, iso
 from agent.incident.duties import known_clocks
 from agent.incident.first_report import deeds_of
@@ -84,6 +85,7 @@ def full(agent: Agent, incident: Incident, now: datetime) -> dict[str, Any]:
             if duty.phase == incident.phase
         ],
         "documents": [str(path) for path in papers(agent.home.documents / incident.id)],
+        "documents_note": missing_formats(papers(agent.home.documents / incident.id), agent.text),
         "evidence": [str(path) for path in bundles(agent.home.evidence / incident.id)],
     }  # fmt: skip
 

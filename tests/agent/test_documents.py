@@ -33,12 +33,12 @@ from agent.documents.model import (
 from agent.documents.pdf import as_pdf
 from agent.documents.plain import plain
 from agent.documents.typeset import NoFontError, as_png
-from agent.documents.write import version_of, write_versions
+from agent.documents.write import missing_formats, version_of, write_versions
 from agent.wiring import build_agent
 from config.errors import ClocheError
 from config.home import find_home
 from config.schema import Settings
-from config.text import LANGUAGES
+from config.text import LANGUAGES, Text
 
 HOSTILE = (
     '#pagebreak() *粗* $x$ <script>alert("x")</script>\x1b[31m\x00\ud800 \u202ecod.exe @ref \\ #{1+1} {{ 7*7 }} %PDF //'
@@ -294,6 +294,10 @@ def test_without_a_chinese_font_the_other_formats_are_written(agent, tmp_path, m
     monkeypatch.setattr("agent.documents.pdf.as_pdf", lambda document: as_pdf(document, folders=[tmp_path]))
     written = write_versions(agent, tmp_path / "documents", "报告", lambda wording, _: sample(wording.text.language))
     assert sorted(path.suffix for path in written) == [".docx", ".docx", ".html", ".html"]
+    monkeypatch.setattr("agent.documents.write.obstacle", lambda: NoFontError("no font"))
+    assert "fonts-noto-cjk" in missing_formats(written, Text("zh-CN"))
+    assert missing_formats([*written, tmp_path / "x.pdf"], Text("zh-CN")) == ""
+    assert missing_formats([], Text("zh-CN")) == ""
 
 
 def test_a_format_that_fails_is_named_and_the_others_are_there(agent, tmp_path, monkeypatch):
