@@ -19,8 +19,11 @@ from config.log import describe, get_logger
 from config.messaging import SendersSettings
 
 ROUND_SECONDS: Final = 0.5
+ROWS_SECONDS: Final = 2.0  # rows of notices in one round, so that an order never waits longer behind them
 TRY_SECONDS: Final = 60.0
 MOST_STUCK: Final = 8
+AWAY: Final = frozenset({"timeout", "unreachable", "tls"})
+AWAY_SECONDS: Final = 15.0
 
 log = get_logger("link")
 
@@ -41,6 +44,8 @@ class Postman:
         self._desk = desk
         self._seconds = seconds
         self._done: set[str] = set()
+        self._unwritten: dict[str, dict[str, Any]] = {}
+        self._down: dict[str, float] = {}
         self._stuck: list[threading.Thread] = []
         self._senders: SendersSettings | None = None
         self._stamp: tuple[int, int] | None = None
@@ -64,6 +69,7 @@ class Postman:
             StuckError: see the class.
         """
         self._take_settings()
+        self._write_receipts()
         if self._senders is None:
             return
         names = self._desk.letters()
@@ -73,7 +79,9 @@ class Postman:
                 return
             if name not in self._done:
                 self._letter(name)
-        self._row()
+        until = time.monotonic() + ROWS_SECONDS
+        while not stop.is_set() and self._row() and self._next_row < until:
+            stop.wait(max(self._next_row - time.monotonic(), 0.0))
 
     def _take_settings(self) -> None:
         stamp = self._desk.stamp(SENDERS)
@@ -81,30 +89,41 @@ class Postman:
             self._stamp, self._senders = stamp, self._desk.senders()
 
     def _letter(self, name: str) -> None:
+        """Try one letter, unless its server was away a moment ago: one that hangs must not keep the others waiting."""
         letter = self._desk.open(name)
         if letter is None or self._senders is None:
             return
-        outcome = self._try(self._senders, letter)
-        try:
-            self._desk.write(
-                f"{name}.json",
-                {
-                    "schema": "cloche.receipt/1", "id": name.partition(".")[0], "outcome": outcome.ending,
-                    "reason": outcome.reason, "detail": outcome.detail, "receipt": outcome.receipt,
-                },
-            )  # fmt: skip
-        except OSError as error:
-            log.error("a receipt could not be written", error=describe(error))
-        self._done.add(name)
-
-    def _row(self) -> None:
-        """The next row of a notice, if it is time for one."""
-        if self._senders is None or time.monotonic() < self._next_row or self._desk.waiting() > FULL:
+        server = f"{letter.get('channel')} {letter.get('to') if letter.get('channel') == 'robot' else ''}"
+        if time.monotonic() < self._down.get(server, 0.0):
             return
+        outcome = self._try(self._senders, letter)
+        if outcome.reason in AWAY:
+            self._down[server] = time.monotonic() + AWAY_SECONDS
+        self._unwritten[f"{name}.json"] = {
+            "schema": "cloche.receipt/1", "id": name.partition(".")[0], "outcome": outcome.ending,
+            "reason": outcome.reason, "detail": outcome.detail, "receipt": outcome.receipt,
+        }  # fmt: skip
+        self._done.add(name)
+        self._write_receipts()
+
+    def _write_receipts(self) -> None:
+        """A disk that is full now may have room later: without its receipt a message counts as not sent."""
+        for name, receipt in list(self._unwritten.items()):
+            try:
+                self._desk.write(name, receipt)
+            except OSError as error:
+                log.error("a receipt could not be written", error=describe(error))
+                return
+            del self._unwritten[name]
+
+    def _row(self) -> bool:
+        """The next row of a notice, if it is time for one; True where another may follow."""
+        if self._senders is None or time.monotonic() < self._next_row or self._desk.waiting() > FULL:
+            return False
         if self._batch is None:
             self._batch = self._open_part()
             if self._batch is None:
-                return
+                return False
         self._next_row = time.monotonic() + 60.0 / self._senders.notice_per_minute
         part = self._batch
         try:
@@ -119,6 +138,8 @@ class Postman:
                 self._batch = None
         except OSError as error:  # without the note a crash could tell somebody twice: wait for the disk
             log.error("progress could not be written", error=describe(error))
+            return False
+        return True
 
     def _open_part(self) -> _Part | None:
         for name in self._desk.batches():

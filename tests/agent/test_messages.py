@@ -7,6 +7,7 @@ import os
 import re
 import sys
 import threading
+import time
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -468,7 +469,7 @@ def test_a_notice_leaves_no_contact_behind_and_each_row_has_its_outcome(opened):
 
 def test_a_link_that_dies_in_a_notice_leaves_one_row_unknown_and_the_rest_to_be_made_anew(opened):
     with web_server((200, {}, b'{"code": 0}')) as server:
-        agent = opened(**gateway(server.url, notice_per_minute=6000))
+        agent = opened(**gateway(server.url, notice_per_minute=1))
         with desk_at(agent.home.outbox) as desk:
             rows = [Row(number=n, to=f"1380000200{n}") for n in range(4)]
             (part,) = send_batch(agent, "N1", "sms", rows)
@@ -547,3 +548,55 @@ def test_a_clock_that_was_set_back_holds_no_message_up(opened, clock):
             one_round(desk)
             tick(agent, clock())
     assert get(agent, message).state == "sent"
+
+
+def test_a_server_that_hangs_keeps_no_other_waiting(opened):
+    with web_server(3) as hanging, web_server((200, {}, b'{"errcode": 0}')) as group:
+        robots = [
+            {"name": f"群{n}", "kind": "wecom", "url": (hanging if n < 2 else group).url} for n in range(3)
+        ]  # fmt: skip
+        agent = opened(robots=robots)
+        with desk_at(agent.home.outbox) as desk:
+            for person in ("群0", "群0", "群0", "群2"):
+                to_group(agent, person=person)
+            postman, began = Postman(desk, seconds=0.4), time.monotonic()
+            postman.round(threading.Event())
+            assert time.monotonic() - began < 2
+            tick(agent, agent.now())
+            assert [state for _person, _channel, state, _reason in states(agent)] == [
+                "failed", "queued", "queued", "sent",
+            ]  # fmt: skip
+            time.sleep(3)  # the try that hangs ends by itself
+
+
+def test_a_receipt_that_the_disk_refused_is_written_later_and_nothing_is_sent_again(opened, monkeypatch):
+    with web_server((200, {}, b'{"errcode": 0}')) as server:
+        agent = opened(**gateway(server.url))
+        with desk_at(agent.home.outbox) as desk:
+            message, postman = to_group(agent), Postman(desk)
+            with monkeypatch.context() as full:
+                full.setattr(desk, "write", refuse)
+                postman.round(threading.Event())
+            assert get(agent, message).state == "queued"
+            postman.round(threading.Event())
+            tick(agent, agent.now())
+    assert get(agent, message).state == "sent"
+    assert len(server.heard) == 1
+
+
+def refuse(_name, _document):
+    raise OSError(28, "No space left on device")
+
+
+def test_a_letter_that_a_crash_left_behind_is_taken_back_at_the_next_start(opened):
+    agent = opened(**gateway("https://group.example.com/"))
+    with desk_at(agent.home.outbox) as desk:
+        to_group(agent)
+        (letter,) = desk.letters()
+        folder = agent.home.outbox / POST
+        (folder / "M0123456789ab.1").write_bytes((folder / letter).read_bytes())
+        (folder / ".x.part").write_bytes(b"torn")
+        again = opened(**gateway("https://group.example.com/"))
+        tick(again, again.now())
+        assert desk.letters() == [letter]
+        assert not (folder / ".x.part").exists()
