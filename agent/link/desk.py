@@ -85,8 +85,9 @@ class Desk:
             raise ClocheError(f"{INBOX}/{KEY}: cannot be written: {error.strerror}") from error
 
     def letters(self) -> list[str]:
-        """Names of single messages that lie here, in the order of their names."""
-        return sorted(name for name in os.listdir(self._post) if LETTER.fullmatch(name))
+        """Names of single messages that lie here, in the order in which the daemon put them: urgent ones first."""
+        names = [name for name in os.listdir(self._post) if LETTER.fullmatch(name)]
+        return sorted(names, key=lambda name: ((self.stamp(name) or (0, 0))[1], name))
 
     def batches(self) -> list[str]:
         """Names of parts of notices that lie here."""

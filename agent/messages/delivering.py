@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import select
 
-from agent.link.letters import SENDERS, TOKENS
+from agent.link.letters import LETTER, SENDERS, TOKENS
 from agent.messages import queue
 from agent.messages.batches import close_lost
 from agent.messages.channels import address_of, channels_of
@@ -39,6 +39,7 @@ def tick(agent: Agent, now: datetime) -> None:
     """
     announce(agent)
     receive(agent)
+    _sweep(agent)
     _meet_link(agent)
     for late in _too_late(agent, now):
         agent.post.take_back(_letter(late, late.handed))
@@ -133,6 +134,21 @@ def _meet_link(agent: Agent) -> None:
         for row in stranded:
             agent.post.take_back(f"{row.id}.{row.handed}")
             row.handed_to, row.next_at = "", agent.now()
+
+
+def _sweep(agent: Agent) -> None:
+    """Once a start: take back letters whose message a crash had dealt with already, or the settings have no more."""
+    if agent.post.swept:
+        return
+    agent.post.swept = True
+    lying = [name for name in agent.post.letters() if LETTER.fullmatch(name)]
+    with agent.inventory.sessions() as session:
+        awaited = {
+            f"{row.id}.{row.handed}" for row in session.scalars(select(MessageRow).where(MessageRow.handed_to != ""))
+        }
+    for name in lying:
+        if name not in awaited:
+            agent.post.take_back(name)
 
 
 def _find_channel(agent: Agent, delivery: Delivery) -> Delivery:

@@ -49,6 +49,7 @@ class Post:
         """
         self.recorded: list[Recorded] = []
         self.published = ""
+        self.swept = False
         self.announced: str | None = None
         self.refused = 0
         self.refused_told: float | None = None
@@ -67,6 +68,9 @@ class Post:
             raise ClocheError(f"{outbox}: the folders of messages cannot be prepared: {error.strerror}") from error
         self._gid = owner[1]
         self._folder = outbox
+        for name in os.listdir(self._post):
+            if name.endswith(".part"):
+                self.take_back(name)
 
     def close(self) -> None:
         """Give the descriptors back."""
