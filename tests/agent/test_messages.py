@@ -231,9 +231,9 @@ def test_what_is_refused_for_too_long_is_given_up_and_said_on_the_incidents_time
         found = report(agent, Declaration(kind="other", summary="试", discovered_at=BEGIN, by="测试"))
         with desk_at(agent.home.outbox) as desk:
             message = to_group(agent, incident=found.id)
-            for _ in range(40):
+            for _ in range(10):
                 one_round(desk)
-                clock.pass_(minutes=2)
+                clock.pass_(minutes=9)
                 tick(agent, clock())
     one = get(agent, message)
     assert (one.state, one.reason, one.detail) == ("given_up", "refused", "93000")

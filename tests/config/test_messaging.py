@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -119,3 +120,17 @@ def test_nothing_is_sent_anywhere_by_default() -> None:
 def test_codes_are_no_purpose_of_a_group_by_default() -> None:
     robot = Robot.model_validate({"name": "a", "kind": "webhook", "url": "https://a.example.com"})
     assert not {"approval", "notice"} & set(robot.purposes)
+
+
+def test_the_examples_of_the_page_about_messages_are_settings_that_work(tmp_path: Path) -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "messages.md").read_text(encoding="utf-8")
+    main, secret = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "cloche.toml").write_text(main)
+    settings = load_settings(secrets_file(tmp_path, secret), {})
+    senders = settings.senders
+    assert senders.mails
+    assert senders.texts("staff")
+    assert senders.texts("code")
+    assert [robot.kind for robot in senders.robots] == ["wecom", "dingtalk"]
+    assert senders.sms_sign_registered == "registered"
+    assert settings.page.url == "http://192.168.1.10:8088"
