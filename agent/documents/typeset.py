@@ -48,7 +48,7 @@ def typeset(
         done = subprocess.run(
             [sys.executable, "-I", "-m", "agent.documents.typesetter"],
             input=json.dumps(request).encode("ascii"), capture_output=True, timeout=SECONDS, check=False, cwd="/",
-            env={"LANG": "C.UTF-8", "PATH": os.defpath},
+            env={"LANG": "C.UTF-8", "PATH": os.defpath, "RAYON_NUM_THREADS": "2", "MALLOC_ARENA_MAX": "2"},
         )  # fmt: skip
     except subprocess.TimeoutExpired as error:
         raise ClocheError(f"typesetting took more than {SECONDS} s and was given up") from error
