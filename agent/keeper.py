@@ -20,11 +20,13 @@ log = get_logger("keeper")
 
 DUTIES: Final[tuple[str, ...]] = (
     "agent.incident.reminders:keep_clocks",
+    "agent.incident.standing:keep_standing",
     "agent.reports.drafting:keep_drafts",
     "agent.reports.final:keep_final",
     "agent.audit.retention:keep_records",
     "agent.isolation.carrying:look_after",
     "agent.purge.carrying:look_after",
+    "agent.cleaning.acting:note_purged",
     "agent.security_check.checking:make_first_baseline",
     "agent.incident.orders:remind",
     "agent.messages.delivering:tick",
@@ -33,6 +35,7 @@ DUTIES: Final[tuple[str, ...]] = (
     "agent.training.reminders:remind",
     "agent.drill.reminders:remind",
     "agent.vendors.duties:look_after",
+    "agent.assess.regular:keep_assessing",
 )
 """`module:function` of each duty, in the order they are done: an explicit list, imported when first needed."""
 

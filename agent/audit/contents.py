@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, is_dataclass
 from datetime import date, datetime
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from agent.wiring import Agent
 
 log = get_logger("audit")
+OWN: Final = re.compile(r"((?<![0-9A-Za-z])(?:[A-Z]\d{8}-[0-9a-f]{4}|[0-9a-f]{64})(?![0-9A-Za-z]))")
+"""Ids of incidents, purges, drills and shares, and SHA-256 in hex."""
 LEFT_OUT: Final = frozenset({"user", "contact", "email", "phone"})
 """Fields of a person in the settings: an outsider needs the roles, not the telephone numbers."""
 
@@ -97,7 +100,7 @@ def _settings(agent: Agent) -> bytes:
 def _manifest_of(folder: Path, mask: Callable[[str], str]) -> bytes:
     """Name, size and SHA-256 of every file below a folder."""
     return _json([
-        {"name": mask(str(path.relative_to(folder))), "size": path.stat().st_size, "sha256": _digest(path)}
+        {"name": spare(str(path.relative_to(folder)), mask), "size": path.stat().st_size, "sha256": _digest(path)}
         for path in sorted(folder.rglob("*"))
         if path.is_file() and not path.is_symlink()
     ])  # fmt: skip
@@ -119,6 +122,34 @@ def _vendors(agent: Agent) -> bytes:
     register = [{key: value for key, value in plain(one).items() if key != "public_key"} for one in store.all()]
     shares = [{key: value for key, value in plain(one).items() if key != "segment"} for one in store.shares()]
     return _json(masked({"vendors": register, "shares": shares}, agent.mask))
+
+
+def _drills(agent: Agent) -> bytes:
+    """Every drill that was played to its end: scenario, times, score, who acknowledged."""
+    from agent.drill.store import DrillStore
+
+    return _json(masked(plain(DrillStore(agent).all(states=("done",))), agent.mask))
+
+
+def _checks(agent: Agent) -> bytes:
+    """The last security check, with what was found and what could not be looked at."""
+    from agent.security_check import last_check
+
+    last = last_check(agent)
+    return _json([] if last is None else [{**masked(plain(last), agent.mask), "clean": last.clean}])
+
+
+def _purges(agent: Agent) -> dict[str, bytes]:
+    """What was destroyed, by whose word, and the certificates as they were written."""
+    from agent.purge.store import Purges
+
+    known = Purges(agent).all()
+    found = {"purges.json": _json(masked(plain(known), agent.mask))}
+    for one in known:
+        for path in sorted(agent.home.documents.rglob(f"*{one.id}*")):
+            if path.is_file() and not path.is_symlink():
+                found[f"purge-certificates/{path.name}"] = path.read_bytes()
+    return found
 
 
 def _training(agent: Agent) -> dict[str, bytes]:
@@ -156,10 +187,15 @@ def plain(value: Any) -> Any:
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
 
 
+def spare(text: str, mask: Callable[[str], str]) -> str:
+    """Masked, save our own ids and digests: long runs of digits in them look like numbers of people."""
+    return "".join(part if number % 2 else mask(part) for number, part in enumerate(OWN.split(text)))
+
+
 def masked(value: Any, mask: Callable[[str], str]) -> Any:
     """The same with every text masked: people write what they like into names and purposes."""
     if isinstance(value, str):
-        return mask(value)
+        return spare(value, mask)
     if isinstance(value, Mapping):
         return {key: masked(inner, mask) for key, inner in value.items()}
     return [masked(inner, mask) for inner in value] if isinstance(value, list) else value
@@ -178,6 +214,9 @@ PARTS: Final[Mapping[str, Callable[[Agent], bytes | dict[str, bytes]]]] = {
     "evidence.json": lambda agent: _manifest_of(agent.home.evidence, agent.mask),
     "vendors.json": _vendors,
     "training": _training,
+    "drills.json": _drills,
+    "checks.json": _checks,
+    "purges": _purges,
     "retention.json": _retention,
     "diligence": _diligence,
 }

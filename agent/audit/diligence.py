@@ -6,9 +6,11 @@ is for a reviewer, who holds it against the rest of the bundle.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from agent.assess.store import AssessmentStore, Kept
@@ -28,7 +30,23 @@ if TYPE_CHECKING:
 
 log = get_logger("audit")
 STEM: Final = "diligence/尽职证明"
+DEEDS: Final = (
+    "scan", "protect", "unprotect", "open", "quarantine.add", "quarantine.release", "keys.init", "keys.rotate",
+    "keys.recover", "training.", "drill.", "check.", "vendor.share", "vendor.returned", "vendor.destroyed",
+    "assess.run", "assess.attest", "assess.dispose", "audit.export", "audit.purged",
+)  # fmt: skip
+"""Kinds of act that show care; one that ends in a dot stands for all of its room."""
 MISSING: Final = ("bad", "partial", "unknown")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deeds:
+    """Acts of one kind on record: how many, the first and the last."""
+
+    act: str
+    count: int
+    first: datetime
+    last: datetime
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +59,7 @@ class OnRecord:
     kept: tuple[Kept, ...]
     since: dict[str, datetime]
     incidents: tuple[tuple[Incident, tuple[Clock, ...]], ...]
+    acts: tuple[Deeds, ...]
 
 
 def gather(agent: Agent) -> OnRecord:
@@ -53,6 +72,7 @@ def gather(agent: Agent) -> OnRecord:
         store=agent.settings.store.name, legal_entity=agent.settings.store.legal_entity, at=now, kept=kept,
         since=in_force_since(kept),
         incidents=tuple((one, tuple(clocks_of(agent, one, now))) for one in every),
+        acts=deeds_on(agent.home.audit_log),
     )  # fmt: skip
 
 
@@ -65,6 +85,29 @@ def in_force_since(kept: tuple[Kept, ...]) -> dict[str, datetime]:
         open_still = found if open_still is None else open_still & found
         since |= dict.fromkeys(open_still, one.at)
     return since
+
+
+def deeds_on(log: Path) -> tuple[Deeds, ...]:
+    """What was done, by kind (`DEEDS`), from the record; a damaged line says nothing here: `audit verify` names it."""
+    times: dict[str, list[datetime]] = {}
+    try:
+        with log.open("rb") as lines:
+            for line in lines:
+                try:
+                    entry = json.loads(line)
+                    act, at = str(entry["act"]), datetime.fromisoformat(entry["time"])
+                except (ValueError, KeyError, TypeError):
+                    continue
+                for kind in DEEDS:
+                    if act == kind or (kind.endswith(".") and act.startswith(kind)):
+                        times.setdefault(kind, []).append(at)
+    except OSError:
+        return ()
+    return tuple(
+        Deeds(act=kind, count=len(times[kind]), first=min(times[kind]), last=max(times[kind]))
+        for kind in DEEDS
+        if kind in times
+    )
 
 
 class Diligence:
@@ -126,9 +169,28 @@ class Diligence:
             )  # fmt: skip
         else:
             yield Paragraph(text=text("audit.nothing_missing" if last else "audit.never_assessed"))
+        yield from self._deeds(wording)
         yield from self._incidents(wording)
         yield Heading(text=text("audit.h_limits"))
         yield Bullets(items=tuple(text(f"audit.limit_{number}") for number in range(1, 5)))
+
+    def _deeds(self, wording: Wording) -> Iterator[Block]:
+        text = wording.text
+        yield Heading(text=text("audit.h_deeds"))
+        if not self._facts.acts:
+            yield Paragraph(text=text("audit.no_deeds"))
+            return
+        yield Table(
+            header=tuple(text(f"audit.t_{name}") for name in ("deed", "count", "first", "last")),
+            rows=tuple(
+                (
+                    text(f"audit.deed_{deed.act.strip('.').replace('.', '_')}"), f"{deed.count:,}",
+                    wording.moment(deed.first)[:16], wording.moment(deed.last)[:16],
+                )
+                for deed in self._facts.acts
+            ),
+            widths=(46, 10, 22, 22),
+        )  # fmt: skip
 
     def _incidents(self, wording: Wording) -> Iterator[Block]:
         text, facts = wording.text, self._facts
