@@ -31,6 +31,7 @@ VERBS: Final[dict[str, str]] = {
     "isolate": "Cut this machine, or one client, off the network.",
     "keys": "The keys that open sealed files.",
     "message": "Messages to people, and whether they arrived.",
+    "law": "Laws and rules as data, and standing duties.",
     "open": "Read one sealed file, leaving it sealed.",
     "page": "The page for reports without login, as QR code.",
     "protect": "Encrypt files where they lie.",

@@ -67,6 +67,8 @@ OPERATIONS: Final[dict[str, Listed]] = {
     "incident.dismiss": Listed(
         module="agent.incident.operations", function="dismiss", changes_files=True, tells_head_office=True
     ),
+    "law.list": Listed(module="agent.incident.law_operations", function="list_law"),
+    "law.done": Listed(module="agent.incident.law_operations", function="done"),
     "incident.clocks": Listed(module="agent.reports.operations", function="show_clocks"),
     "incident.drafts": Listed(module="agent.reports.operations", function="drafts"),
     "incident.fill": Listed(module="agent.reports.operations", function="fill"),
@@ -132,6 +134,16 @@ OPERATIONS: Final[dict[str, Listed]] = {
     "drill.ack": Listed(module="agent.drill.operations", function="acknowledge"),
     "drill.certificate": Listed(module="agent.drill.operations", function="certificate"),
     "enrol": Listed(module="agent.enrolment", function="enrol"),
+    "clean.show": Listed(module="agent.cleaning.operations", function="show"),
+    "clean.decide": Listed(module="agent.cleaning.operations", function="decide"),
+    "clean.release": Listed(
+        module="agent.cleaning.operations", function="release", changes_files=True, tells_head_office=True
+    ),
+    "clean.restore": Listed(
+        module="agent.cleaning.operations", function="restore", changes_files=True, tells_head_office=True
+    ),
+    "clean.purge": Listed(module="agent.cleaning.operations", function="purge", changes_files=True),
+    "clean.risk": Listed(module="agent.cleaning.operations", function="risk"),
     "check.run": Listed(module="agent.security_check.operations", function="run", tells_head_office=True),
     "check.last": Listed(module="agent.security_check.operations", function="last"),
     "check.baseline": Listed(module="agent.security_check.operations", function="baseline"),

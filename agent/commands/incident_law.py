@@ -79,7 +79,12 @@ def standing_words(console: Console, entry: dict[str, Any]) -> str:
     if entry["how"] == "file":
         if not entry["reached"]:
             return text("law.file_below") if entry["reached"] is False else text("law.file_unknown")
+        if entry["done_at"]:
+            return text("law.filed", time=console.time(entry["done_at"]))
         return text("law.file_in", days=entry["working_days"], time=console.time(entry["due"]))
+    if entry["how"] == "repeat" and entry["due"]:
+        last, due = console.time(entry["done_at"]), console.time(entry["due"])
+        return text("law.repeat_due", days=entry["days"], last=last, time=due)
     if entry["how"] == "do":
         return text("law.do")
     return text(f"law.{entry['how']}", days=entry["days"])

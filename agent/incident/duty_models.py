@@ -121,3 +121,16 @@ class StandingRow(Base):
 
     duty: Mapped[str] = mapped_column(primary_key=True)
     since: Mapped[datetime]
+
+
+class StandingDoneRow(Base):
+    """A standing duty that was done once more: filed, audited, repeated."""
+
+    __tablename__ = "standing_done"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    duty: Mapped[str] = mapped_column(index=True)
+    at: Mapped[datetime]
+    recorded_at: Mapped[datetime]
+    by: Mapped[str]
+    receipt: Mapped[str]

@@ -26,8 +26,10 @@ from agent.incident.law import FieldName
 from agent.incident.moments import zone_of
 from agent.incident.records import Incident
 from agent.incident.store import incidents
-from agent.incident.view import bundles
+from agent.incident.view import bundles, wording_of
 from agent.incident.wording import Wording
+from agent.logistics.records import Chain
+from agent.logistics.state import logistics_of
 from agent.reports.dossier import Dossier, gather, with_head
 from agent.reports.draft import head_line
 from agent.reports.fields import Fields
@@ -57,9 +59,10 @@ def make_package(agent: Agent, incident_id: str, actor: str) -> tuple[bytes, dic
     now = agent.now()
     dossier = with_head(agent, gather(agent, incident, now))
     evidence = read_evidence(agent, incident)
+    chains = logistics_of(agent, incident.id).chains
     written = write_versions(
         agent, agent.home.documents / incident.id / FOLDER, f"{agent.text('reports.police_title')}-{incident.id}",
-        lambda wording, _version: PoliceReport(dossier, wording, evidence).build(),
+        lambda wording, _version: PoliceReport(dossier, wording, evidence, chains).build(),
     )  # fmt: skip
     contents = {
         **{f"documents/{path.name}": path.read_bytes() for path in written},
@@ -77,7 +80,7 @@ def make_package(agent: Agent, incident_id: str, actor: str) -> tuple[bytes, dic
     package = _packed(agent, contents, now)
     digest = hashlib.sha256(package).hexdigest()
     Course(agent, incident.id, actor).record("law.police", sha256=digest, files=len(contents))
-    gaps = PoliceReport(dossier, Wording(agent.text, zone_of(agent.settings.store.timezone)), evidence).gaps
+    gaps = PoliceReport(dossier, wording_of(agent), evidence, chains).gaps
     return package, {"files": sorted(contents), "sha256": digest, "size": len(package), "missing": list(gaps)}
 
 
@@ -102,8 +105,14 @@ class PoliceReport:
     """The covering report, in one language."""
 
     def __init__(
-        self, dossier: Dossier, wording: Wording, evidence: Mapping[str, tuple[bytes, Mapping[str, Any]]]
+        self,
+        dossier: Dossier,
+        wording: Wording,
+        evidence: Mapping[str, tuple[bytes, Mapping[str, Any]]],
+        chains: Sequence[Chain],
     ) -> None:
+        """`evidence` as `read_evidence` gives it; `chains` are objects and whose hands they went through."""
+        self._chains = chains
         self._dossier = dossier
         self._wording = wording
         self._text = wording.text
@@ -149,7 +158,7 @@ class PoliceReport:
                 ),
                 Heading(text=text("reports.p_evidence")), *self._listed(),
                 Heading(text=text("reports.p_custody")), Paragraph(text=text("reports.police_untouched")),
-                self._custody(),
+                self._custody(), *self._objects(),
                 Heading(text=text("reports.p_timeline")), Paragraph(text=head_line(self._dossier, self._wording)),
                 Paragraph(text=text("reports.p_verify")),
                 Heading(text=text("reports.p_missing")), *missing,
@@ -185,6 +194,27 @@ class PoliceReport:
                 f"{at}  {text('reports.custody_kept')}\n{packed}  {text('reports.custody_packed')}",
             ))  # fmt: skip
         return Facts(rows=tuple(rows) or ((text("reports.t_name"), text("reports.no_evidence")),))
+
+    def _objects(self) -> list[Table]:
+        text = self._text
+        if not self._chains:
+            return []
+        rows = []
+        for chain in self._chains:
+            hands = [
+                text(
+                    "reports.handover", time=self._wording.with_offset(hand.given_at), giver=hand.giver,
+                    taker=hand.taker, where=hand.where or "–", seal=hand.seal or "–",
+                )
+                for hand in chain.handovers
+            ]  # fmt: skip
+            rows.append((" ".join(part for part in (chain.item, chain.serial) if part), "\n".join(hands)))
+        return [
+            Table(
+                header=(text("reports.t_object"), text("reports.t_hands")), rows=tuple(rows), widths=(30, 70),
+                marked=frozenset(number for number, chain in enumerate(self._chains) if chain.problems),
+            )
+        ]  # fmt: skip
 
 
 def _timeline(agent: Agent, dossier: Dossier) -> dict[str, bytes]:

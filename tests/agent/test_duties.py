@@ -18,13 +18,15 @@ from agent.incident.entities import concerned, load_offices, office_of, province
 from agent.incident.grading import grade_of
 from agent.incident.jumps import judged, observe
 from agent.incident.law import FIELDS, load_regimes, parse_regime, standing_about
+from agent.incident.law_operations import list_law
 from agent.incident.records import Affected, Incident
 from agent.incident.reminders import audience, keep_clocks, remind, rings_given
 from agent.incident.rings import load_schedule, rings
-from agent.incident.standing import standing_duties
+from agent.incident.standing import keep_standing, record_done, standing_duties
 from agent.incident.store import incidents
 from agent.incident.workdays import Calendar, after_working_days, is_working, load_calendars
 from agent.messages import deliveries
+from agent.operation import Caller, Request
 from agent.steady import Beat, kernel_beat
 from agent.wiring import build_agent
 from config.errors import UsageError
@@ -32,7 +34,6 @@ from config.home import find_home
 from config.identity import make_identity
 from config.schema import Settings
 from config.text import LANGUAGES, load_packs
-from scanners.records import FileIdentity, Finding, Item
 
 DAY = datetime  # hypothesis wants bounds without a zone
 FOUND = datetime(2026, 11, 23, 3, 58, tzinfo=UTC)
@@ -655,13 +656,9 @@ def test_what_people_fill_in_is_masked_kept_with_its_history_and_can_be_taken_ba
 # Standing duties.
 
 
-def inventory_of(agent, persons, entity="PHONE_NUMBER"):
-    item = Item(
-        path=b"/srv/a.csv", kind="csv", status="read", size=1, level=3, score=80, persons=persons,
-        identity=FileIdentity(key="k", device=1, inode=1, born_ns=0, mtime_ns=0, ctime_ns=0, size=1),
-        findings=(Finding(entity=entity, count=9, distinct=7, confidence=0.9),),
-    )  # fmt: skip
-    agent.inventory.record_run([item], roots=[b"/srv"], at=agent.now(), persons=persons)
+def scanned(agent, persons):
+    """A scan that met so many persons."""
+    agent.inventory.begin_run([b"/srv"], at=agent.now(), recipe="").finish(at=agent.now(), persons=persons)
 
 
 def test_logs_are_kept_for_the_longest_time_that_any_regime_asks():
@@ -711,3 +708,53 @@ def test_standing_duties_of_a_small_store_are_never_called_unneeded(tmp_path):
         assert found["cn-officer/filing"].reached is False
         assert found["cn-faces/filing"].reached is None
         assert "pci-dss/logs" not in found
+
+
+def test_a_filing_is_due_30_working_days_after_the_bound_was_seen_and_rings_until_it_is_on_record(tmp_path):
+    clock = Clocks(wall=datetime(2026, 9, 28, 2, 0, tzinfo=UTC))
+    with opened(tmp_path, clock) as agent:
+        key = "cn-officer/filing"
+
+        def state():
+            return next(state for state in standing_duties(agent, agent.now()) if state.key == key)
+
+        def told():
+            return [delivery for delivery in deliveries(agent, None) if "个人信息保护负责人" in delivery.text]
+
+        scanned(agent, 1_000_000)
+        assert state().due.astimezone(ZoneInfo("Asia/Shanghai")).date() == date(2026, 11, 13)
+        assert not state().verified
+        keep_standing(agent, agent.now())
+        before = len(told())
+        clock.sleep(days=40)
+        for _ in range(3):
+            keep_standing(agent, agent.now())
+            clock.sleep(hours=2)
+        assert len(told()) > before
+        once = len(told())
+        record_done(agent, key, "王测试", agent.now(), "AR-1")
+        clock.sleep(days=30)
+        keep_standing(agent, agent.now())
+        assert len(told()) == once
+        with pytest.raises(UsageError, match="cn-officer"):
+            record_done(agent, "cn-officer/nothing", "王测试", agent.now(), "")
+
+
+def test_what_is_repeated_is_due_so_long_after_it_was_last_done(tmp_path):
+    with opened(tmp_path) as agent:
+        record_done(agent, "the-plan/drill", "王测试", agent.now(), "")
+        found = {state.key: state for state in standing_duties(agent, agent.now())}
+        assert found["the-plan/drill"].due == agent.now() + timedelta(days=365)
+        assert found["cn-gbt-35273/training"].due is None
+
+
+def test_the_law_is_listed_with_its_flags(tmp_path):
+    with opened(tmp_path) as agent:
+        request = Request(arguments={}, caller=Caller(uid=0, gid=0, pid=1, user="root", is_owner=True))
+        document = list_law(agent, request).document
+        assert {regime["id"] for regime in document["regimes"]} == {regime.id for regime in load_regimes()}
+        assert all(regime["source"] and regime["date"] for regime in document["regimes"])
+        assert {calendar["year"]: calendar["verified"] for calendar in document["calendars"]} == {
+            2026: True,
+            2027: False,
+        }
