@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import click
 from rich.table import Table
@@ -13,6 +13,8 @@ from agent.client import daemon_running, perform
 from agent.console import Console, printable
 from agent.messages.records import STATES
 from config.errors import ExitCode
+from config.schema import Role
+from config.text import Text
 
 STYLES: Final = {"queued": "", "sent": "green", "delivered": "green", "failed": "yellow", "given_up": "bold red"}
 LOOK_SECONDS: Final = 0.5
@@ -90,10 +92,15 @@ def show_table(console: Console, messages: list[dict[str, Any]]) -> None:
         if one["why"]:
             state += f"\n{one['why']}" + (f" ({printable(one['detail'])})" if one["detail"] else "")
         table.add_row(
-            one["id"], console.time(one["made_at"]), printable(one["person"]),
+            one["id"], console.time(one["made_at"]), who(text, one["person"]),
             text(f"messages.channel_{one['channel']}"), state, printable(one["subject"]), style=STYLES[one["state"]],
         )  # fmt: skip
     console.screen.print(table)
+
+
+def who(text: Text, person: str) -> str:
+    """A person or a group as they are called; a role that nobody holds by its name in the plan."""
+    return text(f"incident.role_{person}") if person in get_args(Role) else printable(person)
 
 
 def show_one(console: Console, one: dict[str, Any]) -> None:

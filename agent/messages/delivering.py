@@ -65,6 +65,8 @@ def hand_over(agent: Agent, delivery: Delivery) -> None:
     key = agent.post.link_key()
     if key is None:
         queue.change(agent, delivery.id, reason="no_link", next_at=agent.now() + queue.LOOK_AGAIN)
+        if delivery.reason != "no_link":
+            queue.record(agent, delivery, "waiting", ok=False, reason_key="messages.reason_no_link")
         return
     if agent.post.published != key_id(key):
         publish(agent, key)

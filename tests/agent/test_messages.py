@@ -170,14 +170,20 @@ def test_a_letter_goes_sealed_and_comes_back_as_a_receipt(opened):
 def test_without_a_link_it_waits_and_a_link_that_comes_sends_it(opened, clock):
     with web_server((200, {}, b'{"errcode": 0}')) as server:
         agent = opened(**gateway(server.url))
-        to_group(agent)
-        assert states(agent) == [("应急群", "robot", "queued", "no_link")]
+        found = report(agent, Declaration(kind="other", summary="试", discovered_at=BEGIN, by="测试"))
+        message = to_group(agent, incident=found.id)
+        assert get(agent, message).reason == "no_link"
+        for _ in range(3):
+            clock.pass_(minutes=2)
+            tick(agent, clock())
+        acts = [step.act for step in incidents(agent).get(found.id).steps if step.details.get("message") == message]
+        assert acts == ["messages.waiting"], "whoever looks at the incident sees it, once"
         with desk_at(agent.home.outbox) as desk:
             clock.pass_(minutes=2)
             tick(agent, clock())
             one_round(desk)
             tick(agent, clock())
-    assert states(agent) == [("应急群", "robot", "sent", "")]
+    assert get(agent, message).state == "sent"
 
 
 def test_what_a_link_had_not_sent_when_it_died_is_sealed_anew_and_goes_once(opened, clock):
