@@ -10,7 +10,7 @@ TEST_PACKAGES := acl samba smbclient strace chromium poppler-utils fonts-noto-cj
 STORE ?=
 
 .PHONY: venv demo story test test-service test-crash simulate check check-static format lock clean
-.PHONY: bench-detect bench-scale bench-guard bench-seal bench-tables
+.PHONY: bench-detect bench-scale bench-guard bench-seal bench-tables bench-persons
 .DELETE_ON_ERROR:
 
 $(VENV)/bin/python:
@@ -60,6 +60,10 @@ bench-scale: $(VENV)/.dev
 
 bench-tables: $(VENV)/.dev
 	$(BIN)/python benchmarks/bench_tables.py
+
+# A million affected persons counted and listed: seconds and memory.
+bench-persons: $(VENV)/.dev
+	$(BIN)/python benchmarks/bench_persons.py
 
 bench-seal: $(VENV)/.dev
 	$(BIN)/python benchmarks/bench_seal.py

@@ -142,13 +142,19 @@ class RowContacts(RowPersons):
                 for slot, taken in new:
                     side.keep(slot, taken, [texts[row] for row in taken.tolist()])
 
-    def keys(self, fingerprints: Fingerprints) -> Numbers:
-        """See `RowPersons`; all is noted by now."""
+    def add(self, entity: str, found: Numbers, personal: NDArray[np.bool_]) -> None:
+        """Nothing: a reading for persons keeps no keys for an inventory."""
+
+    def add_hits(self, entity: str, rows: Places, found: Numbers) -> None:
+        """Nothing, as `add`."""
+
+    def keys(self, fingerprints: Fingerprints) -> Numbers:  # noqa: ARG002  those of the run are known here
+        """None for the inventory; all is noted by now, and handed on."""
         for number, side in self._sides.items():
             if number != ORGANISATION:
                 self._gathering.add(*side.records(number))
         self._sides = {}
-        return super().keys(fingerprints)
+        return np.zeros(0, np.uint64)
 
     def _side(self, subject: Subject) -> _Side:
         number = SIDES.get(subject, CUSTOMER)

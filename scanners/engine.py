@@ -31,7 +31,7 @@ from scanners.row_persons import RowPersons
 from scanners.search import Search
 from scanners.spots import Located, Spots, settle
 from scanners.tabular import Counting, Tables
-from scanners.tally import Batch, Tally, Value
+from scanners.tally import Batch, Tally, Unheard, Value
 from scanners.units import Units, read_units
 
 if TYPE_CHECKING:
@@ -193,7 +193,7 @@ class ItemAnalysis:
         self.analyser = analyser
         self.name = name
         self.kind = kind
-        self.tally = Tally(analyser.fingerprints, analyser.mask)
+        self.tally = (Unheard if analyser.gathering else Tally)(analyser.fingerprints, analyser.mask)
         self.contacts = TextContacts(analyser.gathering) if analyser.gathering else None
         counting = Counting(
             tally=self.tally,

@@ -136,6 +136,8 @@ class PersonsReader:
             unread = self._run(job, descriptors, (seconds, snapshot), on_records)
             if snapshot is not None:
                 failure: Reason = snapshot.reason
+            elif source.folder < 0:
+                failure = ""  # a copy of ours, which SQLite may write to
             else:
                 facts = os.fstat(source.descriptor)
                 failure = "" if (facts.st_mtime_ns, facts.st_size) == before else "changed"

@@ -169,3 +169,17 @@ class Tally:
     def grade(self, persons: int, levels: LevelPack) -> tuple[int, float]:
         """Level and score, by the pack `levels`."""
         return grade(self.personal, persons, levels)
+
+
+class Unheard(Tally):
+    """Adds nothing up: for a reading that gathers persons, where nobody asks for findings."""
+
+    def add_many(self, batch: Batch, place: Place, line: int | None, subject: Subject) -> None:
+        """Nothing."""
+
+    def add_in_text(self, batch: Batch, place: Place, line: int | None) -> None:
+        """Nothing."""
+
+    def wants_samples(self, entity: str, place: Place, nature: Nature) -> int:  # noqa: ARG002  as in Tally
+        """None."""
+        return 0

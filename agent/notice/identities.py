@@ -11,9 +11,10 @@ Limit: two people who share a mobile and have nothing else are one; so is whoeve
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,7 +44,8 @@ SHARED: Final = 8
 SHARED_NAMES: Final = 24
 MOST_RECORDS: Final = 6_000_000
 """Distinct records that are kept (400 MB); beyond, persons are only estimated, and that is said."""
-_PENDING: Final = 1 << 18
+MOST_SETS: Final = 1 << 16
+_PENDING: Final = 1 << 16
 _REACHED: Final = (PHONE, OTHER_PHONE, MAIL)
 _GROUPS: Final = ((PHONE, OTHER_PHONE), (MAIL,), (DOCUMENT,), (MEMBER,))
 
@@ -73,24 +75,47 @@ class Totals:
 
 
 class Columns:
-    """Distinct records, column by column; grows in place."""
+    """Distinct records, column by column.
+
+    Room for `MOST_RECORDS` is asked for at once: zeros that nobody touched take no memory (calloc(3) gives pages of
+    mmap(2)), and a column that never grows is never there twice.
+    """
 
     def __init__(self) -> None:
         """None yet."""
         self.count = 0
-        self._room = 0
-        self._keys = [np.zeros(0, np.uint64) for _ in SLOTS]
-        self._types = np.zeros(0, np.uint64)
-        self._side = np.zeros(0, np.uint8)
+        self._keys = [np.zeros(MOST_RECORDS, np.uint64) for _ in SLOTS]
+        self._sets = np.zeros(MOST_SETS, np.uint64)
+        self._number = {0: 0}
+        self._types = np.zeros(MOST_RECORDS, np.uint16)
+        self._side = np.zeros(MOST_RECORDS, np.uint8)
 
     def key(self, slot: int) -> Numbers:
         """The keys of one slot."""
         return self._keys[slot][: self.count]
 
-    @property
-    def types(self) -> Numbers:
-        """The types of all."""
-        return self._types[: self.count]
+    def types(self, places: Rows | slice) -> Numbers:
+        """The types of some."""
+        found: Numbers = self._sets[self._types[: self.count][places]]
+        return found
+
+    def add_types(self, places: Rows, types: Numbers) -> None:
+        """Further types of records that are there."""
+        self._types[places] = self._numbered(self.types(places) | types)
+
+    def _numbered(self, types: Numbers) -> NDArray[np.uint16]:
+        """Sets of types by number: there are few of them. The last number stands for all beyond `MOST_SETS`."""
+        found, places = np.unique(types, return_inverse=True)
+        numbers = np.zeros(len(found), np.uint16)
+        for at, types_ in enumerate(found.tolist()):
+            number = self._number.get(types_)
+            if number is None:
+                number = min(len(self._number), MOST_SETS - 1)
+                if number < MOST_SETS - 1:
+                    self._number[types_] = number
+                self._sets[number] |= np.uint64(types_)
+            numbers[at] = number
+        return numbers[places]
 
     @property
     def side(self) -> NDArray[np.uint8]:
@@ -98,23 +123,13 @@ class Columns:
         return self._side[: self.count]
 
     def append(self, rows: Records) -> None:
-        """More of them. Columns that hold nothing so far stay untouched zeros, which take no memory."""
+        """More of them; the caller keeps to the room. Columns that hold nothing so far stay untouched."""
         new = slice(self.count, self.count + len(rows))
-        if new.stop > self._room:
-            self._room = max(new.stop, self._room * 3 // 2, _PENDING)
-            self._keys = [self._grown(column) for column in self._keys]
-            self._types, self._side = self._grown(self._types), self._grown(self._side)
         for slot, column in enumerate(self._keys):
             if rows["keys"][:, slot].any():
                 column[new] = rows["keys"][:, slot]
-        self._types[new], self._side[new] = rows["types"], rows["side"]
+        self._types[new], self._side[new] = self._numbered(rows["types"]), rows["side"]
         self.count = new.stop
-
-    def _grown(self, column: NDArray[Any]) -> NDArray[Any]:
-        made = np.zeros(self._room, column.dtype)
-        if column[: self.count].any():
-            made[: self.count] = column[: self.count]
-        return made
 
 
 class Identities:
@@ -190,7 +205,7 @@ class Identities:
         old = np.zeros(len(rows), np.bool_)
         inside = at < len(self._known)
         old[inside] = self._known[at[inside]] == digests[inside]
-        self._columns.types[self._places[at[old]]] |= rows["types"][old]
+        self._columns.add_types(self._places[at[old]], rows["types"][old])
         digests, rows = digests[~old], rows[~old]
         room = MOST_RECORDS - self._columns.count
         if len(rows) > room:
@@ -202,10 +217,13 @@ class Identities:
         at = np.searchsorted(self._known, digests)
         self._known = np.insert(self._known, at, digests)
         self._places = np.insert(self._places, at, places)
+        del rows, order, first, types, at, old, digests, places
+        give_back()
 
     def join(self) -> Joined:
-        """Who they are, by what came so far."""
+        """Who they are, by what came so far. The last call: what told records apart is let go."""
         self._settle()
+        self._known, self._places = np.zeros(0, np.uint64), np.zeros(0, np.int32)
         return Joined(self._columns, self._entities, self)
 
     def numbers(self) -> tuple[int, int, int | None]:
@@ -223,7 +241,9 @@ class Joined:
         self._columns = columns
         self.people, self.count = join([columns.key(slot) for slot in range(len(SLOTS))])
         self.types = np.zeros(self.count, np.uint64)
-        np.bitwise_or.at(self.types, self.people, columns.types)
+        for low in range(0, columns.count, _PENDING):
+            some = slice(low, low + _PENDING)
+            np.bitwise_or.at(self.types, self.people[some], columns.types(some))
         self.side = np.full(self.count, CUSTOMER, np.uint8)
         for side in (SUPPLIER, STAFF):  # who is staff is told as staff, whatever else they are
             self.side[self.people[columns.side == side]] = side
@@ -273,6 +293,13 @@ class Joined:
         return found, people[places]
 
 
+def give_back() -> None:
+    """Let the C library return what was freed: else 90 MB of a million records stay with it (malloc_trim(3))."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
+
+
 def _first_key(rows: Records) -> Numbers:
     keys = rows["keys"]
     return np.ascontiguousarray(keys[np.arange(len(keys)), (keys != 0).argmax(axis=1)])
@@ -284,15 +311,18 @@ def join(keys: Sequence[Numbers]) -> tuple[Rows, int]:
     parent = np.arange(count, dtype=np.int32)
     known = np.zeros(count, np.bool_)  # by a contact or number that is one person's
     for group in _GROUPS:
-        rows = np.concatenate([np.flatnonzero(keys[slot]).astype(np.int32) for slot in group])
+        rows: Rows = np.concatenate([np.flatnonzero(keys[slot]).astype(np.int32) for slot in group])
         values = np.concatenate([keys[slot][keys[slot] != 0] for slot in group])
-        order = np.argsort(values, kind="stable")
-        rows, values = rows[order], values[order]
+        order = np.argsort(values, kind="stable").astype(np.int32)
+        rows = rows[order]
+        values = values[order]
         del order
         usable = ~_shared(keys, rows, values, group)
         known[rows[usable]] = True
         same = np.flatnonzero((values[1:] == values[:-1]) & usable[1:])
         parent = _hook(parent, rows[same], rows[same + 1])
+        del rows, values, usable, same
+        give_back()
     alone = np.flatnonzero(~known).astype(np.int32)
     weak = keys[WEAK][alone]
     for slot in STRONG:  # a contact of many and no name: one person, whoever that is
@@ -326,16 +356,15 @@ def _hook(parent: Rows, left: Rows, right: Rows) -> Rows:
 def _shared(keys: Sequence[Numbers], rows: Rows, values: Numbers, group: Sequence[int]) -> NDArray[np.bool_]:
     """Which of some sorted values stand beside too many different people."""
     shared = np.zeros(len(values), np.bool_)
-    if not len(values):
-        return shared
-    starts = np.flatnonzero(np.append(True, values[1:] != values[:-1]))
-    ends = np.append(starts[1:], len(values))
+    many = values[SHARED:]
+    often = np.unique(many[many == values[: len(many)]])  # those that stand there more than `SHARED` times
     others = [slot for slot in STRONG if slot not in group]
-    for run in np.flatnonzero(ends - starts > SHARED).tolist():
-        beside = rows[starts[run] : ends[run]]
-        many = any(_distinct(keys[slot][beside]) > SHARED for slot in others)
-        if many or _distinct(keys[WEAK][beside]) > SHARED_NAMES:
-            shared[starts[run] : ends[run]] = True
+    starts, ends = np.searchsorted(values, often), np.searchsorted(values, often, side="right")
+    for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
+        beside = rows[start:end]
+        apart = any(_distinct(keys[slot][beside]) > SHARED for slot in others)
+        if apart or _distinct(keys[WEAK][beside]) > SHARED_NAMES:
+            shared[start:end] = True
     return shared
 
 

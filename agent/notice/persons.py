@@ -109,6 +109,7 @@ def count_with(
         lambda _file, entities, records, _values: identities.add(entities, records),
         on_file=lambda done: progress(done, len(incident.items)),
     )
+    reader.rest()
     joined = identities.join()
     pack = agent.settings.detect.levels
     totals = joined.totals(sensitive_entities(pack), sensitive_together(pack))
