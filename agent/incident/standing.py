@@ -146,7 +146,8 @@ def keep_standing(agent: Agent, now: datetime) -> None:
     if not _is_hour_over(agent, now):
         return
     with agent.inventory.reading() as session:
-        given = set(session.execute(select(RingRow.duty, RingRow.ring).where(RingRow.incident == NO_INCIDENT)).tuples())
+        rows = session.scalars(select(RingRow).where(RingRow.incident == NO_INCIDENT))
+        given = {(row.duty, row.ring) for row in rows}
     for state in standing_duties(agent, now):
         ripe = [(name, at) for name, at in moments(state) if at <= now and (state.key, name) not in given]
         if not ripe or state.due is None:
