@@ -50,8 +50,7 @@ class Wording:
             details |= {"level": self.level(details["level"]), "law": self.law(details["law"])}
         if step.act.startswith("orders."):
             details |= self._order_words(details)
-        if details.get("person") in get_args(Role):  # nobody holds the role, so it stands for the person
-            details["person"] = self.text(f"incident.role_{details['person']}")
+        details |= self._of_message(step.act, details)
         if "title_key" in details:
             details["title"] = self.text(details["title_key"], **details.get("title_values", {}))
         if isinstance(details.get("causes"), dict):
@@ -88,6 +87,15 @@ class Wording:
             words["stage"] = self.text(f"orders.stage_{details['stage']}")
             words["people"] = separator.join(details["people"]) or self.text("orders.nobody")
             words["late"] = self.text("orders.sent_late") if details["late"] else ""
+        return words
+
+    def _of_message(self, act: str, details: dict[str, Any]) -> dict[str, Any]:
+        """To whom and by which way; a role that nobody holds stands for the person."""
+        words: dict[str, Any] = {}
+        if details.get("person") in get_args(Role):
+            words["person"] = self.text(f"incident.role_{details['person']}")
+        if act.startswith("messages.") and "channel" in details:
+            words["channel"] = self.text(f"messages.channel_{details['channel']}")
         return words
 
     def _of_law(self, details: dict[str, Any]) -> dict[str, str]:

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from agent.incident.declare import Declaration, report
 from agent.incident.store import incidents
+from agent.incident.view import wording_of
 from agent.link.letters import INBOX, KEY, POST, make_key, seal, strict, unseal
 from agent.link.postman import Postman
 from agent.link.testing import desk_at, one_round, web_server
@@ -178,6 +179,9 @@ def test_without_a_link_it_waits_and_a_link_that_comes_sends_it(opened, clock):
             tick(agent, clock())
         acts = [step.act for step in incidents(agent).get(found.id).steps if step.details.get("message") == message]
         assert acts == ["messages.waiting"], "whoever looks at the incident sees it, once"
+        said = wording_of(agent).step(incidents(agent).get(found.id).steps[-1])
+        assert "群机器人" in said
+        assert "cloche-link" in said
         with desk_at(agent.home.outbox) as desk:
             clock.pass_(minutes=2)
             tick(agent, clock())
