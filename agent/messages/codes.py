@@ -101,6 +101,12 @@ def redeem_token(agent: Agent, token: str) -> Answer | None:
     return _use(agent, message, person, about, "link")
 
 
+def is_known(agent: Agent, token: str) -> bool:
+    """Whether a token was ever ours: one that was used or has expired is no forgery."""
+    with agent.inventory.sessions() as session:
+        return session.scalars(select(CodeRow.id).where(CodeRow.token_digest == digest_of(token))).first() is not None
+
+
 def open_codes(agent: Agent) -> list[CodeRow]:
     """Codes that may still come back."""
     with agent.inventory.sessions() as session:
@@ -125,6 +131,7 @@ def _use(agent: Agent, message: str, person: str, about: str, how: How) -> Answe
         purpose = next((row.purpose for row in rows if row.message == message), "ack")
         for row in rows:
             row.used_at = now
+    agent.post.tokens_stale = True
     kind: Literal["ack", "approval"] = "approval" if purpose == "approval" else "ack"
     return Answer(purpose=kind, about=about, person=person, how=how, at=now, receipt=message)
 

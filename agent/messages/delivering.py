@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 ASK_STATUS: Final = timedelta(minutes=2)
 MOST_RECORDED: Final = 10_000
+MOST_TOKENS: Final = 1_000  # of 2.5 KB at most each, well within a letter
 STOP_ASKING: Final = timedelta(hours=24)
 
 
@@ -112,11 +113,12 @@ def publish_tokens(agent: Agent, key: bytes) -> None:
     tokens = [
         {
             "digest": row.token_digest.hex(), "kind": "ok" if row.purpose == "approval" else "a",
-            "subject": row.subject, "text": row.text[:1000], "expires": row.expires_at.isoformat(),
+            "subject": row.subject, "text": row.text[:600], "expires": row.expires_at.isoformat(),
         }
         for row in open_codes(agent)
     ]  # fmt: skip
-    agent.post.put(TOKENS, {"tokens": tokens[-2000:]}, key)
+    agent.post.put(TOKENS, {"tokens": tokens[-MOST_TOKENS:]}, key)
+    agent.post.tokens_stale = False
 
 
 def _meet_link(agent: Agent) -> None:
@@ -127,6 +129,8 @@ def _meet_link(agent: Agent) -> None:
     present = key_id(key)
     if agent.post.published != present:
         publish(agent, key)
+    elif agent.post.tokens_stale:
+        publish_tokens(agent, key)
     close_lost(agent, present)
     query = select(MessageRow).where(
         MessageRow.state.in_(OPEN), MessageRow.handed_to != "", MessageRow.handed_to != present

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from agent.link.letters import MAX_NEWS, MOST_NEWS, NEWS, strict
 from agent.messages import queue
-from agent.messages.codes import redeem_token
+from agent.messages.codes import is_known, redeem_token
 from agent.messages.records import Answer
 from config.errors import ClocheError
 from config.log import describe, get_logger
@@ -154,7 +154,7 @@ def _take_word(agent: Agent, content: bytes) -> bool:
         return False
     answer = redeem_token(agent, facts["token"])
     if answer is None:
-        return False
+        return is_known(agent, facts["token"])
     queue.delivered(agent, answer.receipt)
     dispatch(agent, answer)
     return True

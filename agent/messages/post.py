@@ -12,7 +12,7 @@ import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from agent.link.letters import INBOX, KEY, POST, is_key, read_bounded, seal, write_whole
+from agent.link.letters import INBOX, KEY, MAX_LETTER, POST, is_key, read_bounded, seal, write_whole
 from config.errors import ClocheError
 from config.identity import PUBLIC_BYTES, key_id
 
@@ -50,6 +50,7 @@ class Post:
         self.recorded: list[Recorded] = []
         self.published = ""
         self.swept = False
+        self.tokens_stale = False
         self.announced: str | None = None
         self.refused = 0
         self.refused_told: float | None = None
@@ -94,9 +95,12 @@ class Post:
         """Seal a letter and put it for the link.
 
         Raises:
-            ClocheError: the disk refused it, or the link's key is none.
+            ClocheError: the disk refused it, the link's key is none, or the letter is over 4 MiB.
         """
-        self.put_plain(name, seal(public, name, document))
+        sealed = seal(public, name, document)
+        if len(sealed) > MAX_LETTER:
+            raise ClocheError(f"a letter for the link has {len(sealed)} bytes, over {MAX_LETTER}")
+        self.put_plain(name, sealed)
 
     def put_plain(self, name: str, content: bytes) -> None:
         """Put a file for the link as it is: nothing in it is secret.

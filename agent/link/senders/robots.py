@@ -38,7 +38,7 @@ class Robots:
         url = robot.url.get_secret_value()
         secret = robot.secret.get_secret_value()
         if robot.kind == "dingtalk" and secret:
-            url += f"&timestamp={now * 1000}&sign={dingtalk_sign(secret, now * 1000)}"
+            url += f"{'&' if '?' in url else '?'}timestamp={now * 1000}&sign={dingtalk_sign(secret, now * 1000)}"
         said = request("POST", url, content=as_json(body_of(robot, words, letter, now)), headers=JSON)
         if isinstance(said, Outcome):
             return said
