@@ -29,6 +29,7 @@ ELSEWHERE: Final[dict[str, str]] = {
     "persons": "incident_persons",
     "notify": "incident_notify",
     "logistics": "incident_logistics",
+    "clean": "incident_clean",
 }
 """Further verbs: name → module under `agent.commands` that holds a click command of that name (`-` as `_`)."""
 

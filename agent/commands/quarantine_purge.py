@@ -14,7 +14,7 @@ from agent.console import Console, printable
 from config.errors import UsageError
 
 ENTRY: Final = re.compile(r"[0-9a-f]{12}")
-PURGE: Final = re.compile(r"P\d{8}-[0-9a-f]{4}")
+PURGE: Final = re.compile(r"P\d{8}-[a-z]{4}")
 SHOWN: Final = 20
 
 

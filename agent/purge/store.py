@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-import secrets
 from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from sqlalchemy import select
 
+from agent.incident.store import fresh_letters
 from agent.purge.models import PurgeRow
 from agent.purge.records import Item, Purge, State
 from config.errors import UsageError
@@ -18,7 +18,7 @@ from config.errors import UsageError
 if TYPE_CHECKING:
     from agent.wiring import Agent
 
-ID: Final = re.compile(r"P\d{8}-[0-9a-f]{4}")
+ID: Final = re.compile(r"P\d{8}-[a-z]{4}")
 
 
 class Purges:
@@ -29,10 +29,10 @@ class Purges:
         self._sessions = agent.inventory.sessions
 
     def add(self, purge: Purge, local_day: datetime) -> Purge:
-        """Keep a new request under a fresh id (`P20261126-1a2b`)."""
+        """Keep a new request under a fresh id (`P20261126-bkrt`)."""
         with self._sessions.begin() as session:
             taken = set(session.scalars(select(PurgeRow.id)))
-            while (fresh := f"P{local_day:%Y%m%d}-{secrets.token_hex(2)}") in taken:
+            while (fresh := f"P{local_day:%Y%m%d}-{fresh_letters()}") in taken:
                 pass
             session.add(
                 PurgeRow(

@@ -411,5 +411,5 @@ def test_every_state_cause_and_hold_has_words_in_both_languages():
 
 
 def test_an_answer_with_an_unknown_id_names_it(agent):
-    with pytest.raises(ClocheError, match="P20990101-0000"):
-        ask(agent, caller=LEAD, purge="P20990101-0000")
+    with pytest.raises(ClocheError, match="P20990101-bkrt"):
+        ask(agent, caller=LEAD, purge="P20990101-bkrt")
