@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from agent.wiring import Agent
 
 log = get_logger("approvals")
+VERSION_MARK: Final = "#"
 How = Literal["account", "code", "link", "page"]
 
 
@@ -83,23 +84,36 @@ def require(agent: Agent, act: Act, subject: str, digest: str, about: str, actor
     return found
 
 
-def approve(agent: Agent, subject: str, person: Person, how: How) -> Standing:
+def approve(agent: Agent, subject: str, person: Person, how: How, version: str = "") -> Standing:
     """Give a person's word for the newest version of a subject.
+
+    `version` is the beginning of the digest that the person was asked about; '' where they see the newest themselves.
 
     Raises:
         UsageError: nothing of this name waits.
-        RefusedError: this person's word does not count for it.
+        RefusedError: this person's word does not count for it, or it was changed since they were asked.
     """
-    with agent.inventory.sessions() as session:
-        request = session.scalars(
-            select(RequestRow).where(RequestRow.subject == subject).order_by(RequestRow.id.desc()).limit(1)
-        ).first()
-    if request is None:
-        raise UsageError(agent.text("approval.unknown", subject=subject))
+    request = _newest(agent, subject)
+    if not request.digest.startswith(version):
+        raise RefusedError(agent.text("approval.changed_since", subject=subject))
     if not RULES[cast("Act", request.act)].may(person):
         raise RefusedError(agent.text("approval.not_yours", person=person.name, subject=subject))
     _give(agent, request, person, how)
     return _standing_of(agent, request)
+
+
+def asked_about(agent: Agent, subject: str) -> str:
+    """What a code for the newest version is about: a code for an earlier one does not fit it.
+
+    Raises:
+        UsageError: nothing of this name waits.
+    """
+    return versioned(subject, _newest(agent, subject).digest)
+
+
+def versioned(subject: str, digest: str) -> str:
+    """A subject with its version."""
+    return f"{subject}{VERSION_MARK}{digest[:16]}"
 
 
 def standing(agent: Agent, subject: str, digest: str) -> Standing | None:
@@ -138,9 +152,19 @@ def answered(agent: Agent, answer: Word) -> None:
     try:
         if person is None:
             raise RefusedError("the person is no longer in the settings")
-        approve(agent, answer.about, person, answer.how)
+        subject, _, version = answer.about.partition(VERSION_MARK)
+        approve(agent, subject, person, answer.how, version)
     except ClocheError as error:
         log.warning("an approval was not taken", why=describe(error))
+
+
+def _newest(agent: Agent, subject: str) -> RequestRow:
+    with agent.inventory.sessions() as session:
+        query = select(RequestRow).where(RequestRow.subject == subject).order_by(RequestRow.id.desc()).limit(1)
+        request = session.scalars(query).first()
+    if request is None:
+        raise UsageError(agent.text("approval.unknown", subject=subject))
+    return request
 
 
 def _version(subject: str, digest: str) -> Select[RequestRow]:
@@ -204,7 +228,7 @@ def _ask_people(agent: Agent, found: Standing) -> None:
             tell_with_code(
                 agent, person, agent.text("approval.ask_subject", store=agent.settings.store.name),
                 agent.text("approval.ask_text", about=found.about, subject=found.subject, asked_by=found.asked_by),
-                purpose="approval", about=found.subject,
+                purpose="approval", about=versioned(found.subject, found.digest),
             )  # fmt: skip
         except ClocheError as error:
             log.warning("nobody could be asked to approve", why=describe(error))

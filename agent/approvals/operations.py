@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, get_args
 
-from agent.approvals.approving import How, Standing, approve, waiting
+from agent.approvals.approving import How, Standing, approve, asked_about, waiting
 from agent.messages.codes import redeem
 from agent.operation import Answer, Request
 from config.errors import RefusedError
@@ -34,7 +34,7 @@ def give(agent: Agent, request: Request) -> Answer:
         person = agent.people.named(name)
         if person is None:
             raise RefusedError(agent.text("approval.wrong_code"))
-        how = redeem(agent, name, subject, code).how
+        how = redeem(agent, name, asked_about(agent, subject), code).how
     else:
         person = agent.people.of_account(request.caller.user)
         if person is None:

@@ -31,10 +31,11 @@ OTHER = hashlib.sha256(b"another text").hexdigest()
 
 
 @contextmanager
-def opened(tmp_path, **respond):
+def opened(tmp_path, senders=None, **respond):
     home = find_home(tmp_path / "home")
     home.create()
-    with build_agent(home, Settings.model_validate({"people": PEOPLE, "respond": respond})) as agent:
+    values = {"people": PEOPLE, "respond": respond, "senders": senders or {}}
+    with build_agent(home, Settings.model_validate(values)) as agent:
         yield agent
 
 
@@ -143,3 +144,19 @@ def test_no_set_of_words_passes_with_fewer_than_two_names_or_with_it_alone(words
         if rule.may(person) and not {"security_lead", "security_member"} & set(person.roles)
     }  # fmt: skip
     assert (rule.lacks(people, single_handed=False) == "") == (len(counted) >= 2 and bool(outside))
+
+
+def test_a_code_for_one_version_approves_no_other(tmp_path):
+    with opened(tmp_path, senders={"mode": "record"}) as agent:
+        for digest in (TEXT, OTHER):
+            with pytest.raises(RefusedError):
+                ask(agent, "root", digest)
+        codes = [one.code for one in agent.post.recorded if one.person == "李样例"]
+        assert len(codes) == 2, "asked anew, though the words are the same"
+        with pytest.raises(RefusedError):
+            give(agent, asked_as("root", subject="notice:X", person="李样例", code=codes[0]))
+        given_ = give(agent, asked_as("root", subject="notice:X", person="李样例", code=codes[1])).document["given"]
+        assert [(word["person"], word["how"]) for word in given_] == [("李样例", "code")]
+        about = f"notice:X#{TEXT[:16]}"
+        answered(agent, Answer(purpose="approval", about=about, person="王测试", how="link", at=agent.now()))
+        assert [word.person for word in standing(agent, "notice:X", OTHER).given] == ["李样例"]
