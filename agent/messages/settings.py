@@ -43,7 +43,7 @@ def announce(agent: Agent) -> None:
     content = json.dumps(
         {
             "schema": SCHEMA, "page": page.model_dump(), "language": agent.settings.store.language,
-            "store": agent.mask(agent.settings.store.name), "timezone": agent.settings.store.timezone,
+            "store": agent.settings.store.name, "timezone": agent.settings.store.timezone,
         },
         ensure_ascii=False,
     )  # fmt: skip
