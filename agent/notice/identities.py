@@ -327,8 +327,8 @@ def join(keys: Sequence[Numbers]) -> tuple[Rows, int]:
     weak = keys[WEAK][alone]
     for slot in STRONG:  # a contact of many and no name: one person, whoever that is
         weak = np.where(weak == 0, keys[slot][alone], weak)
-    order = np.argsort(weak, kind="stable")
-    alone, weak = alone[order], weak[order]
+    sorting = np.argsort(weak, kind="stable")
+    alone, weak = alone[sorting], weak[sorting]
     same = np.flatnonzero(weak[1:] == weak[:-1])
     parent = _hook(parent, alone[same], alone[same + 1])
     roots = parent == np.arange(count, dtype=np.int32)

@@ -113,6 +113,8 @@ def round_of(agent: Agent, campaign: Campaign, now: datetime) -> Round:
 def _round(agent: Agent, campaign: Campaign, now: datetime) -> Round:
     memory = ToldMemory(agent)
     memory.leftovers(campaign.name)
+    silent = now - timedelta(hours=agent.settings.senders.give_up_hours)
+    memory.give_up(campaign.name, silent)
     if is_quiet(agent, now):
         return _wait(agent, campaign, "quiet")
     if incidents(agent).get(campaign.incident).phase == "dismissed":

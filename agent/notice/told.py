@@ -152,6 +152,15 @@ class ToldMemory:
                 row.state, row.reason = "uncertain", "cut_off"
         return len(rows)
 
+    def give_up(self, campaign: str, before: datetime) -> int:
+        """Whoever was handed over before then, and never heard of again: uncertain; how many."""
+        with self._sessions.begin() as session:
+            query = select(ToldRow).where(ToldRow.campaign == campaign, ToldRow.state == "handed", ToldRow.at < before)
+            rows = list(session.scalars(query))
+            for row in rows:
+                row.state, row.reason = "uncertain", "no_receipt"
+        return len(rows)
+
     def people(self, campaign: str, states: Sequence[ToldState]) -> dict[int, Told]:
         """Persons of a campaign whose used contact is in one of these states."""
         with self._sessions() as session:
