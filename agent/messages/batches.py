@@ -9,6 +9,7 @@ are `lost`, and the notice room makes them anew from its sealed list.
 from __future__ import annotations
 
 import json
+import re
 import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from agent.wiring import Agent
 
 PART: Final = 100
+LINK: Final = re.compile(r"https?:|www\.|[a-z0-9-]+\.(?:com|cn|net|org|top|xyz|cc|me)\b", re.IGNORECASE)
 PROGRESS: Final = {"schema": str, "id": str, "outcomes": list, "ended": bool}
 Outcome = Literal["sent", "failed", "unknown", "lost"]
 BatchChannel = Literal["mail", "sms", "crm"]
@@ -52,7 +54,8 @@ def send_batch(agent: Agent, campaign_id: str, channel: BatchChannel, rows: Iter
     In `record` mode nothing is sealed or sent; the rows count as sent at once.
 
     Raises:
-        RefusedError: no link runs to seal to, or the channel is not configured: nothing was sealed.
+        RefusedError: no link runs to seal to, or the channel is not configured: nothing was sealed. Or an SMS has a
+            link in it: customers are taught to trust none, and operators refuse it. Its part was not sealed.
         ClocheError: the disk refused it; parts that were sealed before are sent.
     """
     senders = agent.settings.senders
@@ -72,7 +75,7 @@ def send_batch(agent: Agent, campaign_id: str, channel: BatchChannel, rows: Iter
 
         publish(agent, key)
     made = []
-    for part in _parts(rows):
+    for part in _parts(_without_links(agent, channel, rows)):
         numbers = [row.number for row in part]
         part_id = f"B{secrets.token_hex(6)}"
         _keep(agent, part_id, campaign_id, channel, "" if recording or key is None else key_id(key), numbers)
@@ -141,6 +144,13 @@ def _tell(agent: Agent, part_id: str, outcomes: dict[int, tuple[Outcome, str]], 
                 ),
             )  # fmt: skip
     return True
+
+
+def _without_links(agent: Agent, channel: BatchChannel, rows: Iterable[Row]) -> Iterable[Row]:
+    for row in rows:
+        if channel == "sms" and any(LINK.search(words) for words in row.parameters.values()):
+            raise RefusedError(agent.text("messages.batch_link"))
+        yield row
 
 
 def _parts(rows: Iterable[Row]) -> Iterable[list[Row]]:

@@ -499,6 +499,16 @@ def test_a_link_that_dies_in_a_notice_leaves_one_row_unknown_and_the_rest_to_be_
     assert len(server.heard) == 1
 
 
+@pytest.mark.parametrize("words", ["点 https://x.example/a", "上 WWW.x.top 看", "abc.cn/x", "t-1.com"])
+def test_no_sms_to_a_customer_has_a_link_in_it(opened, words):
+    agent = opened(**gateway("https://sms.example.org/"))
+    with desk_at(agent.home.outbox) as desk:
+        with pytest.raises(RefusedError, match="网址"):
+            send_batch(agent, "N1", "sms", [Row(number=1, to="13800002001", parameters={"text": words})])
+        send_batch(agent, "N1", "sms", [Row(number=1, to="13800002001", parameters={"text": "请致电 400-000-0000。"})])
+        assert len(desk.batches()) == 1
+
+
 def test_a_notice_is_refused_where_no_link_runs_or_the_channel_is_not_there(opened):
     agent = opened(**gateway("https://sms.example.com/"))
     with pytest.raises(RefusedError, match="cloche-link"):

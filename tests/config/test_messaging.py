@@ -51,7 +51,8 @@ def test_a_file_of_secrets_that_others_may_read_is_refused(tmp_path: Path, mode:
         load_settings(secrets_file(tmp_path, FULL, mode), {})
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="absent: root")
+@pytest.mark.root
+@pytest.mark.needs("root")
 def test_an_account_that_may_not_read_the_secrets_still_has_the_settings(tmp_path: Path) -> None:
     settings_file = secrets_file(tmp_path, FULL)
     for folder in (tmp_path, *tmp_path.parents[:2]):

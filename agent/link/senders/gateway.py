@@ -97,7 +97,7 @@ class Crm:
 
 
 def fill(template: SmsTemplate, given: Mapping[str, Any]) -> dict[str, str]:
-    """The template's parameters in its order; a longer one is cut with an ellipsis. No line breaks, no links."""
+    """The template's parameters in its order; a longer one is cut with an ellipsis. Line breaks are blanks."""
     found = {}
     for name in template.parameters:
         words = " ".join(str(given.get(name, "")).split())
