@@ -10,7 +10,7 @@ from agent.assess.pack import load_pack
 from agent.assess.records import RISKS
 from agent.assess.run import assess, assess_and_keep
 from agent.assess.store import AssessmentStore, Attestation, Kept
-from agent.audit.diligence import spoken
+from agent.assess.words import spoken
 from agent.incident.moments import parse_moment, zone_of
 from agent.operation import Answer, Request
 from config.errors import UsageError

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from agent.assess.records import RISKS
-from agent.audit.diligence import spoken
+from agent.assess.words import spoken
 from agent.documents.model import Block, Document, Facts, Heading, Paragraph, Picture, Table
 from agent.incident.wording import Wording
 

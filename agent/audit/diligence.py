@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from agent.assess.store import AssessmentStore, Kept
+from agent.assess.words import spoken
 from agent.documents.model import Block, Bullets, Document, Facts, Heading, Paragraph, Table
 from agent.incident.clocks import Clock
 from agent.incident.moments import zone_of
@@ -217,15 +218,6 @@ class Diligence:
                     (text("audit.i_late"), separator.join(late) or text("audit.none_late")),
                 )
             )  # fmt: skip
-
-
-def spoken(text: Text, saying: dict[str, Any]) -> str:
-    """Evidence of a kept assessment in words."""
-    values = {
-        name: text(value[1:]) if isinstance(value, str) and value.startswith("@") else value
-        for name, value in saying["values"].items()
-    }
-    return text(saying["key"], **values)
 
 
 def write_summary(agent: Agent) -> dict[str, bytes]:

@@ -113,7 +113,7 @@ def result_of(look, name):
 
 
 def words(result, language="zh-CN"):
-    from agent.audit.diligence import spoken
+    from agent.assess.words import spoken
 
     return "\n".join(spoken(Text(language), saying.document()) for saying in result.evidence)
 
@@ -366,6 +366,14 @@ def test_shared_folders_and_sticks_are_read_from_the_machine(home, share, tmp_pa
         look = looked(agent, tmp_path, machine=machine)
         assert "3 个" in words(result_of(look, "shared_folders"))
         assert "members.sql" in words(result_of(look, "removable_media"))
+
+
+def test_a_pipe_in_a_folder_that_others_write_to_holds_nobody_up(tmp_path):
+    shares = tmp_path / "var/lib/samba/usershares"
+    shares.mkdir(parents=True)
+    os.mkfifo(shares / "a")
+    (shares / "b").write_text("#VERSION 2\npath=/srv/b\nusershare_acl=S-1-1-0:F\n")
+    assert Machine(tmp_path).shares() == (("share", b"/srv/b"),)
 
 
 def test_what_a_till_works_on_is_no_stray_and_what_is_gone_is_not_counted(home, share):
@@ -793,3 +801,17 @@ def test_attestations_come_back_as_they_were_given(home):
         word = Attestation(subject="backup", at=NOW, recorded_at=NOW, by="王测试", ok=True, note="")
         store.attest(word)
         assert store.attestations("backup") == [word]
+
+
+def test_the_daemon_assesses_once_a_week_and_a_single_command_does_not_stop_for_it(home, bare_machine):
+    from agent.assess.regular import keep_assessing
+
+    with opened(home) as agent:
+        keep_assessing(agent, NOW)
+        assert AssessmentStore(agent.inventory.sessions).assessments() == []
+    for days, kept in ((0, 1), (6, 1), (8, 2), (-30, 3)):
+        now = NOW + timedelta(days=days)
+        with opened(home, watch=Guarding(), now=now) as agent:
+            keep_assessing(agent, now)
+            found = AssessmentStore(agent.inventory.sessions).assessments()
+            assert (len(found), found[0].actor) == (kept, "cloche")
