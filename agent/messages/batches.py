@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from agent.wiring import Agent
 
 PART: Final = 100
-LINK: Final = re.compile(r"https?:|www\.|[a-z0-9-]+\.(?:com|cn|net|org|top|xyz|cc|me)\b", re.IGNORECASE)
+LINK: Final = re.compile(r"https?:|www\.|[a-z0-9-]+\.(?:com|cn|net|org|top|xyz|cc|me)(?![a-z0-9])", re.IGNORECASE)
 PROGRESS: Final = {"schema": str, "id": str, "outcomes": list, "ended": bool}
 Outcome = Literal["sent", "failed", "unknown", "lost"]
 BatchChannel = Literal["mail", "sms", "crm"]
