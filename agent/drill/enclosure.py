@@ -85,16 +85,17 @@ class Enclosure:
         self.home.create()
         self.home.state.chmod(0o700)
 
-    def settings(self, facts: dict[str, Any], *, names: bool) -> Settings:
+    def settings(self, facts: dict[str, Any], *, names: bool, workers: int = 2) -> Settings:
         """The settings of a drill, from what `facts_of` took of the real ones.
 
         Args:
             facts: as `facts_of` made them.
             names: look for names and addresses too (slow).
+            workers: of a scan.
         """
         return Settings.model_validate({
             "store": facts["store"],
-            "scan": {"roots": [str(self.store)], "names": names, "workers": 2},
+            "scan": {"roots": [str(self.store)], "names": names, "workers": workers},
             "watch": {**facts["watch"], "response": "declare", "decoy_response": "alert"},
             "respond": facts["respond"],
             "senders": {"mode": "record"},

@@ -139,6 +139,9 @@ def _finish(agent: Agent, drill: Drill, result: dict[str, Any] | None, request: 
         ended = store.end(drill.id, "failed", agent.now(), {"failed": failed})
     else:
         kept = {**result, "announced": bool(drill.asked)}
+        confinement = dict(kept.get("confinement") or {})
+        confinement["exposed"] = [agent.mask(str(path)) for path in confinement.get("exposed", ())]
+        kept["confinement"] = confinement
         kept["findings"] = findings(agent, find_scenario(drill.scenario), kept)
         ended = store.end(drill.id, "done", agent.now(), kept)
     agent.audit.append(

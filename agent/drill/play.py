@@ -112,7 +112,10 @@ class Course:
         """What the drill came to."""
         scene, incident = self._scene, self._incident
         wording = wording_of(scene.agent)
-        steps: tuple[Step, ...] = incidents(scene.agent).get(incident.id).steps if incident else ()
+        everything: tuple[Step, ...] = incidents(scene.agent).get(incident.id).steps if incident else ()
+        steps = [step for step in everything if not step.act.startswith("messages.")]
+        if len(steps) < len(everything):
+            scene.note("messages", count=len(everything) - len(steps))
         return {
             "tier": scene.agent.watch.tier, "blocking": scene.blocking, "samba": scene.share is not None,
             "measured": self._measured, "steps": self._steps, "persons": self._persons,

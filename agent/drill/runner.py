@@ -12,7 +12,7 @@ import signal
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from agent.drill.confine import confine
 from agent.drill.enclosure import Enclosure
@@ -20,6 +20,9 @@ from agent.drill.scenarios import find_scenario
 from config.errors import ClocheError
 from config.log import describe, set_up_logging
 from config.privileges import die_with_parent
+
+SMALL: Final = 0.05
+"""A store of this size is read by one worker before a second one has started."""
 
 
 def main() -> int:
@@ -36,11 +39,13 @@ def main() -> int:
         scenario = find_scenario(request["scenario"])
         kept = confine(enclosure.folder, request["real"])
         tempfile.tempdir = os.environ["TMPDIR"] = str(enclosure.temporary)
-        settings = enclosure.settings(request["facts"], names=bool(request["names"]))
+        size = float(request["size"])
+        workers = 1 if size < SMALL else 2
+        settings = enclosure.settings(request["facts"], names=bool(request["names"]), workers=workers)
         from agent.drill.play import play
 
         result = play(
-            enclosure, scenario, settings, lambda key: say(step=key), size=float(request["size"]),
+            enclosure, scenario, settings, lambda key: say(step=key), size=size,
             drafts=bool(request["drafts"]),
         )  # fmt: skip
     except ClocheError as error:
