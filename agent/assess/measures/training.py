@@ -6,6 +6,7 @@ from typing import ClassVar, Literal
 
 from agent.assess.look import SHOWN, Look
 from agent.assess.records import Result, bad, good, partial, say, unknown
+from scanners.masking import mask_name
 
 
 class Training:
@@ -61,7 +62,8 @@ def owed(look: Look, kind: Literal["course", "policy"], key: str) -> Result:
     if not late:
         return good(evidence)
     named = tuple(
-        say("assess.ev_overdue", name=due.staff.name, what=due.id, due=due.due.isoformat()) for due in late[:SHOWN]
+        say("assess.ev_overdue", name=mask_name(due.staff.name), what=due.id, due=due.due.isoformat())
+        for due in late[:SHOWN]
     )
     score = 1 - len(people) / now.staff
     command = "cloche training due"
