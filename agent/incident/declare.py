@@ -20,6 +20,7 @@ from agent.incident.moments import zone_of
 from agent.incident.records import Act, Declaration, Incident
 from agent.incident.store import incidents
 from agent.incident.view import for_head_office
+from agent.isolation.hook import on_declaration as isolate_by_policy
 from config.errors import ClocheError, UsageError
 from config.log import describe, get_logger
 
@@ -68,6 +69,7 @@ def declare(agent: Agent, declaration: Declaration, incident_id: str | None = No
         course.record("left_out", files=len(affected.left_out), causes=causes)
     containing = Containing(course, affected)
     _contain(course, containing, direct=not under_way)
+    isolate_by_policy(course)
     course.take("evidence", lambda: evidence.keep(course, containing))
     finish(course)
     return course.incident

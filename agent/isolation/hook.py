@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from agent.isolation.carrying import order
-from agent.isolation.kept import offers
+from agent.isolation.kept import all_kept, ended_by, links_told, offers
 from agent.isolation.state import Isolation
 from config.errors import ClocheError
 from containment.connections import connections
@@ -30,14 +30,14 @@ def on_declaration(course: Course, hand: Hand | None = None) -> bool:
     settings = agent.settings.isolate
     if not settings.on_declare or incident.kind not in KINDS:
         return False
-    now = agent.now()
+    now, found = agent.now(), connections()
     until = now + timedelta(minutes=settings.minutes) if settings.minutes else None
 
     def change(known: Isolation | None) -> Isolation:
         base = known or Isolation(since=now, by=course.actor)
         if base.everything:
             return base
-        kept = tuple(str(offer.entry) for offer in offers(agent, connections())) if settings.keep_protected else ()
+        kept = tuple(str(offer.entry) for offer in offers(agent, found)) if settings.keep_protected else ()
         return replace(
             base, everything=True, until=until, kept=kept, since=now, by=agent.mask(course.actor), incident=incident.id
         )
@@ -47,5 +47,9 @@ def on_declaration(course: Course, hand: Hand | None = None) -> bool:
     except ClocheError as error:
         course.record("isolate.on", ok=False, kept=0, minutes=settings.minutes, reason=agent.mask(str(error)))
         return False
-    course.record("isolate.on", kept=len(done.isolation.kept), minutes=settings.minutes, unknown=list(done.unknown))
+    kept = all_kept(agent, done.isolation.kept, found)
+    course.record(
+        "isolate.on", kept=len(kept), minutes=settings.minutes, unknown=list(done.unknown),
+        ends=links_told(agent, ended_by(kept, found)),
+    )  # fmt: skip
     return True

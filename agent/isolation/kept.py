@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from agent.link.settings import read_enrolment
@@ -34,7 +34,7 @@ RESOLVERS: Final = (Path("/etc/resolv.conf"), Path("/run/systemd/resolve/resolv.
 LINK_ACCOUNT: Final = "cloche-link"
 DNS_PORT: Final = 53
 NTP_PORT: Final = 123
-FIRST_EPHEMERAL: Final = 32_768
+MOST_TOLD: Final = 50
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,6 +135,17 @@ def ended_by(kept: list[Kept], found: list[Connection]) -> list[Connection]:
         if not covers(entries, connection.remote, port, "in" if inwards else "out"):
             cut.append(connection)
     return cut
+
+
+def links_told(agent: Agent, links: list[Connection]) -> list[dict[str, Any]]:
+    """Connections as a record keeps them: once they are cut nobody finds them again."""
+    return [
+        {
+            "remote": str(link.remote), "port": link.remote_port, "local_port": link.local_port,
+            "program": agent.mask(os.fsdecode(link.program)),
+        }
+        for link in links[:MOST_TOLD]
+    ]  # fmt: skip
 
 
 def link_accounts(agent: Agent) -> tuple[int, ...]:

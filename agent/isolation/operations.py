@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
-import os
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, get_args
 
 from agent.incident.store import incidents
 from agent.isolation.carrying import lift, note, order, seen
-from agent.isolation.kept import Kept, all_kept, ended_by, offers
+from agent.isolation.kept import Kept, all_kept, ended_by, links_told, offers
 from agent.isolation.state import Isolation, Isolations, boot_id
 from agent.operation import Answer, Request
 from config.errors import ExitCode, RefusedError, UsageError
@@ -29,7 +28,6 @@ MAY_CUT: Final[tuple[Role, ...]] = (
 MAY_LIFT: Final[tuple[Role, ...]] = ("security_lead", "security_deputy", "response_lead", "tech_support")
 MAY_LOOK: Final[tuple[Role, ...]] = get_args(Role)
 LONGEST_REASON: Final = 1000
-SHOWN: Final = 50
 
 
 def on(agent: Agent, request: Request) -> Answer:
@@ -77,7 +75,7 @@ def on(agent: Agent, request: Request) -> Answer:
     else:
         note(
             agent, done.isolation, "on", actor=user, kept=len(kept), minutes=minutes, unknown=list(done.unknown),
-            ended=len(ended_by(kept, found)), why=reason,
+            ends=links_told(agent, ended_by(kept, found)), why=reason,
         )  # fmt: skip
     document = {**_document(agent, kept, found), "unknown": list(done.unknown)}
     return Answer(document=document, exit_code=ExitCode.INCOMPLETE if done.unknown else ExitCode.DONE)
@@ -157,13 +155,7 @@ def _preview(agent: Agent, clients: tuple[str, ...], kept: list[Kept], found: li
             if any(item.entry.network is not None and ipaddress.ip_address(client) in item.entry.network
                    for item in kept if item.why not in ("order", "enrolment"))
         ],
-        "ends": [
-            {
-                "remote": str(link.remote), "port": link.remote_port, "local_port": link.local_port,
-                "program": agent.mask(os.fsdecode(link.program)),
-            }
-            for link in ended[:SHOWN]
-        ],
+        "ends": links_told(agent, ended),
         "ends_count": len(ended),
     }  # fmt: skip
 

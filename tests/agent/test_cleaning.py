@@ -447,7 +447,7 @@ def test_a_link_on_the_way_or_a_copy_that_is_no_file_is_refused(tmp_path):
     source.write_text("x", encoding="utf-8")
     with opened(source) as descriptor:
         write = copied(descriptor, Manner(mode=0o4777, uid=-1))
-        with pytest.raises(OSError, match="Not a directory|symbolic"):
+        with pytest.raises(OSError, match=r"Not a directory|symbolic"):
             restore(journal, os.fsencode(tmp_path / "link" / "a"), write, expected=None, differs=True)
         with pytest.raises(DiffersError):
             restore(journal, os.fsencode(tmp_path / "real" / "a"), write, expected="00", differs=False)

@@ -45,6 +45,12 @@ class Clock:
         return self.now
 
 
+@pytest.fixture(autouse=True)
+def no_reports(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reports of incidents take seconds each and are tried elsewhere."""
+    monkeypatch.setattr("agent.incident.declare.write_documents", lambda *_arguments: 0)
+
+
 @pytest.fixture
 def clock() -> Clock:
     return Clock()
