@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from agent.documents.model import Block, Document, Facts, Heading, Paragraph, Table
+from agent.documents.stamps import head_of
 from agent.documents.write import write_versions
 from agent.incident.records import Incident
 from agent.incident.wording import Wording
@@ -25,10 +26,9 @@ def write_custody_form(agent: Agent, incident: Incident, state: Logistics) -> li
     Raises:
         ClocheError: it cannot be written.
     """
-    head = agent.timelines.head(incident.id)
 
     def build(wording: Wording, version: int) -> Document:
-        return custody_form(agent, (incident, state), wording, (version, head.hash))
+        return custody_form(agent, (incident, state), wording, (version, head_of(agent, incident.id, wording.text)))
 
     stem = f"{agent.text('logistics.custody_file')}-{incident.id}"
     return write_versions(agent, agent.home.documents / incident.id, stem, build)

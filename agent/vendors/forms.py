@@ -172,7 +172,8 @@ class _Forms:
     @staticmethod
     def _signatures(wording: Wording, names: tuple[str, ...]) -> Iterator[Block]:
         yield Heading(text=wording.text("vendor.h_signatures"))
-        yield Facts(rows=tuple((wording.text(f"vendor.s_{name}"), "　") for name in names))
+        room = {"stamp": "　\n　\n　\n　"}
+        yield Facts(rows=tuple((wording.text(f"vendor.s_{name}"), room.get(name, "　\n　")) for name in names))
 
 
 def terms_of(wording: Wording, contract: Contract) -> Iterator[tuple[str, str]]:
