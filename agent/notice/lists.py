@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -305,8 +306,8 @@ class _Writer:
         ends = np.append(starts[1:, 1], self._end)
         order = np.argsort(starts[:, 0], kind="stable")
         people = starts[order, 0]
-        first = np.flatnonzero(np.append(True, people[1:] != people[:-1])) if len(people) else people
-        for low, high in zip(first.tolist(), [*first[1:].tolist(), len(people)], strict=True):
+        bounds = np.flatnonzero(np.append(True, people[1:] != people[:-1])) if len(people) else people
+        for low, high in pairwise([*bounds.tolist(), len(people)]):
             self._person(int(people[low]), [(int(starts[at, 1]), int(ends[at])) for at in order[low:high].tolist()])
             if self._size > BUFFER:
                 self._flush(target)
