@@ -1,8 +1,9 @@
 """Records are kept as long as the law says, and go only by rule and on record.
 
-Rules are data (`config/data/assess/retention.toml`). Chains (the record of every act, timelines) never lose a part.
-The store of access events is bounded by size as well, for a till's disk is small: what goes by that before its time is
-noticed by the gap in its numbers, put on record as `early`, and counts against the store in an assessment.
+Rules are data: `config/data/assess/retention.toml`, and the standing duties of the packs of law. Chains (the record of
+every act, timelines) never lose a part. The store of access events is bounded by size as well, for a till's disk is
+small: what goes by that before its time is noticed by the gap in its numbers, put on record as `early`, and counts
+against the store in an assessment.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from sqlalchemy import func, select
 
 from agent.assess.models import AssessmentRow
 from agent.audit.models import PurgedRow
+from agent.incident.law import standing_about
 from agent.inventory.models import AlertRow
 from config.packs import read_pack
 from config.text import Language
@@ -28,16 +30,27 @@ if TYPE_CHECKING:
 
 EVENTS: Final = "access_events"
 EVERY: Final = timedelta(days=1)
+THREE_YEARS: Final = 3 * 366
+CARDS: Final = ("CREDIT_CARD", "CARD_TRACK_DATA")
 
 
-class Rule(BaseModel):
-    """How long one kind of record is kept."""
+class Kind(BaseModel):
+    """A kind of record in the pack; `law` is the subject of the standing duties that say how long it is kept."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     id: str
-    at_least_days: int = Field(gt=0)
-    purge_after_days: int | None = None
+    law: str
+    purge_after_days: int | None = Field(None, gt=0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """How long one kind of record is kept here: the longest of the duties that apply, and what says so."""
+
+    id: str
+    at_least_days: int
+    purge_after_days: int | None
     basis: dict[Language, str]
     verified: bool
 
@@ -71,17 +84,48 @@ class Held:
 
 
 @cache
-def load_rules() -> tuple[Rule, ...]:
-    """All rules.
+def load_kinds() -> tuple[Kind, ...]:
+    """All kinds.
 
     Raises:
-        ValueError: the pack is not as `Rule` says, or purges before the law's least.
+        ValueError: the pack is not as `Kind` says.
     """
-    rules = tuple(Rule.model_validate(entry) for entry in read_pack("assess", "retention.toml")["kinds"])
-    for rule in rules:
-        if rule.purge_after_days is not None and rule.purge_after_days < rule.at_least_days:
-            raise ValueError(f"{rule.id}: purges after {rule.purge_after_days} days, the law says {rule.at_least_days}")
-    return rules
+    return tuple(Kind.model_validate(entry) for entry in read_pack("assess", "retention.toml")["kinds"])
+
+
+def rule_of(kind: Kind, *, card_data: bool) -> Rule:
+    """What the law asks for a kind; where no duty is known of, three years.
+
+    Args:
+        kind: of the pack.
+        card_data: cards are stored, so that PCI DSS applies.
+
+    Raises:
+        ValueError: it would be purged before the law's least: a defect of the packs, caught by a test.
+    """
+    asked = [
+        (duty.days, regime, duty)
+        for regime, duty in standing_about(kind.law)
+        if duty.how == "keep" and duty.days is not None and (card_data or not duty.when.card_data)
+    ]
+    if not asked:
+        return Rule(id=kind.id, at_least_days=THREE_YEARS, purge_after_days=kind.purge_after_days,
+                    basis={"zh-CN": "–", "en": "–"}, verified=False)  # fmt: skip
+    days, regime, duty = max(asked, key=lambda entry: entry[0])
+    if kind.purge_after_days is not None and kind.purge_after_days < days:
+        raise ValueError(f"{kind.id}: purged after {kind.purge_after_days} days, the law asks for {days}")
+    basis: dict[Language, str] = {
+        "zh-CN": f"{regime.name['zh-CN']}：{duty.title['zh-CN']}", "en": f"{regime.name['en']}: {duty.title['en']}",
+    }  # fmt: skip
+    return Rule(
+        id=kind.id, at_least_days=days, purge_after_days=kind.purge_after_days, basis=basis, verified=duty.verified
+    )
+
+
+def rules_of(agent: Agent) -> tuple[Rule, ...]:
+    """The rules as they apply to this store."""
+    cards = any(True for entity in CARDS for _item in agent.inventory.items(entity=entity))
+    return tuple(rule_of(kind, card_data=cards) for kind in load_kinds())
 
 
 def held(agent: Agent, now: datetime) -> list[Held]:
@@ -96,7 +140,7 @@ def held(agent: Agent, now: datetime) -> list[Held]:
         "alerts": lambda: _rows(agent, AlertRow),
     }
     found = []
-    for rule in load_rules():
+    for rule in rules_of(agent):
         count, since = counters[rule.id]()
         found.append(Held(rule=rule, count=count, since=since, lost_early=_lost_early(agent, rule, now)))
     return found
@@ -108,10 +152,10 @@ def keep_records(agent: Agent, now: datetime) -> None:
     Raises:
         ClocheError: it cannot be recorded.
     """
-    rule = next(rule for rule in load_rules() if rule.id == EVENTS)
     last = _last(agent, EVENTS)
-    if last is not None and now < last.at + EVERY and now >= last.at:
+    if last is not None and last.at <= now < last.at + EVERY:
         return
+    rule = next(rule for rule in rules_of(agent) if rule.id == EVENTS)
     by_rule = 0
     if rule.purge_after_days is not None:
         by_rule = agent.events.purge(before=(now - timedelta(days=rule.purge_after_days)).timestamp())

@@ -651,6 +651,19 @@ def test_an_sms_signature_that_nobody_registered_is_unknown_and_one_without_sms_
         assert result_of(looked(agent, tmp_path), "senders").state == "partial"
 
 
+def test_duties_that_come_with_a_million_persons_are_asked_for(home, share, tmp_path):
+    with opened(home) as agent:
+        inventoried(agent, share)
+        assert result_of(looked(agent, tmp_path), "standing_duties").state == "not_applicable"
+        inventoried(agent, share, {"会员.csv": 1_500_000})
+        found = result_of(looked(agent, tmp_path), "standing_duties")
+        assert (found.state, found.command) == ("bad", "cloche assess attest officer")
+        call(agent, "assess.attest", subject="officer", by="李样例")
+        assert result_of(looked(agent, tmp_path), "standing_duties").state == "good"
+        inventoried(agent, share, {"会员.csv": 12_000_000})
+        assert result_of(looked(agent, tmp_path), "standing_duties").state == "partial"
+
+
 def test_a_broken_record_is_bad_and_a_printed_head_anchors_it(home, tmp_path):
     with opened(home) as agent:
         agent.audit.append("test.act", "测试甲")

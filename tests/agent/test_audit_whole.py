@@ -24,7 +24,7 @@ from agent.audit.bundle import make_bundle
 from agent.audit.contents import contents_of
 from agent.audit.diligence import gather, in_force_since
 from agent.audit.log import AuditLog
-from agent.audit.retention import held, keep_records, load_rules
+from agent.audit.retention import Kind, held, keep_records, load_kinds, rule_of
 from agent.audit.standalone import CUT, Bundle, canonical, entry_hash
 from agent.audit.verify import Head, verify
 from agent.audit.whole import verify_all, verify_record
@@ -381,15 +381,19 @@ def event_at(at):
     return AccessEvent(at=at, monotonic_ns=0, key="k", path=b"/s/a.csv", operation="read")
 
 
-def test_no_rule_lets_records_go_before_the_law_does():
-    rules = {rule.id: rule for rule in load_rules()}
-    assert rules["access_events"].at_least_days >= 184
+@pytest.mark.parametrize("card_data", [False, True])
+def test_no_rule_lets_records_go_before_the_law_does(card_data):
+    rules = {kind.id: rule_of(kind, card_data=card_data) for kind in load_kinds()}
+    assert rules["access_events"].at_least_days >= (365 if card_data else 184)
     assert all(rules[name].at_least_days >= 1096 for name in ("audit_record", "timelines", "assessments", "documents"))
+    assert rules["timelines"].purge_after_days is None
+    with pytest.raises(ValueError, match="the law asks"):
+        rule_of(Kind(id="access_events", law="logs", purge_after_days=90), card_data=card_data)
 
 
 def test_old_events_go_by_rule_and_on_record_and_young_ones_stay(home):
     with opened(home) as agent:
-        for days in (400, 380, 200, 10, 0):
+        for days in (500, 420, 200, 10, 0):
             agent.events.add(event_at((NOW - timedelta(days=days)).timestamp()), agent.mask)
         keep_records(agent, NOW)
         entry = json.loads(lines_of(home.audit_log)[-1])
@@ -415,7 +419,7 @@ def test_events_that_went_before_their_time_are_noticed_and_count_against_the_st
 
 def test_a_clock_set_back_does_not_keep_the_records_from_being_looked_after(home):
     with opened(home) as agent:
-        agent.events.add(event_at((NOW - timedelta(days=400)).timestamp()), agent.mask)
+        agent.events.add(event_at((NOW - timedelta(days=500)).timestamp()), agent.mask)
         agent.events.add(event_at(NOW.timestamp()), agent.mask)
         keep_records(agent, NOW + timedelta(days=300))
         keep_records(agent, NOW)

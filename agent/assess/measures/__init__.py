@@ -17,7 +17,15 @@ from agent.assess.measures.inventory import (
 from agent.assess.measures.machine import Clock, Firewall, IntrusionDetection, RemoteTools, SecurityCheck, Updates
 from agent.assess.measures.messages import Senders, SmsSignature
 from agent.assess.measures.people import Contacts, Roles, SecondPerson, Substitutes
-from agent.assess.measures.readiness import Anchored, Duties, Incidents, RecordsKept, RecordWhole, Review
+from agent.assess.measures.readiness import (
+    Anchored,
+    Duties,
+    Incidents,
+    RecordsKept,
+    RecordWhole,
+    Review,
+    StandingDuties,
+)
 from agent.assess.measures.storage import (
     Backups,
     Keys,
@@ -40,5 +48,5 @@ MEASURES: Final[tuple[Measure, ...]] = (
     VendorRegister(), VendorContracts(), VendorShares(),
     Roles(), Contacts(), Substitutes(), SecondPerson(),
     Senders(), SmsSignature(), Incidents(), Duties(),
-    RecordWhole(), RecordsKept(), Anchored(), Review(),
+    RecordWhole(), RecordsKept(), Anchored(), Review(), StandingDuties(),
 )  # fmt: skip

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from agent.assess.look import SHOWN, Look
-from agent.assess.records import Result, bad, good, partial, say, unknown
+from agent.assess.records import Result, bad, good, not_applicable, partial, say, unknown
+
+ATTESTED_DUTIES: Final = ("officer", "compliance_audit")
+"""Subjects of standing duties that only a person can say are done."""
 
 
 class Incidents:
@@ -115,6 +118,41 @@ class Anchored:
         if word is not None and word.ok:
             return good(look.word(word))
         return bad("cloche audit export", say("assess.ev_unanchored"))
+
+
+class StandingDuties:
+    """What the law asks of whoever holds so many persons, incident or not: filings, and audits by the clock."""
+
+    id: ClassVar[str] = "standing_duties"
+
+    def measure(self, look: Look) -> Result:
+        """See the class."""
+        from agent.incident.law import standing_about
+
+        if look.survey.last_run is None:
+            return unknown("cloche scan", say("assess.ev_never_scanned", roots=0))
+        persons, language = look.survey.persons_in(look.survey.files), look.agent.text.language
+        due = [
+            (subject, duty)
+            for subject in ATTESTED_DUTIES
+            for _regime, duty in standing_about(subject)
+            if duty.when.held_persons is not None and persons >= duty.when.held_persons
+        ]
+        evidence = say("assess.ev_held", persons=persons, duties=len(due))
+        if not due:
+            return not_applicable(evidence)
+        words = [(subject, duty, look.attested(subject)) for subject, duty in due]
+        said = tuple(
+            say("assess.ev_standing", title=duty.title[language],
+                verified="@incident.verified" if duty.verified else "@incident.unverified",
+                done="@assess.done" if word is not None and word.ok else "@assess.not_done")
+            for _subject, duty, word in words
+        )  # fmt: skip
+        left = [subject for subject, _duty, word in words if word is None or not word.ok]
+        if not left:
+            return good(evidence, *said)
+        score, command = 1 - len(left) / len(due), f"cloche assess attest {left[0]}"
+        return partial(score, command, evidence, *said) if score else bad(command, evidence, *said)
 
 
 class Review:
