@@ -19,7 +19,7 @@ from agent.commands.protect import show_refused
 from agent.console import Console, printable
 from agent.documents.write import Format
 from agent.inventory.page import check_target
-from config.errors import ClocheError
+from config.errors import ClocheError, UsageError
 from config.text import LANGUAGES, Text
 from containment.atomic import write_file
 
@@ -37,9 +37,9 @@ def command(console: Console, html: str | None, output: str | None, everything: 
     """Check every measure of the plan and the four risks, and say what to do next."""
     if click.get_current_context().invoked_subcommand is not None:
         return 0
-    for target in (html, output and os.path.join(output, "x")):
-        if target:
-            check_target(target, console.text)
+    if html:
+        check_target(html, console.text)
+    make_folder(console, output)
     answer = perform(console, "assess.run", {"dry_run": dry_run})
     document = answer.document
     if html:
@@ -54,6 +54,21 @@ def command(console: Console, html: str | None, output: str | None, everything: 
     else:
         show_assessment(console, document, everything=everything)
     return int(answer.exit_code)
+
+
+def make_folder(console: Console, folder: str | None) -> None:
+    """Make the folder that documents go to, before anything is worked out.
+
+    Raises:
+        UsageError: it cannot be made or written.
+    """
+    if folder is None:
+        return
+    try:
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise UsageError(console.text("cli.unwritable", path=folder, cause=error.strerror)) from error
+    check_target(os.path.join(folder, "x"), console.text)
 
 
 def write_report(console: Console, document: dict[str, Any], path: Path, ending: Format, text: Text) -> None:
@@ -179,8 +194,7 @@ def show_chosen(console: Console, document: dict[str, Any]) -> None:
 @click.option("--format", "formats", type=click.Choice(FORMATS), multiple=True, help="Of the drafts; html and docx.")
 def tonight_command(console: Console, drafts: str | None, formats: tuple[str, ...]) -> int:
     """If this server were stolen tonight: who would be concerned, which duties would start, what would lower it."""
-    if drafts:
-        check_target(os.path.join(drafts, "x"), console.text)
+    make_folder(console, drafts)
     endings = list(formats) or ["html", "docx"] if drafts else []
     answer = perform(console, "assess.tonight", {"drafts": endings})
     document = answer.document
