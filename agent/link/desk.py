@@ -84,6 +84,11 @@ class Desk:
         except OSError as error:
             raise ClocheError(f"{INBOX}/{KEY}: cannot be written: {error.strerror}") from error
 
+    def withdraw(self) -> None:
+        """Take the key back at an orderly end, so that the daemon knows that nobody carries letters."""
+        with contextlib.suppress(OSError):
+            os.unlink(KEY, dir_fd=self._inbox)
+
     def letters(self) -> list[str]:
         """Names of single messages that lie here, in the order in which the daemon put them: urgent ones first."""
         names = [name for name in os.listdir(self._post) if LETTER.fullmatch(name)]

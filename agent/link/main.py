@@ -88,6 +88,8 @@ class Link:
                 office.close()
             for thread in threads:
                 thread.join(timeout=5)
+            if self._desk is not None:
+                self._desk.withdraw()
             if sender is not None:
                 sender.close()
 

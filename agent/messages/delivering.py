@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 ASK_STATUS: Final = timedelta(minutes=2)
 MOST_RECORDED: Final = 10_000
 MOST_TOKENS: Final = 1_000  # of 2.5 KB at most each, well within a letter
+SILENCE: Final = timedelta(minutes=3)
 STOP_ASKING: Final = timedelta(hours=24)
 
 
@@ -47,6 +48,7 @@ def tick(agent: Agent, now: datetime) -> None:
         queue.give_up(agent, late.id, late.reason or "too_late", late.detail, tried=False)
     for due in queue.due(agent, now):
         hand_over(agent, due)
+    _notice_silence(agent, now)
     _ask_status(agent, now)
 
 
@@ -74,7 +76,9 @@ def hand_over(agent: Agent, delivery: Delivery) -> None:
     number = _row(agent, delivery.id).handed + 1
     agent.post.put(_letter(delivery, number), letter_of(agent, delivery, address)[0], key)
     reason = delivery.reason if delivery.state == "failed" else ""
-    queue.change(agent, delivery.id, handed=number, handed_to=key_id(key), next_at=None, reason=reason)
+    queue.change(
+        agent, delivery.id, handed=number, handed_to=key_id(key), handed_at=agent.now(), next_at=None, reason=reason
+    )
     if _row(agent, delivery.id).code_for:
         publish_tokens(agent, key)
 
@@ -187,6 +191,19 @@ def _too_late(agent: Agent, now: datetime) -> list[MessageRow]:
         rows = list(session.scalars(query))
         session.expunge_all()
     return rows
+
+
+def _notice_silence(agent: Agent, now: datetime) -> None:
+    """A link that was killed leaves its key behind: what it does not answer for shows, so that somebody calls."""
+    query = select(MessageRow.id).where(
+        MessageRow.state.in_(OPEN), MessageRow.handed_to != "", MessageRow.handed_at < now - SILENCE,
+        MessageRow.reason != "no_answer",
+    )  # fmt: skip
+    with agent.inventory.sessions() as session:
+        silent = list(session.scalars(query.limit(queue.SHOWN)))
+    for message_id in silent:
+        delivery = queue.change(agent, message_id, reason="no_answer")
+        queue.record(agent, delivery, "waiting", ok=False, reason_key="messages.reason_no_answer")
 
 
 def _ask_status(agent: Agent, now: datetime) -> None:

@@ -31,6 +31,7 @@ class MessageRow(Base):
     attempts: Mapped[int]
     handed: Mapped[int]
     handed_to: Mapped[str]
+    handed_at: Mapped[datetime | None]
     made_at: Mapped[datetime]
     next_at: Mapped[datetime | None]
     give_up_at: Mapped[datetime]

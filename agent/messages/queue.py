@@ -63,8 +63,8 @@ def add(agent: Agent, message: Message) -> str:
                 id=message_id, person=message.person, channel=channel, purpose=message.purpose,
                 incident=message.incident, subject=masked(agent, message.subject)[:LONGEST_SUBJECT],
                 text=masked(agent, message.text)[:LONGEST_TEXT], urgent=message.urgent, code_for=message.code_for,
-                state="queued", reason=reason, detail="", attempts=0, handed=0, handed_to="", made_at=now,
-                next_at=now + LOOK_AGAIN if reason else now,
+                state="queued", reason=reason, detail="", attempts=0, handed=0, handed_to="", handed_at=None,
+                made_at=now, next_at=now + LOOK_AGAIN if reason else now,
                 give_up_at=now + timedelta(hours=senders.give_up_hours), sent_at=None, delivered_at=None, receipt="",
             )
         )  # fmt: skip

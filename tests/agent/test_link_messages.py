@@ -100,6 +100,7 @@ def test_a_message_goes_out_while_its_link_has_no_rights_and_a_report_comes_in_b
                     process.send_signal(signal.SIGTERM)
                     process.wait(timeout=20)
         assert (link.returncode, daemon.returncode) == (0, 0)
+        assert not (home / "outbox" / "inbox" / "key").exists(), "an orderly end takes the key back"
     for path in (*home.rglob("*"), tmp_path / "log"):
         if path.is_file() and path != secrets:
             content = path.read_bytes()

@@ -552,7 +552,7 @@ def test_the_key_that_a_link_shows_is_no_key_unless_it_has_the_size_of_one(opene
 
 
 def test_every_reason_that_a_message_may_have_is_said_in_words():
-    for reason in (*REASONS, "no_channel", "nobody", "no_link", "no_address", "too_late"):
+    for reason in (*REASONS, "no_channel", "nobody", "no_link", "no_answer", "no_address", "too_late"):
         assert f"messages.reason_{reason}" in load_packs()
 
 
@@ -621,3 +621,21 @@ def test_a_letter_that_a_crash_left_behind_is_taken_back_at_the_next_start(opene
         tick(again, again.now())
         assert desk.letters() == [letter]
         assert not (folder / ".x.part").exists()
+
+
+def test_a_link_that_was_killed_is_noticed_and_said_once(opened, clock):
+    with web_server((200, {}, b'{"errcode": 0}')) as server:
+        agent = opened(**gateway(server.url))
+        with desk_at(agent.home.outbox):
+            message = to_group(agent)
+        for _ in range(4):
+            clock.pass_(minutes=2)
+            tick(agent, clock())
+        one = get(agent, message)
+        assert (one.state, one.reason) == ("queued", "no_answer")
+        assert agent.home.audit_log.read_text().count("messages.waiting") == 1
+        with desk_at(agent.home.outbox) as desk:
+            tick(agent, clock())
+            one_round(desk)
+            tick(agent, clock())
+    assert (get(agent, message).state, get(agent, message).reason) == ("sent", "")
