@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from agent.wiring import Agent
 
 LARGEST_ANSWER: Final = 8 << 20
-LARGEST_REQUEST: Final = 4 << 20
+LARGEST_REQUEST: Final = 64 << 20
 START_SECONDS: Final = 60.0
 _LENGTH: Final = 4
 

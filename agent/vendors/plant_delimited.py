@@ -89,8 +89,10 @@ def _records(lines: list[str], delimiter: str) -> tuple[list[int], list[list[str
     try:
         for row in reader:
             if row:
+                if not places:
+                    row[0] = row[0].removeprefix("\ufeff")
                 places.append(begun)
-                rows.append([cell.removeprefix("\ufeff") if not places[:-1] else cell for cell in row])
+                rows.append(row)
             begun = reader.line_num
     except csv.Error as error:
         raise NotPlanted("malformed") from error

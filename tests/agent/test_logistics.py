@@ -40,7 +40,7 @@ SETTINGS = {
     "store": {"name": "测试一店"},
     "people": [
         {"name": "王测试", "roles": ["store_manager"], "user": "manager", "email": "manager@example.com"},
-        {"name": "李样例", "roles": ["logistics"], "user": "helper", "email": "helper@example.com", "contact": "分机 1"},
+        {"name": "李样例", "roles": ["logistics"], "user": "helper", "email": "helper@example.com", "contact": "分机"},
     ],
 }  # fmt: skip
 RECOVERY = make_identity("recovery")

@@ -5,6 +5,7 @@ import io
 import json
 import re
 import sqlite3
+import time
 from datetime import datetime
 
 import pytest
@@ -216,6 +217,13 @@ def test_a_name_that_the_character_set_lacks_is_not_put_in_wrongly():
     with pytest.raises(NotPlanted) as caught:
         plant(as_csv(rows, "big5hkscs"), "a.csv", [Canary(name="赵试贾", phone="13900000001", email="")])
     assert caught.value.why == "encoding"
+
+
+def test_a_hundred_thousand_rows_take_seconds():
+    rows = [HEAD, *members(100_000)]
+    began = time.process_time()
+    assert plant(as_csv(rows, "gb18030"), "会员.csv", CANARIES).records == 3
+    assert time.process_time() - began < 20
 
 
 def test_every_part_of_a_table_has_its_canary():
