@@ -1,6 +1,5 @@
 """One document, three formats: the same words in each, pages that can be printed, and nothing in it that acts."""
 
-import ctypes
 import io
 import itertools
 import re
@@ -17,6 +16,7 @@ import pypdfium2
 import pypdfium2.raw as pdfium
 import pytest
 from docx.oxml.ns import qn
+from printed import shapes_of
 
 from agent.documents.docx import as_docx
 from agent.documents.html import as_html
@@ -196,33 +196,14 @@ def test_a_pdf_is_a4_numbered_repeats_headers_and_embeds_its_fonts():
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_characters_are_drawn_and_no_two_are_the_same_box(language):
     with pypdfium2.PdfDocument(as_pdf(sample(language, rows=3))) as opened:
-        shapes = shapes_of(opened[0], "事故报告首次测试一店发现内部人员事件涉及个文护客协助处置地点收银台后办公室")
+        page = opened[0]
+        words = page.get_textpage()
+        shapes = shapes_of(page, words)
+        words.close()
+        page.close()
+    assert set("事故报告首次测试一店发现内部人员涉及文件护客协助处置收银台后办公室") <= set(shapes)
     assert len(set(shapes.values())) == len(shapes)
     assert all(any(shape) for shape in shapes.values())
-
-
-def shapes_of(page, wanted):
-    """What each of the characters looks like, scaled to 16 × 16 points in black and white."""
-    words = page.get_textpage()
-    bitmap = page.render(scale=4, grayscale=True)
-    pixels, stride = bytes(bitmap.buffer), bitmap.stride
-    height = page.get_height()
-    shapes = {}
-    for number in range(words.count_chars()):
-        character = chr(pdfium.FPDFText_GetUnicode(words.raw, number))
-        if character not in wanted or character in shapes:
-            continue
-        box = [ctypes.c_double() for _ in range(4)]
-        pdfium.FPDFText_GetCharBox(words.raw, number, *box)
-        left, right, bottom, top = (value.value for value in box)
-        across = [int((left + (right - left) * (step + 0.5) / 16) * 4) for step in range(16)]
-        down = [int((height - top + (top - bottom) * (step + 0.5) / 16) * 4) for step in range(16)]
-        shapes[character] = tuple(pixels[y * stride + x] < 128 for y in down for x in across)
-    words.close()
-    bitmap.close()
-    page.close()
-    assert set(shapes) == set(wanted)
-    return shapes
 
 
 @pytest.mark.needs("chinese_font")
