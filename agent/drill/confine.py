@@ -73,16 +73,16 @@ def confine(folder: Path, real: Sequence[str]) -> Confinement:
     abi = _abi()
     if abi < 1:
         return Confinement(files="checks", network="namespace" if alone else "checks")
-    allowed = _shut_in(folder, abi)
+    allowed = _shut_in(folder, abi, tcp=alone)
     exposed = tuple(path for path in real if any(_is_under(path, place) for place in allowed))
     network: Network = "namespace" if alone else "no_tcp" if abi >= 4 else "checks"
     return Confinement(files="kernel", network=network, exposed=exposed)
 
 
-def _shut_in(folder: Path, abi: int) -> list[str]:
-    """Restrict this process; the places that it may read."""
+def _shut_in(folder: Path, abi: int, *, tcp: bool) -> list[str]:
+    """Restrict this process; the places that it may read. `tcp`: where nobody is there to be reached."""
     everything = _EVERYTHING[min(abi, len(_EVERYTHING)) - 1]
-    attributes = struct.pack("QQQ", everything, _TCP if abi >= 4 else 0, _SCOPES if abi >= 6 else 0)
+    attributes = struct.pack("QQQ", everything, _TCP if abi >= 4 and not tcp else 0, _SCOPES if abi >= 6 else 0)
     size = 24 if abi >= 6 else 16 if abi >= 4 else 8
     ruleset = _syscall(_CREATE, ctypes.c_char_p(attributes), ctypes.c_size_t(size), ctypes.c_uint32(0))
     places: list[str] = []

@@ -219,9 +219,13 @@ def _share(scene: Scene, stack: ExitStack) -> Share | None:
         scene.note("no_samba")
         return None
     share = Share(scene.enclosure, scene.enclosure.store / scene.scenario.target)
-    share.prepare()
     stack.callback(share.stop)
-    if not share.start():
+    try:
+        share.prepare()
+        started = share.start()
+    except OSError:  # no loopback of its own, no such account: a process copies instead
+        started = False
+    if not started:
         scene.note("no_samba")
         return None
     return share

@@ -29,6 +29,7 @@ from agent.drill.reminders import remind
 from agent.drill.scenarios import find_scenario, load_plan, load_scenarios
 from agent.drill.scoring import compared, judge
 from agent.drill.store import DrillStore
+from agent.drill.windows import Share
 from agent.messages.queue import deliveries
 from agent.operation import Caller, Request
 from agent.operations import find_operation
@@ -168,7 +169,7 @@ def test_a_drill_of_an_insider_is_played_scored_and_certified_and_nothing_real_c
         "detect", "contain", "report_draft", "notify_draft", "left_files", "left_persons", "restored", "recorded",
     }  # fmt: skip
     assert all(measure["met"] for measure in measures.values()), measures
-    assert measures["detect"]["value"] < 2
+    assert document["samba"] is Share.possible()
     assert 0 < measures["left_files"]["value"] <= 5
     assert 0 < measures["left_persons"]["value"] <= 15
     assert document["tier"] in ("pre_access", "permission")
@@ -220,10 +221,23 @@ def test_orders_of_somebody_absent_reach_the_substitute(home, shop):
     assert any("王测试" in text for text in told)
 
 
-def test_a_vendors_canaries_name_it(home, shop):
-    result = played(home, settings_for(shop), "vendor_leak")[0]
-    assert result["measured"]["traced"] == 1.0
-    assert [step for step in result["steps"] if not step["ok"]] == []
+def test_a_role_has_the_daemon_play_a_vendor_leak_whose_canaries_name_the_vendor(home, shop):
+    steps = []
+    with opened(home, settings_for(shop)) as agent:
+        answer = find_operation("drill.run").load()(
+            agent,
+            Request(
+                arguments={"scenario": "vendor_leak", "size": 0.01, "drafts": False}, caller=LEADER,
+                progress=lambda update: steps.append(update["step"]),
+            ),
+        )  # fmt: skip
+    measures = {measure["name"]: measure["value"] for measure in answer.document["measures"]}
+    assert measures["traced"] == 1.0
+    assert [step for step in answer.document["steps"] if not step["ok"]] == []
+    assert steps[:4] == ["scene", "keys", "scan", "attack"]
+    assert (answer.document["by"], answer.document["state"]) == ("lead", "done")
+    assert answer.exit_code == ExitCode.INCOMPLETE  # no drafts, no points for them
+    assert sorted(os.listdir(home.state / "drills")) == ["lock"]
 
 
 @pytest.mark.needs("root")
@@ -451,7 +465,7 @@ def test_a_drill_that_is_killed_leaves_nothing_running_and_the_next_one_clears_u
         env={**os.environ, "CLOCHE_HOME": str(home.state)},
     ) as running:  # fmt: skip
         drills = home.state / "drills"
-        wait_for(lambda: any(drills.glob("D*/loot/0*")), 60)  # the thief is at work
+        wait_for(lambda: any(drills.glob("D*/loot/*")), 60)  # the thief is at work
         assert processes_of(drills)
         running.send_signal(signal.SIGKILL)
     wait_for(lambda: not processes_of(drills), 10)
