@@ -38,7 +38,7 @@ def act_prepare(stage: Stage) -> None:
 def act_report(stage: Stage) -> None:
     """四.1 A waiter reports through the page; the right people are woken, nothing is contained."""
     form = {
-        "what": "办公室电脑上有人把会员名单拷到U盘", "kind": "insider", "when": "", "place": "测试一店 办公室",
+        "what": "办公室电脑上有人把储值卡名单拷到U盘", "kind": "insider", "when": "", "place": "测试一店 办公室",
         "name": "孙练习", "contact": "",
     }  # fmt: skip
     body = urllib.parse.urlencode(form).encode()
@@ -48,17 +48,17 @@ def act_report(stage: Stage) -> None:
     stage.incident = stage.ask("incident", "list")["incidents"][0]["id"]
     stage.mail(LEAD, stage.incident)
     stage.run("incident", "show", "latest", codes=(0, 3))
-    stage.must((stage.store / "会员" / "会员名单.csv").exists(), "a report contains nothing")
+    stage.must((stage.store / "会员" / "储值卡.xlsx").exists(), "a report contains nothing")
 
 
 def act_declare(stage: Stage) -> None:
     """四.2 启动应急预案: contained at once, orders given, drafts for the authority within a minute."""
     began = time.monotonic()
     stage.run(
-        "incident", "declare", "--incident", stage.incident, "--kind", "insider", "--summary", "会员名单被拷走",
-        "--path", stage.store / "会员", "--path", stage.store / "备份", "--yes", codes=(0, 3),
+        "incident", "declare", "--incident", stage.incident, "--kind", "insider", "--summary", "储值卡名单被拷走",
+        "--path", stage.store / "会员" / "储值卡.xlsx", "--path", stage.store / "预订", "--yes", codes=(0, 3),
     )  # fmt: skip
-    stage.must(not (stage.store / "会员" / "会员名单.csv").exists(), "the affected file is still readable")
+    stage.must(not (stage.store / "会员" / "储值卡.xlsx").exists(), "the affected file is still readable")
     drafts = stage.home / "documents" / stage.incident
     stage.processes.wait_for("a draft", lambda: any(drafts.rglob("*.pdf")), DRAFT_SECONDS)
     stage.words.line(stage.words("drafted", seconds=time.monotonic() - began))
@@ -101,7 +101,7 @@ def act_notice(stage: Stage) -> None:
     def told() -> int:
         return len({message["phone"] for message in stage.outside.messages[before:]})
 
-    stage.processes.wait_for("customers to be told", lambda: told() >= min(wanted, 2400), 120)
+    stage.processes.wait_for("customers to be told", lambda: told() >= wanted, 120)
     phones = [message["phone"] for message in stage.outside.messages[before:]]
     stage.must(len(phones) == len(set(phones)), "somebody was told twice")
     stage.must(not any(phone.startswith("1380099") for phone in phones), "a canary was told")
@@ -141,7 +141,7 @@ def act_clean(stage: Stage) -> None:
     stage.run("incident", "advance", "latest", codes=(0,))
     stage.run("incident", "clean", "latest", "show")
     stage.run("incident", "clean", "latest", "release", "--all", "--reason", "已核实，收回共享", "--yes", codes=(0, 3))
-    stage.run("protect", stage.store / "会员", stage.store / "备份", "--yes", codes=(0, 3))
+    stage.run("protect", stage.store / "会员", stage.store / "预订", "--yes", codes=(0, 3))
     stage.run(
         "incident",
         "clean",

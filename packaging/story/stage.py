@@ -78,7 +78,7 @@ class Stage:
         return (
             '[store]\nname = "测试一店"\nlegal_entity = "91310000TEST000000"\nprovince = "上海市"\n'
             f"[scan]\nroots = [{json.dumps(str(self.store), ensure_ascii=False)}]\n"
-            '[notice]\nbrand = "测试餐饮"\nhotline = "400 000 0000"\nquiet_hours = ""\nbatch = 3000\n'
+            '[notice]\nbrand = "测试餐饮"\nhotline = "400 000 0000"\nquiet_hours = ""\nbatch = 500\n'
             f'[senders]\nsmtp_host = "127.0.0.1"\nsmtp_port = {self.outside.mail_port}\nsmtp_security = "none"\n'
             f'smtp_from = "cloche@example.com"\nsms_url = "{self.outside.gateway}"\nsms_sign = "测试餐饮"\n'
             'sms_success = \'"code": "OK"\'\nsms_receipt = \'"receipt": "(R[0-9]{6})"\'\n'
