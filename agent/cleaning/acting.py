@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -93,10 +93,13 @@ class Cleaning:
         self._handled()
         if not items:
             raise UsageError(text("cleaning.nothing"))
-        proofs = {item.path: self._kept(item) for item in items} if decision == "evidence" else {}
+        held = entries_of(self._agent, self._incident, items)
+        if decision == "evidence":
+            proofs = {item.path: self._kept(item, held.get(item.path)) for item in items}
+        else:
+            proofs = {path: {"vault_id": entry.id} for path, entry in held.items()}
         words = self._agent.mask(reason.strip())
-        for item in items:
-            self._write(item, decision, words, proofs.get(item.path))
+        self._write(items, decision, words, proofs)
         self._course.record(
             "cleaning.decided", files=len(items), decision=self._agent.text(f"cleaning.as_{decision}"), why=words,
             names=[item.name for item in items][:NAMES],
@@ -113,8 +116,9 @@ class Cleaning:
         self.decide(items, "release", reason)
         of_entry: dict[str, Affected] = {}
         found: list[Entry] = []
+        held = entries_of(agent, self._incident, items)
         for item in items:
-            entry = entry_of(agent, self._incident, item)
+            entry = held.get(item.path)
             if entry is None or entry.state not in ("fenced", "vaulted"):
                 raise RefusedError(agent.text("cleaning.not_in_quarantine", name=item.name))
             of_entry[entry.id] = item
@@ -147,7 +151,7 @@ class Cleaning:
         """
         agent, path = self._agent, item.path
         self.decide([item], "restore", copy.reason)
-        entry = entry_of(agent, self._incident, item)
+        entry = entries_of(agent, self._incident, [item]).get(path)
         sealed = is_sealed(copy.source)
         write = self._unsealed(copy) if sealed else copied(copy.source, _manner(agent, item, entry))
         if os.path.lexists(path):
@@ -186,8 +190,9 @@ class Cleaning:
         """
         agent = self._agent
         self._handled()
-        entries = [found for item in items if (found := entry_of(agent, self._incident, item)) is not None]
-        if len(entries) != len(items):
+        held = entries_of(agent, self._incident, items)
+        entries = list({entry.id: entry for entry in held.values()}.values())
+        if len(held) != len(items):
             raise RefusedError(agent.text("cleaning.not_in_quarantine", name=items[0].name))
         made = ask(agent, entries, self._actor, reason=reason, originals=originals, statement=statement)
         self.decide(items, "purge", reason)
@@ -219,9 +224,8 @@ class Cleaning:
             phase = self._agent.text(f"incident.phase_{self._incident.phase}")
             raise UsageError(self._agent.text("cleaning.not_handled", id=self._incident.id, phase=phase))
 
-    def _kept(self, item: Affected) -> dict[str, Any]:
+    def _kept(self, item: Affected, entry: Entry | None) -> dict[str, Any]:
         """The proof that an item is kept: its copy in the vault is whole."""
-        entry = entry_of(self._agent, self._incident, item)
         if entry is None or entry.state != "vaulted":
             raise RefusedError(self._agent.text("cleaning.not_in_vault", name=item.name))
         (check,) = self._agent.quarantine.verify([entry])
@@ -254,19 +258,26 @@ class Cleaning:
         if taken.refused or os.path.lexists(item.path):
             raise RefusedError(self._agent.text("cleaning.exists", name=item.name))
 
-    def _write(self, item: Affected, decision: Decision, words: str, proof: dict[str, Any] | None) -> None:
-        agent, entry = self._agent, entry_of(self._agent, self._incident, item)
-        facts = proof if proof is not None else {"vault_id": entry.id} if entry is not None else {}
+    def _write(
+        self, items: Sequence[Affected], decision: Decision, words: str, proofs: Mapping[bytes, dict[str, Any]]
+    ) -> None:
+        """All of them or none, in one transaction."""
+        agent, now = self._agent, self._agent.now()
         with agent.inventory.sessions.begin() as session:
-            row = session.scalars(self._row(item)).first()
-            if row is not None and row.done_at is not None and row.decision in FINAL:
-                raise RefusedError(agent.text("cleaning.done_already", name=item.name))
-            if row is None:
-                row = DecisionRow(incident=self._incident.id, path=item.path, done_at=None, proof="{}")
-                session.add(row)
-            row.decision, row.by, row.at, row.reason = decision, self._by, agent.now(), words
-            row.done_at = agent.now() if decision in ("evidence", "leave") else None
-            row.proof = json.dumps(facts, ensure_ascii=False)
+            rows = {
+                row.path: row
+                for row in session.scalars(select(DecisionRow).where(DecisionRow.incident == self._incident.id))
+            }
+            for item in items:
+                row = rows.get(item.path)
+                if row is not None and row.done_at is not None and row.decision in FINAL:
+                    raise RefusedError(agent.text("cleaning.done_already", name=item.name))
+                if row is None:
+                    row = rows[item.path] = DecisionRow(incident=self._incident.id, path=item.path)
+                    session.add(row)
+                row.decision, row.by, row.at, row.reason = decision, self._by, now, words
+                row.done_at = now if decision in ("evidence", "leave") else None
+                row.proof = json.dumps(proofs.get(item.path, {}), ensure_ascii=False)
 
     def _finish(self, item: Affected, proof: dict[str, Any]) -> None:
         with self._agent.inventory.sessions.begin() as session:
@@ -306,14 +317,20 @@ def note_purged(agent: Agent, now: datetime) -> None:
                 row.proof = json.dumps({"vault_id": entry_id, "purge": gone[entry_id]})
 
 
-def entry_of(agent: Agent, incident: Incident, item: Affected) -> Entry | None:
-    """The entry of the quarantine that holds an item, by its id, else by its path within the incident."""
-    if item.vault_id:
-        found = agent.quarantine.find(item.vault_id)
-        if found:
-            return found[0]
-    mine = [entry for entry in agent.quarantine.find(item.path) if entry.incident == incident.id]
-    return mine[0] if mine else None
+def entries_of(agent: Agent, incident: Incident, items: Sequence[Affected]) -> dict[bytes, Entry]:
+    """The entry of the quarantine that holds each item, by the item's path: by its id, else by name in the incident."""
+    by_id: dict[str, Entry] = {}
+    by_name: dict[bytes, Entry] = {}
+    for entry in agent.quarantine.entries():
+        by_id[entry.id] = entry
+        if entry.incident == incident.id and entry.state in ("fenced", "vaulted"):
+            by_name |= dict.fromkeys(entry.names, entry)
+    found = {}
+    for item in items:
+        holds = by_id.get(item.vault_id or "") or by_name.get(settle(item.path))
+        if holds is not None:
+            found[item.path] = holds
+    return found
 
 
 def _manner(agent: Agent, item: Affected, entry: Entry | None) -> Manner:

@@ -7,7 +7,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any, Final, get_args
 
 from agent.cleaning.acting import Cleaning, Copy, short
-from agent.cleaning.state import decisions_of, risk_assessment, where_is
+from agent.cleaning.state import Places, decisions_of, risk_assessment
 from agent.incident.clocks import iso
 from agent.incident.moments import zone_of
 from agent.incident.records import Affected, Incident
@@ -107,13 +107,13 @@ def _answer(agent: Agent, incident: Incident) -> Answer:
     """`cloche.clean/1`."""
     zone = zone_of(agent.settings.store.timezone)
     incident = incidents(agent).get(incident.id)
-    decided = decisions_of(agent, incident.id)
+    decided, places = decisions_of(agent, incident.id), Places(agent)
     items = []
     for number, item in enumerate(incident.items, 1):
         word = decided.get(item.path)
         items.append({
             "number": number, "key": short(item.path), "name": item.name, "persons": item.persons,
-            "where": where_is(agent, item, word), "vault_id": item.vault_id,
+            "where": places.of(item, word), "vault_id": item.vault_id,
             "decision": word.decision if word else None, "by": word.by if word else None,
             "at": iso(word.at, zone) if word else None, "reason": word.reason if word else None,
             "done_at": iso(word.done_at, zone) if word else None, "proof": word.proof if word else {},

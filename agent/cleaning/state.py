@@ -22,6 +22,7 @@ from agent.incident.records import Affected, Incident
 from agent.inventory.live import is_live
 from agent.sealing.walking import looks_sealed
 from agent.watch.api import BLOCKING
+from containment.fence import settle
 
 if TYPE_CHECKING:
     from agent.wiring import Agent
@@ -30,8 +31,8 @@ if TYPE_CHECKING:
 
 def readable_items(agent: Agent, incident: Incident) -> list[Affected]:
     """Affected items that others than the till's own programs can still read, looked at now."""
-    decided = decisions_of(agent, incident.id)
-    return [item for item in incident.items if where_is(agent, item, decided.get(item.path)) == "readable"]
+    decided, places = decisions_of(agent, incident.id), Places(agent)
+    return [item for item in incident.items if places.of(item, decided.get(item.path)) == "readable"]
 
 
 def undecided_items(agent: Agent, incident: Incident) -> list[Affected]:
@@ -46,60 +47,68 @@ def unfinished_items(agent: Agent, incident: Incident) -> list[Affected]:
     return [item for item in incident.items if item.path in decided and decided[item.path].done_at is None]
 
 
-def where_is(agent: Agent, item: Affected, decided: Decided | None) -> Where:
-    """Where one item is now, also under other names that the inventory knows of the same file."""
-    if decided is not None and decided.done_at is not None and decided.decision in ("release", "restore"):
-        return "settled"
-    found = _look(agent, item, item.path)
-    if found in ("readable", "governed") or not item.key:
+class Places:
+    """Where items are, for many of them: the quarantine is gone through once, the disk is asked for each."""
+
+    def __init__(self, agent: Agent) -> None:
+        self._agent = agent
+        self._entries: dict[bytes, list[Entry]] = {}
+        for entry in agent.quarantine.entries("fenced", "vaulted"):
+            for name in entry.names:
+                self._entries.setdefault(name, []).append(entry)
+
+    def of(self, item: Affected, decided: Decided | None) -> Where:
+        """Where one item is now, also under other names that the inventory knows of the same file."""
+        if decided is not None and decided.done_at is not None and decided.decision in ("release", "restore"):
+            return "settled"
+        found = self._look(item, item.path)
+        if found in ("readable", "governed") or not item.key:
+            return found
+        known = self._agent.inventory.items_of(item.key)
+        others = [other.path for other in known if other.state == "plain" and not other.container]
+        if any(self._look(item, other) == "readable" for other in others if other != item.path):
+            return "readable"
         return found
-    others = [other for other in agent.inventory.items_of(item.key) if other.state == "plain" and not other.container]
-    if any(_look(agent, item, other.path) == "readable" for other in others if other.path != item.path):
+
+    def _look(self, item: Affected, path: bytes) -> Where:
+        if not path.startswith(b"/"):
+            return "readable"  # a database behind a URL: nobody here can close it
+        entries = self._entries.get(settle(path), [])
+        try:
+            facts = os.lstat(path)
+        except FileNotFoundError:
+            return self._absent(path, entries)
+        except OSError:
+            return "readable"  # it cannot be seen, so nobody can say that it is closed
+        if stat.S_ISREG(facts.st_mode):
+            fenced = any(entry.state == "fenced" and entry.original.inode == facts.st_ino for entry in entries)
+            if fenced and not stat.S_IMODE(facts.st_mode):
+                return "fenced"
+            if looks_sealed(path):
+                return "sealed"
+            if self._governed(item, path):
+                return "governed"
         return "readable"
-    return found
 
-
-def _look(agent: Agent, item: Affected, path: bytes) -> Where:
-    if not path.startswith(b"/"):
-        return "readable"  # a database behind a URL: nobody here can close it
-    entries = agent.quarantine.find(path)
-    try:
-        facts = os.lstat(path)
-    except FileNotFoundError:
-        return _absent(agent, path, entries)
-    except OSError:
-        return "readable"  # it cannot be seen, so nobody can say that it is closed
-    if stat.S_ISREG(facts.st_mode):
-        fenced = any(entry.state == "fenced" and entry.original.inode == facts.st_ino for entry in entries)
-        if fenced and not stat.S_IMODE(facts.st_mode):
-            return "fenced"
-        if looks_sealed(path):
+    def _absent(self, path: bytes, entries: list[Entry]) -> Where:
+        if any(entry.state == "vaulted" for entry in entries):
+            return "vault"
+        known = self._agent.inventory.item_at(path)
+        if known is not None and known.sealed_path is not None and os.path.lexists(known.sealed_path):
             return "sealed"
-        if _governed(agent, item, path):
-            return "governed"
-    return "readable"
+        return "gone"
 
+    def _governed(self, item: Affected, path: bytes) -> bool:
+        """Whether the guard stops whoever opens this live database and is none of its own programs.
 
-def _absent(agent: Agent, path: bytes, entries: list[Entry]) -> Where:
-    if any(entry.state == "vaulted" for entry in entries):
-        return "vault"
-    known = agent.inventory.item_at(path)
-    if known is not None and known.sealed_path is not None and os.path.lexists(known.sealed_path):
-        return "sealed"
-    return "gone"
-
-
-def _governed(agent: Agent, item: Affected, path: bytes) -> bool:
-    """Whether the guard stops whoever opens this live database and is none of its own programs.
-
-    It does so at the first open where the database alone holds more persons than the bound, and the response stops.
-    """
-    settings = agent.settings.watch
-    known = agent.inventory.item_at(path)
-    return (
-        agent.watch.tier in BLOCKING and settings.enabled and settings.response in ("stop", "declare")
-        and known is not None and is_live(path, known.kind) and item.persons > settings.max_persons
-    )  # fmt: skip
+        It does so at the first open where the database alone holds more persons than the bound, and the response stops.
+        """
+        settings = self._agent.settings.watch
+        known = self._agent.inventory.item_at(path)
+        return (
+            self._agent.watch.tier in BLOCKING and settings.enabled and settings.response in ("stop", "declare")
+            and known is not None and is_live(path, known.kind) and item.persons > settings.max_persons
+        )  # fmt: skip
 
 
 def decisions_of(agent: Agent, incident_id: str) -> Mapping[bytes, Decided]:
@@ -109,10 +118,11 @@ def decisions_of(agent: Agent, incident_id: str) -> Mapping[bytes, Decided]:
         return {row.path: _decided(row) for row in rows}
 
 
-def kept_as_evidence(agent: Agent, entry: Entry) -> bool:
-    """Whether somebody decided that this entry of the vault is kept as evidence."""
-    decided = decisions_of(agent, entry.incident)
-    return any(name in decided and decided[name].decision == "evidence" for name in entry.names)
+def evidence_paths(agent: Agent) -> frozenset[tuple[str, bytes]]:
+    """Incident and path of everything that somebody decided to keep as evidence."""
+    with agent.inventory.sessions() as session:
+        rows = session.scalars(select(DecisionRow).where(DecisionRow.decision == "evidence"))
+        return frozenset((row.incident, row.path) for row in rows)
 
 
 def risk_assessment(agent: Agent, incident_id: str) -> RiskAssessment | None:

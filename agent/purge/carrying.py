@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from agent.approvals import require, standing
-from agent.cleaning.state import kept_as_evidence
+from agent.cleaning.state import evidence_paths
 from agent.incident.course import Course
 from agent.incident.moments import zone_of
 from agent.incident.records import Kind
@@ -33,19 +33,28 @@ CRIMES: Final[frozenset[Kind]] = frozenset({"intrusion", "ransomware", "insider"
 """Kinds in which the police may need what was touched, until the incident is closed."""
 
 
-def hold_of(agent: Agent, entry: Entry) -> Hold | None:
-    """Why only the lawyer may let an entry go; None where two people's word is enough for a stray copy."""
-    if entry.forced:
-        return "original"
-    item = agent.inventory.item_at(entry.path)
-    if item is not None and item.kind == "sqlite":
-        return "database"
-    if kept_as_evidence(agent, entry):
-        return "evidence"
-    found = next((known for known in incidents(agent).all() if known.id == entry.incident), None)
-    if found is not None and found.kind in CRIMES and found.phase not in ("closed", "dismissed"):
-        return "police"
-    return None
+class Holds:
+    """Why only the lawyer may let entries go: what is known once, asked for many."""
+
+    def __init__(self, agent: Agent) -> None:
+        self._agent = agent
+        self._evidence = evidence_paths(agent)
+        self._crimes = {
+            incident.id
+            for incident in incidents(agent).all()
+            if incident.kind in CRIMES and incident.phase not in ("closed", "dismissed")
+        }
+
+    def of(self, entry: Entry) -> Hold | None:
+        """The reason; None where two people's word is enough for a stray copy."""
+        if entry.forced:
+            return "original"
+        item = self._agent.inventory.item_at(entry.path)
+        if item is not None and item.kind == "sqlite":
+            return "database"
+        if any((entry.incident, name) in self._evidence for name in entry.names):
+            return "evidence"
+        return "police" if entry.incident in self._crimes else None
 
 
 def ask(
@@ -72,7 +81,8 @@ def ask(
     outside = [entry for entry in entries if entry.state != "vaulted"]
     if outside:
         raise RefusedError(agent.text("purge.not_in_vault", names=_named(agent, outside), count=len(outside)))
-    holds = {entry.id: hold_of(agent, entry) for entry in entries}
+    found = Holds(agent)
+    holds = {entry.id: found.of(entry) for entry in entries}
     held = [entry for entry in entries if holds[entry.id]]
     if held and not originals:
         why = agent.text(f"purge.hold_{holds[held[0].id]}")
@@ -239,7 +249,7 @@ def _still_approved(agent: Agent, purge: Purge) -> bool:
 
 def _chosen(agent: Agent, purge: Purge) -> dict[str, Any]:
     """What goes now, and what is left with its cause: given back, changed, or held for the lawyer by now."""
-    present = {entry.id: entry for entry in agent.quarantine.entries()}
+    present, holds = {entry.id: entry for entry in agent.quarantine.entries()}, Holds(agent)
     left: dict[str, str] = {}
     for item in purge.items:
         entry = present.get(item.id)
@@ -247,7 +257,7 @@ def _chosen(agent: Agent, purge: Purge) -> dict[str, Any]:
             left[item.id] = "released" if entry is None or entry.state == "released" else "vanished"
         elif entry.digest != item.sealed_sha256:
             left[item.id] = "changed"
-        elif not purge.originals and hold_of(agent, entry):
+        elif not purge.originals and holds.of(entry):
             left[item.id] = "held"
     return {"chosen": [item.id for item in purge.items if item.id not in left], "left": left}
 

@@ -18,12 +18,12 @@ from agent.cleaning import operations
 from agent.cleaning.acting import Cleaning, Copy, note_purged, short
 from agent.cleaning.records import DECISIONS, Where
 from agent.cleaning.state import (
+    Places,
     decisions_of,
     readable_items,
     risk_assessment,
     undecided_items,
     unfinished_items,
-    where_is,
 )
 from agent.incident.declare import Declaration, declare
 from agent.incident.records import Incident
@@ -116,9 +116,9 @@ def again(agent: Agent, incident: Incident) -> Incident:
 
 
 def places(agent: Agent, incident: Incident) -> dict[str, Where]:
-    decided = decisions_of(agent, incident.id)
+    decided, found = decisions_of(agent, incident.id), Places(agent)
     return {
-        os.fsdecode(os.path.basename(item.path)): where_is(agent, item, decided.get(item.path))
+        os.fsdecode(os.path.basename(item.path)): found.of(item, decided.get(item.path))
         for item in again(agent, incident).items
     }
 

@@ -262,14 +262,14 @@ def test_what_the_police_may_need_goes_on_the_lawyers_word_alone(agent, share, c
 def test_a_live_database_and_what_was_decided_to_be_evidence_are_the_lawyers(agent, share, home):
     incident = declared(agent, share)
     entries = agent.quarantine.entries("vaulted")
-    assert carrying.hold_of(agent, entries[0]) is None
-    assert carrying.hold_of(agent, replace(entries[0], forced=True)) == "original"
+    assert carrying.Holds(agent).of(entries[0]) is None
+    assert carrying.Holds(agent).of(replace(entries[0], forced=True)) == "original"
     from agent.cleaning.models import DecisionRow
 
     with agent.inventory.sessions.begin() as session:
         session.add(DecisionRow(incident=incident, path=entries[1].path, decision="evidence", by="x", at=NOW,
                                 reason="x", done_at=None, proof="{}"))  # fmt: skip
-    assert carrying.hold_of(agent, entries[1]) == "evidence"
+    assert carrying.Holds(agent).of(entries[1]) == "evidence"
     with pytest.raises(RefusedError):
         ask(agent, caller=LEAD, ids=[entries[1].id])
 
