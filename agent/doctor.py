@@ -23,6 +23,7 @@ from config.home import Home
 from config.load import load_settings
 from config.privileges import network_can_be_left
 from containment.keyring import Keyring
+from containment.network import program as nft_program
 
 State = Literal["ok", "reduced", "missing"]
 LOW_DISK: Final = 1 << 30
@@ -125,6 +126,17 @@ def samba(_home: Home) -> Check:
     return Check(name="samba", state="ok", why="samba_named")
 
 
+def isolation(home: Home) -> Check:
+    """This machine can be cut off the network: nftables is there, and whoever would do it may."""
+    if nft_program() is None:
+        return Check(name="isolation", state="reduced", why="isolation_no_nft")
+    if home.is_service and not (home.run / "network.sock").is_socket():
+        return Check(name="isolation", state="reduced", why="isolation_no_helper")
+    if os.geteuid():
+        return Check(name="isolation", state="reduced", why="isolation_root")
+    return Check(name="isolation", state="ok", why="isolation_ready")
+
+
 def disk(home: Home) -> Check:
     """Room for the vault: quarantine copies before it removes."""
     folder = next(parent for parent in (home.state, *home.state.parents) if parent.exists())
@@ -180,8 +192,8 @@ def page(home: Home) -> Check:
 
 
 CHECKS: Final[tuple[Callable[[Home], Check], ...]] = (
-    watch_tier, guard, daemon, settings_file, keys, workers, leases, samba, disk, documents, head_office, senders,
-    page,
+    watch_tier, guard, daemon, settings_file, keys, workers, leases, samba, isolation, disk, documents, head_office,
+    senders, page,
 )  # fmt: skip
 
 

@@ -467,3 +467,49 @@ def test_the_command_line_isolates_a_real_network_and_lifts_it(tmp_path):
         assert "cloche" not in within("nft", "list", "tables").stdout
     finally:
         subprocess.run(["ip", "netns", "del", name], check=False)
+
+
+@pytest.mark.needs("root", "ip", "nft")
+def test_the_helper_as_systemd_starts_it_puts_rules_up_in_the_kernel(tmp_path):
+    name, path = f"hlp{os.getpid()}", tmp_path / "network.sock"
+    subprocess.run(["ip", "netns", "add", name], check=True)
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+            listener.bind(str(path))
+            listener.listen()
+            start = f'LISTEN_PID=$$ LISTEN_FDS=1 exec "$0" 3<&{listener.fileno()}'
+            helper = subprocess.Popen(
+                ["ip", "netns", "exec", name, "bash", "-c", start,
+                 os.path.join(os.path.dirname(sys.executable), "cloche-network")],
+                pass_fds=(listener.fileno(),), stderr=subprocess.DEVNULL,
+            )  # fmt: skip
+            try:
+                hand = HelpersHand(str(path))
+                assert hand.put_up(Rules(everything=True, seconds=300)) == ()
+                seen = hand.look()
+                assert seen.everything
+                assert 200 < (seen.seconds or 0) <= 300
+                assert hand.filters() == 0
+                hand.take_down()
+                assert not hand.look().cuts
+            finally:
+                helper.kill()
+                helper.wait()
+        refused = subprocess.run(
+            [os.path.join(os.path.dirname(sys.executable), "cloche-network")], capture_output=True, text=True,
+            check=False,
+        )  # fmt: skip
+        assert "systemd" in refused.stderr
+    finally:
+        subprocess.run(["ip", "netns", "del", name], check=False)
+
+
+def test_doctor_says_whether_this_machine_can_be_isolated(home, tmp_path, monkeypatch):
+    from agent import doctor
+
+    monkeypatch.setattr(doctor, "nft_program", lambda: None)
+    assert doctor.isolation(home).why == "isolation_no_nft"
+    monkeypatch.setattr(doctor, "nft_program", lambda: "/usr/sbin/nft")
+    service = Home(settings_file=tmp_path / "c", state=tmp_path / "s", run=tmp_path / "r", is_service=True)
+    assert doctor.isolation(service).why == "isolation_no_helper"
+    assert doctor.isolation(home).state == ("ok" if os.geteuid() == 0 else "reduced")
