@@ -24,6 +24,7 @@ from agent.security_check.machine import Machine
 from agent.security_check.models import AcceptedRow, BaselineRow, CheckRow
 from agent.security_check.records import SEVERITIES, CheckResult, Finding, finding_of
 from agent.security_check.snapshot import take
+from agent.vendors.windows import allowed_now
 from config.errors import UsageError
 
 if TYPE_CHECKING:
@@ -84,7 +85,12 @@ def look(agent: Agent, machine: Machine, by: str) -> tuple[list[Finding], tuple[
         findings += changes(json.loads(baseline.document), snapshot, agent.mask)
     findings += _too_late(agent, baseline.at if baseline else now)
     findings += looking.writable(machine)
-    allowed = agent.settings.check.allowed_remote_tools
+    let_in = [
+        tool.id
+        for tool in looking.tools()
+        if any(allowed_now(agent, now, name) for name in (tool.id, *tool.name.values()))
+    ]
+    allowed = (*agent.settings.check.allowed_remote_tools, *let_in)
     findings += looking.remote_tools(machine, allowed, agent.text.language, agent.mask)
     unseen = set(machine.denied)
     seconds = agent.settings.check.packages_seconds

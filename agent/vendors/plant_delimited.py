@@ -84,7 +84,9 @@ def plant_delimited(data: bytes, name: str, canaries: list[Canary]) -> Planted: 
 def _records(lines: list[str], delimiter: str) -> tuple[list[int], list[list[str]]]:
     """The line each record begins at, and its cells; empty lines are none."""
     csv.field_size_limit(1 << 24)
-    places, rows, begun = [], [], 0
+    places: list[int] = []
+    rows: list[list[str]] = []
+    begun = 0
     reader = csv.reader(lines, delimiter=delimiter)
     try:
         for row in reader:

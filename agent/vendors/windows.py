@@ -7,6 +7,7 @@ it may. It ends at its time by itself, and what was noticed meanwhile is shown w
 from __future__ import annotations
 
 import hashlib
+import re
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -26,18 +27,20 @@ OPENERS: Final[tuple[Role, ...]] = (
     "franchisee",
 )  # fmt: skip
 MINUTES: Final = 30
+_WORDS: Final = re.compile(r"[a-z0-9]+|[\u4e00-\u9fff]+")
 
 
 def allowed_now(agent: Agent, now: datetime | None = None, tool: str = "") -> tuple[Window, ...]:
-    """The windows that are open; with `tool` only those whose tool it is (either name may hold the other)."""
+    """The windows that are open; with `tool` only those that name it (`ToDesk 4.7` names `todesk`, not `desk`)."""
     now = now or agent.now()
-    wanted = tool.casefold()
-    return tuple(
-        window
-        for window in vendors(agent).windows()
-        if window.is_open(now)
-        and (not wanted or wanted in window.tool.casefold() or (window.tool and window.tool.casefold() in wanted))
-    )
+    return tuple(window for window in vendors(agent).windows() if window.is_open(now) and names(window.tool, tool))
+
+
+def names(said: str, tool: str) -> bool:
+    """Whether what somebody said holds a tool's name: by whole Latin words, Chinese ones wherever they stand."""
+    said = said.casefold()
+    words = set(_WORDS.findall(said))
+    return all(word in words or (not word.isascii() and word in said) for word in _WORDS.findall(tool.casefold()))
 
 
 def let_in(agent: Agent, request: Request) -> Answer:

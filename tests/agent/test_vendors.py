@@ -596,6 +596,7 @@ def test_a_vendor_is_let_in_for_minutes_and_goes_by_itself(tmp_path):
         assert opened_["approved_by"] == "王测试"
         assert [window.vendor for window in allowed_now(agent, tool="todesk")] == ["V001"]
         assert allowed_now(agent, tool="frpc") == ()
+        assert allowed_now(agent, tool="desk") == ()
         with pytest.raises(RefusedError, match="已经在系统里"):
             ask(agent, windows.let_in, asked)
         clock.turn(minutes=10)
@@ -609,6 +610,27 @@ def test_a_vendor_is_let_in_for_minutes_and_goes_by_itself(tmp_path):
         assert window["ended_at"] == (START + timedelta(minutes=30)).isoformat()
         assert [alert["kind"] for alert in window["alerts"]] == ["bound"]
         assert agent.home.audit_log.read_text().count('"vendor.let_out"') == 1
+
+
+def test_the_security_check_lets_a_tool_run_while_its_vendor_is_in(tmp_path):
+    from agent.security_check.checking import look
+    from agent.security_check.machine import Machine
+
+    program = tmp_path / "machine/opt/todesk"
+    program.mkdir(parents=True)
+    with opened(tmp_path) as (agent, clock):
+        register(agent)
+
+        def verdict():
+            found, _unseen, _baseline = look(agent, Machine(root=tmp_path / "machine"), "manager")
+            return [(finding.what, finding.severity) for finding in found if finding.values.get("id") == "todesk"]
+
+        assert verdict() == [("present", "warning")]
+        asked = {"vendor": "V001", "minutes": 10, "who": "赵虚构", "tool": "ToDesk 4.7", "reason": "打印机故障"}
+        ask(agent, windows.let_in, asked)
+        assert verdict() == [("allowed", "notice")]
+        clock.turn(minutes=11)
+        assert verdict() == [("present", "warning")]
 
 
 def test_a_vendor_can_be_let_out_before_its_time(tmp_path):
