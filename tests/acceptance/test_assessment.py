@@ -6,6 +6,7 @@ names, and gone from the list; then an outsider verifies the bundle without Cloc
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -17,6 +18,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
+
+from agent.assess.machine import Machine
+from agent.cli import cloche
+from config.errors import ClocheError
 
 SETTINGS = """
 [store]
@@ -36,7 +42,37 @@ email = "li@example.com"
 """
 
 
-pytestmark = pytest.mark.timeout(300)  # a dozen commands, a process each
+class Typed:
+    """What a command answered."""
+
+    def __init__(self, code, out, err):
+        self.code, self.out, self.err = code, out, err
+
+    @property
+    def document(self):
+        return json.loads(self.out)
+
+
+class Keyboard:
+    """Commands typed into this process: a process each would cost a second each."""
+
+    def __init__(self, home):
+        self.home = home
+
+    def cloche(self, *arguments):
+        done = CliRunner().invoke(cloche, [*map(str, arguments)], standalone_mode=False)
+        if isinstance(done.exception, ClocheError):
+            return Typed(int(done.exception.exit_code), done.stdout, str(done.exception))
+        if done.exception is not None:
+            raise done.exception
+        return Typed(int(done.return_value or 0), done.stdout, done.stderr)
+
+
+@pytest.fixture
+def shop(tmp_path, monkeypatch):
+    monkeypatch.setenv("CLOCHE_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(Machine, "pending_updates", lambda _machine: (0, 0))  # apt takes seconds without its cache
+    return Keyboard(tmp_path / "home")
 
 
 @pytest.fixture
@@ -95,7 +131,7 @@ def test_planted_weaknesses_are_found_put_right_and_gone(shop, share, tmp_path):
         tunnel.wait()
     for name, evidence in (
         ("world_readable", "预订.csv"), ("stale_exports", "会员.csv"), ("plain_backups", "members.sql"),
-        ("remote_tools", "frpc"), ("training", "陈样例"), ("keys", "没有恢复密钥"), ("restore_test", "从未"),
+        ("remote_tools", "frpc"), ("training", "陈**"), ("keys", "没有恢复密钥"), ("restore_test", "从未"),
         ("blind_spots", "没有登记"), ("collection_register", "没有登记"), ("anchored", "链头"),
         ("roles", "信息管理员"), ("vendor_register", "没有登记"),
     ):  # fmt: skip

@@ -66,7 +66,7 @@ class Unread:
         )
         share = missed / max(coverage.listed, 1)
         score = max(0.0, 1 - share / (look.limit(self.id, "share") * 10))
-        command = "cloche scan"
+        command = "cloche inventory list --all"
         return partial(score, command, evidence, *named) if score else bad(command, evidence, *named)
 
 
