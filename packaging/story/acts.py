@@ -140,19 +140,14 @@ def act_clean(stage: Stage) -> None:
     """四.5 现场清理: every item decided, restored bit for bit, a check of the machine, the risk that remains."""
     stage.run("incident", "advance", "latest", codes=(0,))
     stage.run("incident", "clean", "latest", "show")
-    stage.run("incident", "clean", "latest", "release", "--all", "--reason", "已核实，收回共享", "--yes", codes=(0, 3))
+    stage.run(
+        "incident", "clean", "latest", "release", "--undecided", "--reason", "已核实，收回共享", "--yes", codes=(0, 3)
+    )
     stage.run("protect", stage.store / "会员", stage.store / "预订", "--yes", codes=(0, 3))
     stage.run(
-        "incident",
-        "clean",
-        "latest",
-        "accept-risk",
-        "U盘下落不明，名单可能继续流传",
-        "--owner",
-        LEAD,
-        "--due",
-        "2027-03-31",
-    )
+        "incident", "clean", "latest", "accept-risk", "--risk", "U盘下落不明，名单可能继续流传", "--owner", LEAD,
+        "--until", "2027-03-31",
+    )  # fmt: skip
     stage.run("scan", stage.store, codes=(0, 3))
     found = stage.ask("check", "--incident", "latest", codes=(0, 3, 10))
     blocking = [finding["key"] for finding in found["findings"] if finding["blocks"]]
