@@ -50,7 +50,7 @@ def sheet(agent: Agent, campaign: Campaign, counted: Counted, wording: Wording, 
         subtitle=text(
             "notice.sheet_subtitle", id=campaign.incident, version=campaign.version, made=wording.moment(campaign.at)
         ),
-        lead=text("notice.sheet_lead"), notices=(text("incident.assists"),), blocks=tuple(blocks),
+        lead=text("notice.sheet_lead", id=campaign.incident), notices=(text("incident.assists"),), blocks=tuple(blocks),
         running=f"{agent.settings.store.name} · {campaign.name} · {version}",
     )  # fmt: skip
 
