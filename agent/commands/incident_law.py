@@ -35,7 +35,8 @@ def clocks(console: Console, incident_id: str) -> int:
     heading(screen, text("law.heading_standing"))
     for entry in answer.document["standing"]:
         flag = "" if entry["verified"] else text("law.flag")
-        screen.print(f"  {entry['title']}：{standing_words(console, entry)}{flag}", soft_wrap=True)
+        words = standing_words(console, entry) + flag
+        screen.print("  " + text("law.standing_line", title=entry["title"], words=words), soft_wrap=True)
     screen.print(text("reports.assists"), style="dim")
     return answer.exit_code
 
@@ -67,7 +68,7 @@ def show_duty(console: Console, screen: Screen, duty: dict[str, Any]) -> None:
         screen.print(
             "      " + text(
                 "law.line_draft", version=draft["version"], time=console.time(draft["made_at"]),
-                file=printable(draft["files"][0]) if draft["files"] else "–",
+                file=printable(next((path for path in draft["files"] if f".{text.language}." in path), "–")),
             ),
             soft_wrap=True,
         )  # fmt: skip
@@ -76,9 +77,9 @@ def show_duty(console: Console, screen: Screen, duty: dict[str, Any]) -> None:
 def standing_words(console: Console, entry: dict[str, Any]) -> str:
     """What is to be kept, repeated or filed."""
     text: Text = console.text
+    if not entry["reached"]:
+        return text("law.file_below") if entry["reached"] is False else text("law.file_unknown")
     if entry["how"] == "file":
-        if not entry["reached"]:
-            return text("law.file_below") if entry["reached"] is False else text("law.file_unknown")
         if entry["done_at"]:
             return text("law.filed", time=console.time(entry["done_at"]))
         return text("law.file_in", days=entry["working_days"], time=console.time(entry["due"]))
@@ -103,7 +104,8 @@ def drafts(console: Console, incident_id: str) -> int:
     screen.print(text("law.drafted", count=len(answer.document["written"])))
     for row in answer.document["drafts"]:
         flag = "" if row["verified"] else text("law.flag")
-        screen.print(f"  {row['title']}（{printable(row['entity'])}）{flag}", style="bold", soft_wrap=True)
+        named = text("law.draft_line", title=row["title"], entity=printable(row["entity"]))
+        screen.print(f"  {named}{flag}", style="bold", soft_wrap=True)
         if row["missing"]:
             names = text("reports.comma").join(row["missing"])
             screen.print("    " + text("law.line_missing", names=printable(names)), style="yellow", soft_wrap=True)

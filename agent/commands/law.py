@@ -28,7 +28,7 @@ def list_command(console: Console) -> int:
         return answer.exit_code
     screen, text, document = console.screen, console.text, answer.document
     for regime in document["regimes"]:
-        heading(screen, f"{regime['name']}  {regime['source']}（{regime['date']}）")
+        heading(screen, f"{regime['name']}  {regime['source']}  {regime['date']}")
         for duty in regime["duties"]:
             whole = duty["verified"] and duty["contents_verified"] and duty["threshold_verified"]
             flag = "" if whole else text("law.flag")
@@ -37,7 +37,10 @@ def list_command(console: Console) -> int:
     heading(screen, text("law.heading_standing"))
     for entry in document["standing"]:
         flag = "" if entry["verified"] else text("law.flag")
-        screen.print(f"  {entry['key']}  {entry['title']}：{standing_words(console, entry)}{flag}", soft_wrap=True)
+        words = standing_words(console, entry) + flag
+        screen.print(
+            f"  {entry['key']}  " + text("law.standing_line", title=entry["title"], words=words), soft_wrap=True
+        )
     for calendar in document["calendars"]:
         flag = "" if calendar["verified"] else text("law.flag")
         screen.print(text("law.calendar", year=calendar["year"], source=calendar["source"]) + flag, soft_wrap=True)
