@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, Final, get_args
 
-from agent.cleaning.acting import Cleaning, Copy, short
+from agent.cleaning.acting import FINAL, Cleaning, Copy, entries_of, short
 from agent.cleaning.state import Places, decisions_of, risk_assessment
 from agent.incident.clocks import iso
 from agent.incident.moments import zone_of
@@ -26,6 +26,8 @@ MAY_DECIDE: Final[tuple[Role, ...]] = (
 )  # fmt: skip
 MAY_ACT: Final[tuple[Role, ...]] = ("security_lead", "security_deputy", "response_lead")
 LONGEST_TEXT: Final = 2000
+LOOK_AGAIN: Final = timedelta(days=90)
+"""A risk for which nobody names a day is looked at again after a quarter."""
 
 
 def show(agent: Agent, request: Request) -> Answer:
@@ -95,7 +97,7 @@ def risk(agent: Agent, request: Request) -> Answer:
     incident = _incident(agent, request)
     day = _text(request, "until")
     try:
-        until = date.fromisoformat(day) if day else None
+        until = date.fromisoformat(day) if day else agent.now().date() + LOOK_AGAIN
     except ValueError:
         raise UsageError(agent.text("cleaning.needs_day")) from None
     cleaning = Cleaning(agent, incident, request.caller.user)
@@ -138,7 +140,18 @@ def _incident(agent: Agent, request: Request) -> Incident:
 
 
 def _items(agent: Agent, incident: Incident, request: Request) -> Sequence[Affected]:
-    """Items by number, short key, id of the vault or masked name; with `undecided` those without a decision."""
+    """Items by number, short key, id of the vault or masked name; or many at once.
+
+    `undecided`: without a decision. `everything`: what is in quarantine; for a decision all that is not dealt with.
+    """
+    if request.arguments.get("everything"):
+        decided = decisions_of(agent, incident.id)
+        done = {path for path, word in decided.items() if word.done_at is not None and word.decision in FINAL}
+        left = [item for item in incident.items if item.path not in done]
+        if request.arguments.get("decision"):
+            return left
+        held = entries_of(agent, incident, left)
+        return [item for item in left if item.path in held and held[item.path].state in ("fenced", "vaulted")]
     if request.arguments.get("undecided"):
         decided = decisions_of(agent, incident.id)
         return [item for item in incident.items if item.path not in decided]

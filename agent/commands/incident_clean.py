@@ -21,6 +21,12 @@ reason = click.option("--reason", required=True, help="Why.")
 named = click.argument("items", nargs=-1, metavar="[ITEM]...")
 
 
+def which(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Options that stand for many items."""
+    function = click.option("--undecided", is_flag=True, help="Every item that nobody has decided about.")(function)
+    return click.option("--all", "everything", is_flag=True, help="Every item that this can be done to.")(function)
+
+
 @click.group("clean")
 @click.argument("incident_id", metavar="ID")
 def clean(incident_id: str) -> None:
@@ -47,7 +53,7 @@ def show_command(console: Console, /) -> int:
 @clean.command()
 @named
 @click.option("--as", "decision", required=True, type=click.Choice(DECISIONS), help="What becomes of them.")
-@click.option("--undecided", is_flag=True, help="Everything that nobody has decided about.")
+@which
 @reason
 @common_options
 def decide(console: Console, /, *, items: tuple[str, ...], **given: Any) -> int:
@@ -57,7 +63,7 @@ def decide(console: Console, /, *, items: tuple[str, ...], **given: Any) -> int:
 
 @clean.command()
 @named
-@click.option("--undecided", is_flag=True, help="Everything that nobody has decided about.")
+@which
 @reason
 @key_file_option
 @click.option("--yes", is_flag=True, help="Don't ask.")
@@ -93,7 +99,7 @@ def restore(console: Console, /, *, item: str, source: Path, key_file: Path | No
 
 @clean.command()
 @named
-@click.option("--undecided", is_flag=True, help="Everything that nobody has decided about.")
+@which
 @click.option("--originals", is_flag=True, help="Also what only the lawyer may let go: the lawyer is asked.")
 @click.option("--statement", default="", help="What is put to the lawyer, with --originals.")
 @reason
@@ -106,13 +112,15 @@ def purge(console: Console, /, *, items: tuple[str, ...], yes: bool, **given: An
 
 
 @clean.command("accept-risk")
-@click.option("--risk", default="", help="What remains: an old copy on a phone, a backup that cannot be reached.")
+@click.argument("words", default="", metavar="[RISK]")
+@click.option("--risk", default="", help="The same, as an option.")
 @click.option("--none", "nothing", is_flag=True, help="No risk remains.")
 @click.option("--owner", required=True, help="Whose it is, by name.")
-@click.option("--until", default="", metavar="YYYY-MM-DD", help="The day by which it is looked at again.")
+@click.option("--until", "--due", "until", default="", metavar="YYYY-MM-DD", help="Looked at again by; 90 days.")
 @common_options
-def accept_risk(console: Console, /, *, risk: str, nothing: bool, owner: str, until: str) -> int:
-    """Write down a risk that remains after the clean-up, or that none does."""
+def accept_risk(console: Console, /, *, words: str, risk: str, nothing: bool, owner: str, until: str) -> int:
+    """Write down a RISK that remains after the clean-up (an old copy on a phone), or that none does."""
+    risk = words or risk
     if bool(risk.strip()) == nothing:
         raise click.UsageError(console.text("cleaning.risk_or_none"))
     answer = perform(console, "clean.risk", {"id": _id(), "risk": risk, "owner": owner, "until": until})

@@ -71,13 +71,13 @@ def ask(
         statement: what is put to the lawyer.
 
     Raises:
-        UsageError: nothing to destroy, no reason, or a statement is missing.
+        UsageError: nothing to destroy, or the statement to the lawyer or its reason is missing.
         RefusedError: something is not in the vault, needs the lawyer's word, or is part of another request.
     """
     if not entries:
         raise UsageError(agent.text("purge.nothing"))
-    if not reason.strip() or (originals and not statement.strip()):
-        raise UsageError(agent.text("purge.needs_statement" if originals else "purge.needs_reason"))
+    if originals and not (reason.strip() and statement.strip()):
+        raise UsageError(agent.text("purge.needs_statement"))
     outside = [entry for entry in entries if entry.state != "vaulted"]
     if outside:
         raise RefusedError(agent.text("purge.not_in_vault", names=_named(agent, outside), count=len(outside)))
@@ -88,7 +88,7 @@ def ask(
         why = agent.text(f"purge.hold_{holds[held[0].id]}")
         raise RefusedError(agent.text("purge.needs_lawyer", names=_named(agent, held), count=len(held), why=why))
     items = tuple(_item(agent, entry, holds[entry.id]) for entry in sorted(entries, key=lambda entry: entry.id))
-    words, said = agent.mask(reason.strip()), agent.mask(statement.strip())
+    words, said = agent.mask(reason.strip()) or agent.text("purge.no_reason"), agent.mask(statement.strip())
     digest = digest_of(items, originals=originals, reason=words, statement=said)
     wanted = {item.id for item in items}
     for other in Purges(agent).all("asked", "waiting", "carrying"):

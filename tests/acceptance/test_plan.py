@@ -200,7 +200,8 @@ def test_3_1_management_group(store: Store) -> None:
     """三(一) 信息安全管理小组: two people mean two people, one of them not from IT for a purge."""
     incident = store.declare()
     (entry,) = store.type("quarantine", "list")["entries"]
-    refused = store.type("quarantine", "purge", entry["id"], "--reason", "测试", "--yes", code=4)["error"]
+    words = ("--reason", "测试", "--originals", "--statement", "警方书面答复不需要", "--yes")
+    refused = store.type("quarantine", "purge", entry["id"], *words, code=4)["error"]
     assert "李样例" in refused or "赵练习" in refused
     waiting = store.type("approve", "--list")["waiting"]
     assert any(item["act"] == "purge" and item["missing"] for item in waiting)

@@ -500,6 +500,10 @@ def test_items_go_by_number_key_vault_id_or_name_and_an_unknown_one_is_named(age
         ask(agent, "decide", id=incident.id, items=["99"], decision="leave", reason="x")
     ask(agent, "decide", id=incident.id, undecided=True, decision="leave", reason="x")
     assert undecided_items(agent, incident) == []
+    released = ask(agent, "release", id=incident.id, everything=True, reason="已核实").document
+    assert {item["where"] for item in released["items"]} == {"settled"}
+    with pytest.raises(UsageError):
+        ask(agent, "release", id=incident.id, everything=True, reason="已核实")
     for what in ("show", "decide", "release", "restore", "purge", "risk"):
         with pytest.raises(RefusedError):
             ask(agent, what, WAITER, id=incident.id)

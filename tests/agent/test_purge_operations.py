@@ -304,8 +304,6 @@ def test_only_what_lies_in_the_vault_is_destroyed(agent, share):
     with pytest.raises(UsageError):
         ask(agent, caller=LEAD, paths=[str(share / "会员.csv")])
     declared(agent, share)
-    with pytest.raises(UsageError, match="reason"):
-        ask(agent, caller=LEAD, all=True, reason="  ")
     with pytest.raises(RefusedError):
         ask(agent, caller=WAITER, all=True)
 
