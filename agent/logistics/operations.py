@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, cast, get_args
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 HELPERS: Final[tuple[Role, ...]] = get_args(Role)
 """Everybody with a role lends a hand; what each did stands on the timeline with the name of the account."""
 MOST: Final = 10_000
+_PERSONAL: Final = re.compile(r"(?:\+?86)?[\s-]*1[3-9](?:[\s-]*\d){9}|\d{17}[\dXx]")
+"""A mobile or an id card: of no device."""
 
 
 def show(agent: Agent, request: Request) -> Answer:
@@ -92,12 +95,16 @@ def check(agent: Agent, request: Request) -> Answer:
         UsageError: no line of that code, or a reply that is none.
     """
     incident = _begin(agent, request)
-    lines = {line.code: line for line in logistics_of(agent, incident.id).lines}
+    state = logistics_of(agent, incident.id)
+    lines = {line.code: line for line in state.lines}
     now, zone = agent.now(), zone_of(agent.settings.store.timezone)
     text = str(request.arguments.get("text") or "")
     if text:
         read = read_answers(text, frozenset(lines))
-        answers, refused = read.answers, [f"{number}" for number in read.refused]
+        # the sheet came with the answers so far: what nobody touched is no new answer
+        known = {(code, entry.reply, "", "") for code, entry in state.checked.items()}
+        answers = [given for given in read.answers if given not in known]
+        refused = [f"{number}" for number in read.refused]
     else:
         code, reply = text_of(request, "line", needed=True).upper(), text_of(request, "reply") or "yes"
         if code not in lines:
@@ -134,6 +141,8 @@ def custody(agent: Agent, request: Request) -> Answer:
         for name in ("item", "giver", "taker", "where", "condition", "seal", "gap")
     }
     serial = text_of(request, "serial", longest=100)  # of a device: masking would take what tells it from another
+    if _PERSONAL.fullmatch(serial):
+        raise UsageError(agent.text("logistics.serial_of_person"))
     given = text_of(request, "given_at")
     moment = parse_moment(given, "--at", now, zone) if given else now
     made = Handover(**texts, serial=serial, given_at=moment, at=now, by=agent.mask(request.caller.user))

@@ -199,6 +199,8 @@ def test_what_the_sheets_form_puts_into_its_address_is_read_back(scene):
     assert (answer.document["answered"], len(answer.document["refused"])) == (3, 1)
     assert {code: entry.reply for code, entry in checked.items()} == {"A1": "yes", "A2": "no", "B1": "na"}
     assert checked["A1"].note == "已贴条"
+    again = ask(agent, operations.check, incident, text="sheet.html?A2=no&A2_at=&A2_note=&A4=yes")
+    assert again.document["answered"] == 1  # A2 came with the sheet and was left as it was
     assert checked["A1"].at == datetime(2026, 11, 26, 0, 55, tzinfo=UTC)
 
 
@@ -314,6 +316,14 @@ def test_hands_follow_each_other_or_the_gap_is_explained(scene):
     assert [hand.taker for hand in chain.handovers] == ["李样例", "总部", "鉴定所"]
     assert chain.problems == ("gap_explained",)
     assert chain.holder == "鉴定所"
+
+
+@pytest.mark.parametrize("serial", ["13800001111", "+86 138-0000-1111", "110101199003070011", "11010119900307001X"])
+def test_a_number_of_a_person_is_no_serial_number(scene, serial):
+    agent, _clock, incident = scene
+    with pytest.raises(UsageError, match="序列号"):
+        ask(agent, operations.custody, incident, item="手机", serial=serial, giver="甲", taker="乙")
+    ask(agent, operations.custody, incident, item="手机", serial="356938035643809", giver="甲", taker="乙")  # an IMEI
 
 
 def test_a_chain_with_holes_is_told_whoever_wrote_it():
