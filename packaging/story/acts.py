@@ -128,7 +128,7 @@ def act_logistics(stage: Stage) -> None:
 def act_authorities(stage: Stage) -> None:
     """四.3 The lawyer: the clocks, what is missing, what was handed in, the package for the police."""
     stage.run("incident", "clocks", "latest")
-    stage.run("incident", "fill", "latest", "contact", "法务部 400 000 0000")
+    stage.run("incident", "fill", "latest", "trend", "已控制，未见扩散")
     stage.run(
         "incident", "submit", "latest", "cn-pipl/art-57", "--channel", "电话 12387", "--receipt", "TEST-1", codes=(0, 3)
     )

@@ -71,7 +71,7 @@ class Stage:
         account = "root" if os.geteuid() == 0 else os.environ.get("USER", "")
         people = "".join(
             f"[[people]]\nname = {json.dumps(name, ensure_ascii=False)}\nroles = {json.dumps(roles)}\n"
-            f'email = "{MAILBOXES[name]}"\nuser = "{account if name == LEAD else ""}"\n'
+            f'email = "{MAILBOXES[name]}"\ncontact = "400 000 0000"\nuser = "{account if name == LEAD else ""}"\n'
             f"substitute = {json.dumps(LAWYER if name == TECHNICIAN else '', ensure_ascii=False)}\n"
             for name, roles in ROLES.items()
         )
