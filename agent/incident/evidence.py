@@ -1,4 +1,5 @@
-"""Who did what, kept as evidence: access events, process facts, file hashes; masked, signed, never written over.
+"""Who did what, kept as evidence: access events, processes with their parents and connections, file hashes; masked,
+signed, never written over.
 
 Names of files, programs and command lines are masked; each item's key leads to its raw path in the root-only
 inventory. Hashes are of the content as it went into the vault; a file that is only fenced is hashed where it lies.
@@ -18,12 +19,14 @@ from typing import Any, Final
 from agent.incident.containing import Containing
 from agent.incident.course import Course, Outcome
 from agent.incident.records import Incident
-from agent.incident.trace import LOOK_BACK, deeds, trace_of, what_left
+from agent.incident.surroundings import look_around
+from agent.incident.trace import LOOK_BACK, Trace, deeds, trace_of, what_left
 from agent.watch.api import AccessEvent, Crossing
 from containment.evidence import write_bundle
 from containment.processes import Holder
 
 SHOWN_DEEDS: Final = 50
+MOST_CROSSED: Final = 50
 
 
 def keep(course: Course, containing: Containing) -> Outcome:
@@ -41,12 +44,13 @@ def keep(course: Course, containing: Containing) -> Outcome:
     if left is not None:
         course.store.change(course.id, left_files=left.files, left_persons=left.persons, left_seconds=left.seconds)
     hashes = file_hashes(incident, containing)
+    processes = [process_facts(holder, mask) for holder in (*containing.held, *crossed_only(trace, containing.held))]
     write_bundle(
         agent.home.evidence / course.id,
         {
             "events.json": as_json([event_facts(event, mask) for event in trace.events]),
             "crossings.json": as_json([crossing_facts(crossing, mask) for crossing in trace.crossings]),
-            "processes.json": as_json([process_facts(holder, mask) for holder in containing.held]),
+            "processes.json": as_json(processes),
             "files.json": as_json(hashes),
             "deeds.json": as_json([deed.document() for deed in found]),
         },
@@ -54,7 +58,7 @@ def keep(course: Course, containing: Containing) -> Outcome:
     )
     return Outcome(
         details={
-            "events": len(trace.events), "processes": len(containing.held),
+            "events": len(trace.events), "processes": len(processes),
             "hashes": sum(bool(facts["sha256"]) for facts in hashes),
             "deeds": [deed.document() for deed in found[:SHOWN_DEEDS]],
         }
@@ -75,12 +79,27 @@ def crossing_facts(crossing: Crossing, mask: Callable[[str], str]) -> dict[str, 
 
 
 def process_facts(holder: Holder, mask: Callable[[str], str]) -> dict[str, Any]:
-    """A process that held affected files, as JSON."""
+    """A process that held affected files or broke a rule, with what stands around it now, as JSON."""
     return {
         "pid": holder.pid, "started": holder.started, "uid": holder.uid, "session": holder.session,
         "program": mask(os.fsdecode(holder.program)), "command": mask(os.fsdecode(holder.command)),
         "paths": [mask(os.fsdecode(path)) for path in holder.paths], "mapped": holder.mapped,
+        **look_around(holder.pid, holder.started).document(mask),
     }  # fmt: skip
+
+
+def crossed_only(trace: Trace, held: Sequence[Holder]) -> list[Holder]:
+    """Processes that broke a rule and hold no affected file now, each once."""
+    known = {(holder.pid, holder.started) for holder in held}
+    found: dict[tuple[int, int], Holder] = {}
+    for crossing in trace.crossings:
+        event = crossing.event
+        if event.pid and (event.pid, event.started) not in known and len(found) < MOST_CROSSED:
+            found[event.pid, event.started] = Holder(
+                pid=event.pid, started=event.started, uid=event.uid, session=0, program=event.program,
+                command=event.command, paths=(), mapped=False,
+            )  # fmt: skip
+    return list(found.values())
 
 
 def file_hashes(incident: Incident, containing: Containing) -> list[dict[str, Any]]:

@@ -22,7 +22,7 @@ from agent.incident.store import incidents
 from agent.incident.trace import LOOK_BACK
 from agent.incident.view import bundles
 from agent.inventory.models import ItemRow, RunRow
-from agent.investigation.hypotheses import EXPORTS, FRESH, HYPOTHESES, Case, Fresh, Window
+from agent.investigation.hypotheses import EXPORTS, FRESH, HYPOTHESES, Case, Connected, Fresh, Window
 from agent.investigation.people import SaidSoFar, said_so_far
 from agent.investigation.questions import questions_of
 from agent.investigation.records import (
@@ -115,7 +115,7 @@ def _put_together(agent: Agent, incident: Incident, parts: _Parts) -> Investigat
         uids={actor.id: tally.key[1] for actor, tally in zip(actors, tallied, strict=False)}, crossings=crossings,
         habits={agent.mask(os.fsdecode(program)): days for program, days in tallies.habits().items()},
         own_programs=frozenset(agent.mask(os.fsdecode(own.program)) for own in agent.own_programs.learned()),
-        windows=_windows(agent), fresh=parts.known.fresh,
+        windows=_windows(agent), fresh=parts.known.fresh, connected=_connected(kept),
     )  # fmt: skip
     return Investigation(
         incident=incident.id, at=parts.now, scope=scope, manner=tuple(_manner(case)), actors=tuple(actors),
@@ -174,6 +174,22 @@ def _from_evidence(kept: Iterable[Path], said: SaidSoFar) -> list[Actor]:
         except (OSError, ValueError, KeyError, TypeError) as error:
             log.warning("a bundle of evidence cannot be read", bundle=folder.name, error=describe(error))
     return []
+
+
+def _connected(kept: Iterable[Path]) -> tuple[Connected, ...]:
+    """Far ends that processes of the evidence were talking to, each once."""
+    found: dict[tuple[str, str], Connected] = {}
+    for folder in kept:
+        try:
+            rows: list[dict[str, Any]] = json.loads((folder / "processes.json").read_bytes())
+            for row in rows:
+                for end in row.get("connections", ()):
+                    if end["remote"] and end["state"] == "established":
+                        key = (str(row["program"]), str(end["remote"]))
+                        found[key] = Connected(program=key[0], remote=key[1])
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            log.warning("a bundle of evidence cannot be read", bundle=folder.name, error=describe(error))
+    return tuple(found.values())
 
 
 def _of_deed(row: dict[str, Any], said: SaidSoFar) -> Actor:
@@ -293,6 +309,8 @@ def _manner(case: Case) -> Iterable[Said]:
                     "first": actor.first, "last": actor.last, "files": actor.files, "refused": actor.refused,
                 },
             )  # fmt: skip
+    for connected in case.connected[:LISTED_PROGRAMS]:
+        yield Said(key="m_connected", values={"program": connected.program, "remote": connected.remote})
     stopped = [crossed for crossed in case.crossings if crossed.outcome in ("stopped", "denied")]
     if stopped:
         yield Said(key="m_stopped", values={"at": stopped[0].at, "count": len(stopped)})

@@ -44,6 +44,14 @@ class Fresh:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Connected:
+    """Whom a process of the evidence was talking to when that was kept."""
+
+    program: str
+    remote: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Case:
     """What the hypotheses are judged by. `habits` are days of the month before on which a program met these files."""
 
@@ -56,6 +64,7 @@ class Case:
     own_programs: frozenset[str]
     windows: Sequence[Window]
     fresh: Sequence[Fresh]
+    connected: Sequence[Connected] = ()
 
     @property
     def suspects(self) -> list[Actor]:

@@ -80,18 +80,18 @@ def read_peer(pid: int) -> tuple[str, int]:
     try:
         status = _read(b"/proc/%d/status" % pid)
         uid = int(status[status.index(b"\nUid:") + 5 :].split(maxsplit=2)[1])
-        sockets = _sockets(pid)
+        sockets = sockets_of(pid)
         for table in (b"tcp", b"tcp6"):
             for line in _read(b"/proc/%d/net/%s" % (pid, table), _TABLE).splitlines()[1:]:
                 fields = line.split()
                 if len(fields) > 9 and fields[3] == _ESTABLISHED and fields[9] in sockets:
-                    return _address(fields[2].partition(b":")[0]), uid
+                    return address_of(fields[2].partition(b":")[0]), uid
     except (OSError, ValueError):
         return "", -1
     return "", uid
 
 
-def _sockets(pid: int) -> set[bytes]:
+def sockets_of(pid: int) -> set[bytes]:
     """Inodes of the sockets that a process holds, as the table writes them."""
     found = set()
     folder = b"/proc/%d/fd" % pid
@@ -103,7 +103,7 @@ def _sockets(pid: int) -> set[bytes]:
     return found
 
 
-def _address(packed: bytes) -> str:
+def address_of(packed: bytes) -> str:
     """An address as the kernel prints it: 32-bit words in the machine's order."""
     raw = b"".join(int(packed[at : at + 8], 16).to_bytes(4, sys.byteorder) for at in range(0, len(packed), 8))
     if len(raw) == 16 and raw.startswith(_MAPPED):

@@ -231,6 +231,23 @@ def test_events_that_are_gone_leave_the_evidence(agent):
     assert findings_of(agent, number).actors == found.actors
 
 
+def test_connections_of_the_evidence_are_told(agent):
+    inventoried(agent)
+    stolen(agent)
+    number = incident(agent)
+    row = {
+        "program": "/usr/bin/curl",
+        "connections": [
+            {"protocol": "tcp", "local": "192.0.2.1:5", "remote": "198.51.100.7:443", "state": "established"},
+            {"protocol": "tcp", "local": "0.0.0.0:22", "remote": "", "state": "listening"},
+        ],
+    }  # fmt: skip
+    write_bundle(agent.home.evidence / number, {"processes.json": json.dumps([row]).encode()}, agent.keyring.sign)
+    write_bundle(agent.home.evidence / number, {"processes.json": b'{"a": 1}'}, agent.keyring.sign)
+    told = [said for said in findings_of(agent, number).manner if said.key == "m_connected"]
+    assert [said.values for said in told] == [{"program": "/usr/bin/curl", "remote": "198.51.100.7:443"}]
+
+
 @pytest.mark.parametrize(
     ("happenings", "expected", "state"),
     [
