@@ -20,6 +20,7 @@ from agent.reports.fields import Fields, Filled
 
 ASKED: tuple[FieldName, ...] = ("course", "results", "counts", "cause", "responsibility", "improvements")
 """What the plan asks for, and what must be there before the report is complete."""
+UNDELIVERED = frozenset({"messages.given_up", "messages.unreachable"})
 SHOWN_STEPS = 200
 SHOWN_FILES = 30
 
@@ -92,15 +93,20 @@ class FinalReport:
     def _course(self) -> Iterator[Block]:
         text = self._text
         yield Heading(text=text("reports.f_course"))
-        steps = shortened(self._incident.steps)
+        told = [step for step in self._incident.steps if step.act.startswith("messages.")]
+        acts = tuple(step for step in self._incident.steps if not step.act.startswith("messages."))
+        steps = shortened(acts)
         if steps:
             yield Table(
                 header=(text("report.t_time"), text("report.t_measure")),
                 rows=tuple((self._wording.moment(step.time), self._wording.step(step)) for step in steps),
                 widths=(24, 76), marked=frozenset(number for number, step in enumerate(steps) if not step.ok),
             )  # fmt: skip
-        if len(steps) < len(self._incident.steps):
-            yield Paragraph(text=text("reports.omitted", count=len(self._incident.steps) - len(steps)), small=True)
+        if len(steps) < len(acts):
+            yield Paragraph(text=text("reports.omitted", count=len(acts) - len(steps)), small=True)
+        if told:
+            failed = sum(step.act in UNDELIVERED for step in told)
+            yield Paragraph(text=text("reports.messages", count=len(told), failed=failed), small=True)
 
     def _results(self) -> Iterator[Block]:
         text, incident = self._text, self._incident
