@@ -21,10 +21,11 @@ from agent.incident.store import incidents
 from agent.incident.view import wording_of
 from agent.link.letters import INBOX, KEY, POST, make_key, seal, strict, unseal
 from agent.link.postman import Postman
-from agent.link.testing import desk_at, one_round, web_server
-from agent.messages import Message, Row, deliveries, redeem, send, send_batch, tell, tell_with_code
+from agent.link.testing import desk_at, one_round, raw_server, web_server
+from agent.messages import Message, Row, deliveries, health, redeem, send, send_batch, tell, tell_with_code
 from agent.messages.batches import PART
 from agent.messages.delivering import tick
+from agent.messages.health import page_health, senders_health
 from agent.messages.inbox import HANDLERS, REASONS
 from agent.messages.queue import failed, get, last_test
 from agent.operation import Caller, Request
@@ -649,3 +650,31 @@ def test_a_link_that_was_killed_is_noticed_and_said_once(opened, clock):
             one_round(desk)
             tick(agent, clock())
     assert (get(agent, message).state, get(agent, message).reason) == ("sent", "")
+
+
+def test_doctor_says_whether_messages_get_out_and_the_page_is_open(opened, clock, monkeypatch):
+    monkeypatch.setattr(health, "LATELY", timedelta(days=36500))
+    with web_server((200, {}, b'{"errcode": 0}'), (200, {}, b'{"errcode": 7}')) as server:
+        agent = opened(**gateway(server.url))
+        home, senders = agent.home, agent.settings.senders
+
+        def found():
+            return senders_health(home, senders, "Asia/Shanghai")[:2]
+
+        assert senders_health(home, Settings().senders, "Asia/Shanghai")[:2] == ("reduced", "senders_none")
+        assert found() == ("missing", "senders_no_link")
+        with desk_at(home.outbox) as desk:
+            assert found() == ("reduced", "senders_untried")
+            for state in (("ok", "senders_sent"), ("missing", "senders_failing")):
+                to_group(agent)
+                one_round(desk)
+                tick(agent, clock())
+                assert found() == state
+            values = senders_health(home, senders, "Asia/Shanghai")[2]
+    assert dict(values) == {"ways": "SMS, wecom: 应急群", "count": "1"}
+    assert server.url not in str(values)
+    assert page_health(Settings().page)[:2] == ("reduced", "page_none")
+    with raw_server(lambda _connection: None) as port:
+        page = Settings.model_validate({"page": {"listen": f"0.0.0.0:{port}", "url": "http://10.0.0.9"}}).page
+        assert page_health(page)[:2] == ("ok", "page_open")
+    assert page_health(page)[:2] == ("missing", "page_shut")
