@@ -183,6 +183,10 @@ def test_2_4_vendors(store: Store, tmp_path: Path) -> None:
     store.type("vendor", "key", "new", "-o", key)
     public = next(path for path in tmp_path.glob("vendor.key*") if path != key)
     store.type("vendor", "add", "测试配送", "--service", "配送", "--public-key", public)
+    store.type(
+        "vendor", "contract", "测试配送", "--number", "HT-1", "--from", "2026-01-01", "--to", "2099-12-31",
+        "--report-hours", "24", "--purpose", "配送",
+    )  # fmt: skip
     share = ("vendor", "share", "测试配送", store.folder / "预订.csv", "--purpose", "配送", "-o", package, "--yes")
     assert "李样例" in store.type(*share, code=4)["error"], "what leaves the store needs a second person"
     (asked,) = store.type("approve", "--list")["waiting"]
