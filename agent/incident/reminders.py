@@ -8,6 +8,7 @@ queued: cut off between the two it would be given twice, never not at all.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from agent.wiring import Agent
 
 log = get_logger("law")
+_LOOKING: Final = threading.Lock()
+"""Two looks at once would give a reminder twice."""
 LATE: Final = timedelta(minutes=10)
 AFTERCARE: Final = timedelta(days=60)
 """Longer than the summary after 30 days with all its reminders."""
@@ -48,6 +51,11 @@ class Due:
 
 def keep_clocks(agent: Agent, now: datetime) -> None:
     """Look at the clock, then give what is due; an incident that fails keeps no other from its reminders."""
+    with _LOOKING:
+        _look(agent, now)
+
+
+def _look(agent: Agent, now: datetime) -> None:
     observed = observe(agent, now)
     ordered = demanded(agent)
     for row in incidents(agent).all():

@@ -6,6 +6,7 @@ changes all the time (counts while a scan runs) gets one every few minutes, unle
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
@@ -31,6 +32,8 @@ log = get_logger("reports")
 FOLDER: Final = "drafts"
 QUICK: Final[tuple[Format, ...]] = ("html", "docx")
 """What nobody asked for: to read and to edit. Whoever asks gets pages to hand in as well (0.6 s each)."""
+_WRITING: Final = threading.Lock()
+"""A person who asks and the keeper must not take the same version number."""
 PAUSE: Final = timedelta(minutes=10)
 
 
@@ -67,6 +70,13 @@ def write_drafts(
     Raises:
         ClocheError: a draft cannot be written; those before it are.
     """
+    with _WRITING:
+        return _write_all(agent, incident, actor, now, pause, formats)
+
+
+def _write_all(
+    agent: Agent, incident: Incident, actor: str, now: datetime, pause: timedelta, formats: Sequence[Format]
+) -> list[str]:
     dossier = gather(agent, incident, now)
     known = drafts_of(agent, incident.id)
     written: list[str] = []

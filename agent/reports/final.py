@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,6 +24,7 @@ from agent.incident.course import Course
 from agent.incident.duties import LONGEST_TEXT, Handed, Submission, submissions_of, submit
 from agent.incident.entities import concerned
 from agent.incident.investigation import findings_of
+from agent.incident.records import Incident
 from agent.incident.store import incidents
 from agent.incident.view import wording_of
 from agent.incident.wording import Wording
@@ -38,6 +40,8 @@ if TYPE_CHECKING:
 
 log = get_logger("reports")
 DUTY: Final = "the-plan/report-48h"
+_WRITING: Final = threading.Lock()
+"""A person who drafts and the keeper must not take the same version number."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +73,11 @@ def draft(agent: Agent, incident_id: str, actor: str) -> Version:
         UsageError: no such incident.
         ClocheError: a document cannot be written.
     """
-    incident = incidents(agent).get(incident_id)
+    with _WRITING:
+        return _draft(agent, incidents(agent).get(incident_id), actor)
+
+
+def _draft(agent: Agent, incident: Incident, actor: str) -> Version:
     dossier = with_head(agent, gather(agent, incident, agent.now()))
     gaps = FinalReport(dossier, wording_of(agent)).gaps
     found = findings_of(agent, incident.id)
