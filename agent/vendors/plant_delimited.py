@@ -61,7 +61,7 @@ def plant_delimited(data: bytes, name: str, canaries: list[Canary]) -> Planted: 
     header = find_header(rows[:_TITLES])
     begin = 0 if header is None else header + 1
     width = len(rows[header]) if header is not None else max(map(len, rows), default=0)
-    data_rows = [index for index in range(begin, len(rows)) if 2 * sum(map(bool, rows[index])) >= width]
+    data_rows = [index for index in range(begin, len(rows)) if any(rows[index]) and 2 * len(rows[index]) >= width]
     if not data_rows:
         raise NotPlanted("no_contact")
     table = read_table(rows[header] if header is not None else (), [rows[index] for index in data_rows])

@@ -51,9 +51,8 @@ def _plant(rows: list[list[Any]], canaries: list[Canary]) -> bool:
     filled = [index for index, row in enumerate(texts) if any(row)]
     header = find_header([texts[index] for index in filled])
     begin = 0 if header is None else filled[header] + 1
-    width = sum(map(bool, texts[filled[header]])) if header is not None else max((len(row) for row in rows), default=0)
-    places = [index for index in range(begin, len(rows)) if 2 * sum(text_of(v) != "" for v in rows[index]) >= width]
-    if not places or not width:
+    places = [index for index in range(begin, len(rows)) if any(text_of(value) for value in rows[index])]
+    if not places:
         return False
     names = texts[filled[header]] if header is not None else []
     table = read_table(names, [[None if value == "" else value for value in rows[index]] for index in places])

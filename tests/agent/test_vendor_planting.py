@@ -9,6 +9,8 @@ import time
 from datetime import datetime
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from python_calamine import CalamineWorkbook
 
 from agent.vendors.columns import Canary, dress, read_table, role_of, spread
@@ -217,6 +219,34 @@ def test_a_name_that_the_character_set_lacks_is_not_put_in_wrongly():
     with pytest.raises(NotPlanted) as caught:
         plant(as_csv(rows, "big5hkscs"), "a.csv", [Canary(name="赵试贾", phone="13900000001", email="")])
     assert caught.value.why == "encoding"
+
+
+CELLS = st.text(st.characters(exclude_categories=("Cs", "Cc"), exclude_characters="\ufeff"), max_size=12)
+QUOTED = st.one_of(CELLS, st.sampled_from(['a"b', "x,y", "两行\n字", "", "'", "\\", "--", ";", "NULL"]))
+
+
+@given(st.lists(st.tuples(QUOTED, QUOTED), min_size=3, max_size=25))
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_whatever_stands_in_the_cells_every_record_is_still_there(cells):
+    rows = [[first, f"138{n:08d}", second] for n, (first, second) in enumerate(cells)]
+    delimited = as_csv([["甲", "手机号", "乙"], *rows], "utf-8", "\n")
+    read = list(csv.reader(io.StringIO(plant(delimited, "a.csv", CANARIES).data.decode(), newline="")))
+    assert [row for row in read[1:] if not is_canary(row[1:2])] == rows
+    assert sum(is_canary(row[1:2]) for row in read) == 3
+    objects = [{"a": first, "mobile": phone, "b": {"c": [second]}} for first, phone, second in rows]
+    done = json.loads(plant(json.dumps(objects).encode(), "a.json", CANARIES).data)
+    assert [record for record in done if not is_canary([record["mobile"]])] == objects
+    database = sqlite3.connect(":memory:")
+    database.execute("CREATE TABLE t (a TEXT, mobile TEXT, b TEXT)")
+    database.executemany("INSERT INTO t VALUES (?,?,?)", [[cell.replace("\0", "") for cell in row] for row in rows])
+    before = "\n".join(database.iterdump())
+    expected = database.execute("SELECT * FROM t").fetchall()
+    database.close()
+    again = sqlite3.connect(":memory:")
+    again.executescript(plant(before.encode(), "a.sql", CANARIES).data.decode())
+    assert again.execute("SELECT * FROM t WHERE mobile NOT LIKE '139%'").fetchall() == expected
+    assert again.execute("SELECT count(*) FROM t").fetchone() == (len(rows) + 3,)
+    again.close()
 
 
 def test_a_hundred_thousand_rows_take_seconds():
