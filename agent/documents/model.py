@@ -86,7 +86,8 @@ class Document:
     """A document in one language, ready to be rendered.
 
     `stamp` is a line that every page carries: a drill, a draft. `running` stands at the head of every page: the
-    store and the document's number. `head` is the hash of a timeline's last entry, printed to anchor it.
+    store and the document's number. `head` says in words how the timeline stood (`stamps.head_of`), printed to anchor
+    it.
     """
 
     language: str

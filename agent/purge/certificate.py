@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from agent.approvals import standing
 from agent.documents.model import Block, Bullets, Document, Facts, Heading, Paragraph, Table
+from agent.documents.stamps import head_of
 from agent.documents.write import write_versions
 from agent.incident.store import incidents
 from agent.incident.wording import Wording
@@ -28,13 +29,14 @@ def write_certificate(agent: Agent, purge: Purge) -> list[Path]:
     """
     known = {incident.id for incident in incidents(agent).all()}
     folder = next((name for name in purge.incidents if name in known), FOLDER)
-    head = agent.timelines.head(folder).hash if folder in known else ""
     stem = f"{agent.text('purge.file_name')}-{purge.id}"
     return write_versions(
         agent,
         agent.home.documents / folder,
         stem,
-        lambda wording, _version: _Certificate(agent, purge, wording).build(head),
+        lambda wording, _version: _Certificate(agent, purge, wording).build(
+            head_of(agent, folder, wording.text) if folder in known else ""
+        ),
     )
 
 
