@@ -7,6 +7,7 @@ its stem; its versions count by themselves, whatever else lies in the folder.
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -29,6 +30,8 @@ log = get_logger("documents")
 
 Format = Literal["html", "docx", "pdf"]
 FORMATS: Final[tuple[Format, ...]] = ("html", "docx", "pdf")
+_TURN: Final = threading.RLock()
+"""Two operations of the daemon that write at once must not find the same next version."""
 
 
 def write_versions(
@@ -53,6 +56,13 @@ def write_versions(
     Raises:
         ClocheError: one cannot be written or set; what could be is there.
     """
+    with _TURN:
+        return _write(agent, folder, stem, build, formats)
+
+
+def _write(
+    agent: Agent, folder: Path, stem: str, build: Callable[[Wording, int], Document], formats: Sequence[Format]
+) -> list[Path]:
     written: list[Path] = []
     failed: ClocheError | None = None
     try:

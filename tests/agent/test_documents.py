@@ -8,6 +8,7 @@ import subprocess
 import time
 import zlib
 from base64 import b64encode
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from html import unescape
 
@@ -312,6 +313,20 @@ def test_versions_count_by_stem_and_nothing_is_written_over(agent, tmp_path):
     assert version_of(folder / "报告-I1-02.en.pdf", "报告-I10") == 0
     assert "测试一店 · 报告-I1-01" in first[0].read_text(encoding="utf-8")
     assert folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_two_that_write_at_once_get_versions_of_their_own(agent, tmp_path):
+    folder = tmp_path / "documents"
+
+    def write():
+        return write_versions(
+            agent, folder, "报告", lambda wording, _: sample(wording.text.language, rows=1), ("html",)
+        )
+
+    with ThreadPoolExecutor(4) as threads:
+        written = [path for done in [threads.submit(write) for _ in range(8)] for path in done.result()]
+    assert len(set(written)) == 16
+    assert max(version_of(path, "报告") for path in written) == 8
 
 
 def test_every_document_of_a_drill_says_so_whoever_wrote_it(tmp_path):
