@@ -14,8 +14,8 @@ from typing import Any, Final
 
 from config.errors import ClocheError
 
-SECONDS: Final = 180.0
-"""Beyond this a drill is killed; played alone it takes some 20 s."""
+SECONDS: Final = 600.0
+"""Beyond this a drill is killed; on an idle machine it takes some 20 s, on a busy one minutes."""
 LARGEST_LINE: Final = 16 << 20
 
 

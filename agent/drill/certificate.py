@@ -177,7 +177,8 @@ class Certificate:
         yield Table(
             header=(text("drill.t_time"), text("drill.t_what")),
             rows=tuple(
-                (wording.moment(datetime.fromisoformat(step["at"])), step["text"]) for step in timeline[:LISTED_STEPS]
+                (wording.moment(datetime.fromisoformat(step["at"])), step["text"][text.language])
+                for step in timeline[:LISTED_STEPS]
             ),
             widths=(24, 76),
             marked=frozenset(index for index, step in enumerate(timeline[:LISTED_STEPS]) if not step["ok"]),

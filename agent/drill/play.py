@@ -22,13 +22,15 @@ from agent.drill.enclosure import Enclosure
 from agent.drill.records import MeasureName
 from agent.drill.scenarios import Scenario
 from agent.drill.scene import Scene, set_scene
+from agent.incident.moments import zone_of
 from agent.incident.records import Incident, Step
 from agent.incident.store import incidents
-from agent.incident.view import wording_of
+from agent.incident.wording import Wording
 from config.errors import ClocheError, ExitCode
 from config.identity import make_identity
 from config.log import describe
 from config.schema import Settings
+from config.text import LANGUAGES, Text
 
 DETECT_SECONDS: Final = 12.0
 COPY_SECONDS: Final = 20.0
@@ -111,7 +113,8 @@ class Course:
     def document(self) -> dict[str, Any]:
         """What the drill came to."""
         scene, incident = self._scene, self._incident
-        wording = wording_of(scene.agent)
+        zone = zone_of(scene.settings.store.timezone)
+        wordings = {language: Wording(Text(language), zone) for language in LANGUAGES}
         everything: tuple[Step, ...] = incidents(scene.agent).get(incident.id).steps if incident else ()
         steps = [step for step in everything if not step.act.startswith("messages.")]
         if len(steps) < len(everything):
@@ -122,7 +125,10 @@ class Course:
             "incident": incident.id if incident else None,
             "declared_by": "behaviour" if incident and incident.machine else "person",
             "timeline": [
-                {"at": step.time.isoformat(), "act": step.act, "ok": step.ok, "text": _said(wording.step, step)}
+                {
+                    "at": step.time.isoformat(), "act": step.act, "ok": step.ok,
+                    "text": {language: _said(wording.step, step) for language, wording in wordings.items()},
+                }
                 for step in steps[:MOST_STEPS]
             ],
             "notes": [{"key": key, "values": values} for key, values in scene.notes],

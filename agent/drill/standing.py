@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def last_drill(agent: Agent) -> Drill | None:
     """The newest drill that was played to its end, with its score; None if there was none."""
-    return next(iter(DrillStore(agent).all(states=("done",))), None)
+    return next(iter(DrillStore(agent).all(states=("done",), most=1)), None)
 
 
 def due_on(agent: Agent) -> date | None:

@@ -72,9 +72,13 @@ class DrillStore:
         with self._inventory.reading() as session:
             return self._drill(session, self._row(session, drill_id))
 
-    def all(self, scenario: str = "", states: Sequence[State] = ()) -> list[Drill]:
-        """Drills, newest first."""
-        wanted = select(DrillRow).order_by(DrillRow.number.desc())
+    def all(
+        self, scenario: str = "", states: Sequence[State] = (), *, before: datetime | None = None, most: int = 1000
+    ) -> list[Drill]:
+        """Drills, newest first; `most` of them."""
+        wanted = select(DrillRow).order_by(DrillRow.number.desc()).limit(most)
+        if before is not None:
+            wanted = wanted.where(DrillRow.at < before)
         if scenario:
             wanted = wanted.where(DrillRow.scenario == scenario)
         if states:
@@ -84,8 +88,7 @@ class DrillStore:
 
     def before(self, drill: Drill) -> Drill | None:
         """The last finished drill of the same scenario before this one."""
-        earlier = [other for other in self.all(drill.scenario, ("done",)) if other.at < drill.at]
-        return earlier[0] if earlier else None
+        return next(iter(self.all(drill.scenario, ("done",), before=drill.at, most=1)), None)
 
     # reminders
 

@@ -51,7 +51,10 @@ def document_of(agent: Agent, drill: Drill) -> dict[str, Any]:
         "findings": [note_words(text, note) for note in result.get("findings", ())],
         "points": list(scenario.words(text.language).points) if scenario else [],
         "steps": result.get("steps", []),
-        "timeline": [{**step, "at": iso(datetime.fromisoformat(step["at"]))} for step in result.get("timeline", ())],
+        "timeline": [
+            {**step, "at": iso(datetime.fromisoformat(step["at"])), "text": step["text"][text.language]}
+            for step in result.get("timeline", ())
+        ],
         "documents": [
             str(path) for path in sorted((agent.home.documents / drill.id).rglob("*")) if path.is_file()
         ],
@@ -84,6 +87,9 @@ def note_words(text: Text, note: dict[str, Any]) -> str:
         values["step"] = text(step) if step in load_packs() else values["step"]
     if "cause" in values:
         values["cause"] = text(f"watch.gap_{values['cause']}", lost="?")
+    if "roles" in values:
+        separator = "、" if text.language == "zh-CN" else ", "
+        values["roles"] = separator.join(text(f"incident.role_{role}") for role in values["roles"])
     if "complete" in values:
         values["complete"] = text("drill.complete" if values["complete"] else "drill.not_complete")
     return text(key, **values)
@@ -106,8 +112,7 @@ def findings(agent: Agent, scenario: Scenario, result: dict[str, Any]) -> list[d
             add("set_tier")
     missing = [role for role in scenario.asked if not agent.people.holding([role])]
     if missing:
-        separator = "、" if agent.text.language == "zh-CN" else ", "
-        add("set_roles", roles=separator.join(agent.text(f"incident.role_{role}") for role in missing))
+        add("set_roles", roles=missing)
     alone = [
         person.name
         for person in agent.people.holding(("response_lead", "security_lead"))

@@ -53,6 +53,7 @@ PEOPLE = [
 ]  # fmt: skip
 NOON = datetime(2026, 11, 26, 4, 0, tzinfo=UTC)
 FULL_TIER = ("root", "fanotify")
+pytestmark = pytest.mark.timeout(300)  # a drill is many processes: on a busy machine they take their time
 
 
 class Clock:
@@ -217,7 +218,7 @@ def test_ransomware_is_stopped_and_what_it_overwrote_comes_back_from_the_copy(ho
 def test_orders_of_somebody_absent_reach_the_substitute(home, shop):
     result = played(home, settings_for(shop), "key_person_absent")[0]
     assert result["measured"]["escalated"] == 1.0
-    told = [step["text"] for step in result["timeline"] if step["act"] == "orders.reminded"]
+    told = [step["text"]["zh-CN"] for step in result["timeline"] if step["act"] == "orders.reminded"]
     assert any("王测试" in text for text in told)
 
 
@@ -465,7 +466,7 @@ def test_a_drill_that_is_killed_leaves_nothing_running_and_the_next_one_clears_u
         env={**os.environ, "CLOCHE_HOME": str(home.state)},
     ) as running:  # fmt: skip
         drills = home.state / "drills"
-        wait_for(lambda: any(drills.glob("D*/loot/*")), 60)  # the thief is at work
+        wait_for(lambda: any(drills.glob("D*/loot/*")), 200)  # the thief is at work
         assert processes_of(drills)
         running.send_signal(signal.SIGKILL)
     wait_for(lambda: not processes_of(drills), 10)
