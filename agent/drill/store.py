@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import secrets
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
@@ -16,6 +15,7 @@ from agent.drill.records import Acknowledged, Drill, State
 from agent.drill.scenarios import load_plan, load_scenarios
 from agent.drill.scoring import judge
 from agent.incident.moments import zone_of
+from agent.numbering import fresh_letters
 from config.errors import UsageError
 
 if TYPE_CHECKING:
@@ -30,11 +30,11 @@ class DrillStore:
         self._agent = agent
 
     def begin(self, drill: Drill) -> Drill:
-        """Keep a drill that begins, under a fresh id (`D20261126-1a2b`: the store's day and four random digits)."""
+        """Keep a drill that begins, under a fresh id (`D20261126-bkrt`: the store's day and four random letters)."""
         day = drill.at.astimezone(zone_of(self._agent.settings.store.timezone))
         with self._inventory.sessions.begin() as session:
             taken = set(session.scalars(select(DrillRow.id)))
-            while (drill_id := f"D{day:%Y%m%d}-{secrets.token_hex(2)}") in taken:
+            while (drill_id := f"D{day:%Y%m%d}-{fresh_letters()}") in taken:
                 pass
             session.add(
                 DrillRow(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import secrets
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from datetime import datetime
@@ -14,12 +13,12 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from agent.incident.models import IncidentItemRow, IncidentRow
 from agent.incident.records import Affected, Incident, Kind, Phase, Scope, Step
+from agent.numbering import fresh_letters
 from config.errors import UsageError
 
 if TYPE_CHECKING:
     from agent.wiring import Agent
 
-CONSONANTS: Final = "bcdfghjkmnpqrstvwxz"
 LATEST: Final = "latest"
 """What somebody types at two in the morning instead of an id."""
 CHANGEABLE: Final = frozenset({
@@ -117,11 +116,6 @@ class IncidentStore:
         if not rows or not incident_id:
             raise UsageError(f"no incident has the id {incident_id!r}: see `cloche incident list`")
         raise UsageError(f"{incident_id!r} is the beginning of {len(rows)} incidents: give more of it")
-
-
-def fresh_letters() -> str:
-    """Four random letters that spell nothing. Digits would make an id a number that `mask_text` takes for somebody's."""
-    return "".join(secrets.choice(CONSONANTS) for _ in range(4))
 
 
 def incidents(agent: Agent) -> IncidentStore:

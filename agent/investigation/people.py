@@ -5,7 +5,6 @@ Nothing of it is kept anywhere else: what nobody put on the timeline was not sai
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,6 +14,7 @@ from agent.incident.course import Course
 from agent.incident.records import Step
 from agent.incident.store import incidents
 from agent.investigation.records import Conclusion
+from agent.numbering import fresh_letters
 from config.errors import ClocheError
 
 if TYPE_CHECKING:
@@ -104,9 +104,9 @@ def say(agent: Agent, incident_id: str, actor: str, act: str, **details: Any) ->
 
 
 def fresh_id(letter: str, taken: Iterable[str]) -> str:
-    """A short id for what somebody adds (`h-3f2a`)."""
+    """A short id for what somebody adds (`h-bkrt`)."""
     known = set(taken)
     while True:
-        found = f"{letter}-{secrets.token_hex(2)}"
+        found = f"{letter}-{fresh_letters()}"
         if found not in known:
             return found

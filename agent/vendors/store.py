@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
@@ -13,6 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, sessionmaker
 
+from agent.numbering import fresh_letters
 from agent.vendors.models import (
     CanaryRow,
     ContractRow,
@@ -238,8 +238,8 @@ def vendors(agent: Agent) -> VendorStore:
 
 
 def new_share_id(now: datetime) -> str:
-    """`P20261126-1a2b3c`."""
-    return f"P{now:%Y%m%d}-{secrets.token_hex(3)}"
+    """`P20261126-bkrtmz`."""
+    return f"P{now:%Y%m%d}-{fresh_letters(6)}"
 
 
 def _contacts(contacts: Sequence[Contact]) -> str:
