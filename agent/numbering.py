@@ -9,5 +9,5 @@ CONSONANTS: Final = "bcdfghjkmnpqrstvwxz"
 
 
 def fresh_letters(count: int = 4) -> str:
-    """Random letters that spell nothing. With digits, `mask_text` would take one id in four for a phone or a passport."""
+    """Random letters that spell nothing. With digits, `mask_text` takes one id in four for a phone or a passport."""
     return "".join(secrets.choice(CONSONANTS) for _ in range(count))

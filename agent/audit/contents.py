@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from agent.wiring import Agent
 
 log = get_logger("audit")
-OWN: Final = re.compile(r"((?<![0-9A-Za-z])(?:[A-Z]\d{8}-[0-9a-f]{4}|[0-9a-f]{64})(?![0-9A-Za-z]))")
+OWN: Final = re.compile(r"((?<![0-9A-Za-z])(?:[A-Z]\d{8}-[a-z]{4,6}|[0-9a-f]{64})(?![0-9A-Za-z]))")
 """Ids of incidents, purges, drills and shares, and SHA-256 in hex."""
 LEFT_OUT: Final = frozenset({"user", "contact", "email", "phone"})
 """Fields of a person in the settings: an outsider needs the roles, not the telephone numbers."""
