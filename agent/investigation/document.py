@@ -14,8 +14,9 @@ from agent.incident.records import Incident
 from agent.incident.store import incidents
 from agent.incident.view import clocks_of
 from agent.incident.wording import Wording
-from agent.investigation.findings import findings_of, size_of
+from agent.investigation.findings import findings_of
 from agent.investigation.graph_picture import draw_graph
+from agent.investigation.naming import size_of
 from agent.investigation.records import Actor, Hypothesis, Investigation
 from agent.investigation.timeline_picture import draw_timeline
 

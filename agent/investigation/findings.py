@@ -6,23 +6,20 @@ declaration still says who did what.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from pathlib import Path
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
-
-from sqlalchemy import select
 
 from agent.incident.records import Incident
 from agent.incident.store import incidents
 from agent.incident.trace import LOOK_BACK
 from agent.incident.view import bundles
-from agent.inventory.models import ItemRow, RunRow
-from agent.investigation.hypotheses import EXPORTS, FRESH, HYPOTHESES, Case, Connected, Fresh, Window
+from agent.investigation.hypotheses import HYPOTHESES, Case, Window
+from agent.investigation.kept import actors_of, connected_of
+from agent.investigation.known import Known, known_of
+from agent.investigation.naming import actor_id, moment_of, size_of
 from agent.investigation.people import SaidSoFar, said_so_far
 from agent.investigation.questions import questions_of
 from agent.investigation.records import (
@@ -40,7 +37,7 @@ from agent.investigation.records import (
     Scope,
 )
 from agent.investigation.tallies import ActorTally, Tallies
-from config.log import describe, get_logger
+from config.log import get_logger
 
 if TYPE_CHECKING:
     from agent.wiring import Agent
@@ -51,18 +48,8 @@ LISTED_PROGRAMS: Final = 8
 DRAWN_ACTORS: Final = 6
 DRAWN_PROGRAMS: Final = 7
 DRAWN_FILES: Final = 12
-_IN_ONE: Final = 500
 FOREVER: Final = 32_503_680_000.0
 """The year 3000: while an incident is handled, an event counts that a clock set back since puts into the future."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Known:
-    """What the inventory knows of the affected items: bytes by key, when the last was first scanned, fresh exports."""
-
-    sizes: dict[str, int]
-    since: datetime | None
-    fresh: tuple[Fresh, ...]
 
 
 def findings_of(agent: Agent, incident_id: str) -> Investigation:
@@ -74,7 +61,7 @@ def findings_of(agent: Agent, incident_id: str) -> Investigation:
     """
     incident, now = incidents(agent).get(incident_id), agent.now()
     said = said_so_far(agent, incident.id)
-    known = _known(agent, incident)
+    known = known_of(agent, incident)
     start = min(incident.discovered_at, incident.occurred_at or incident.discovered_at) - LOOK_BACK
     end = incident.handling_ended_at.timestamp() if incident.handling_ended_at else FOREVER
     affected = {item.key: (item.persons, known.sizes.get(item.key, 0)) for item in incident.items if item.key}
@@ -91,7 +78,7 @@ class _Parts:
 
     tallies: Tallies
     said: SaidSoFar
-    known: _Known
+    known: Known
     start: datetime
     now: datetime
 
@@ -104,7 +91,7 @@ def _put_together(agent: Agent, incident: Incident, parts: _Parts) -> Investigat
     kept = bundles(agent.home.evidence / incident.id)
     from_evidence = False
     if not actors:
-        actors = _from_evidence(kept, said)
+        actors = actors_of(kept, said)
         from_evidence = bool(actors)
     scope = _scope(agent, incident, parts, [tally for tally in tallied if tally.suspect], actors)
     scope = replace(scope, source="evidence" if from_evidence else "events" if actors else "none")
@@ -115,13 +102,13 @@ def _put_together(agent: Agent, incident: Incident, parts: _Parts) -> Investigat
         uids={actor.id: tally.key[1] for actor, tally in zip(actors, tallied, strict=False)}, crossings=crossings,
         habits={agent.mask(os.fsdecode(program)): days for program, days in tallies.habits().items()},
         own_programs=frozenset(agent.mask(os.fsdecode(own.program)) for own in agent.own_programs.learned()),
-        windows=_windows(agent), fresh=parts.known.fresh, connected=_connected(kept),
+        windows=_windows(agent), fresh=parts.known.fresh, connected=connected_of(kept),
     )  # fmt: skip
     return Investigation(
         incident=incident.id, at=parts.now, scope=scope, manner=tuple(_manner(case)), actors=tuple(actors),
         more_actors=max(total_actors - len(tallied), 0),
         more_events=max(total_events - sum(tally.events for tally in tallied), 0), crossings=crossings,
-        bins=tuple(Bin(start=_moment(at), got=got, refused=refused) for at, got, refused in bins), bin_seconds=step,
+        bins=tuple(Bin(start=moment_of(at), got=got, refused=refused) for at, got, refused in bins), bin_seconds=step,
         graph=_graph(incident, tallies, actors, tallied), bundles=len(kept), hypotheses=_hypotheses(case, said),
         questions=questions_of(incident, scope, actors, said), conclusion=said.conclusion,
     )  # fmt: skip
@@ -145,70 +132,18 @@ def _actor(agent: Agent, tallies: Tallies, tally: ActorTally, said: SaidSoFar) -
     return Actor(
         id=identity, user=mask(user or (str(uid) if uid >= 0 else "")),
         client=mask(" ".join(part for part in (client_user, address) if part)), session=terminal or tally.session,
-        sessions=tally.sessions, first=_moment(tally.first), last=_moment(tally.last), files=tally.files,
+        sessions=tally.sessions, first=moment_of(tally.first), last=moment_of(tally.last), files=tally.files,
         persons=tally.persons, size=tally.size, events=tally.events, refused=tally.refused, changed=tally.changed,
         suspect=tally.suspect,
         programs=tuple(
             ProgramUse(
                 program=mask(os.fsdecode(use.program)), command=mask(os.fsdecode(use.command)),
-                first=_moment(use.first), last=_moment(use.last), files=use.files, persons=use.persons,
+                first=moment_of(use.first), last=moment_of(use.last), files=use.files, persons=use.persons,
                 events=use.events, refused=use.refused, changed=use.changed,
             )
             for use in tallies.programs(tally.key, LISTED_PROGRAMS)
         ),
         person=word.words if word else "", confirmed_by=word.by if word else "",
-    )  # fmt: skip
-
-
-def actor_id(key: tuple[str, int, str, str, str]) -> str:
-    """A short name for an account at a terminal, the same at every look."""
-    return f"a-{hashlib.sha256(json.dumps(key).encode()).hexdigest()[:6]}"
-
-
-def _from_evidence(kept: Iterable[Path], said: SaidSoFar) -> list[Actor]:
-    """Actors by the deeds that the last readable bundle holds. Its names are masked already."""
-    for folder in reversed(list(kept)):
-        try:
-            rows: list[dict[str, Any]] = json.loads((folder / "deeds.json").read_bytes())
-            return [_of_deed(row, said) for row in rows[:LISTED_ACTORS]]
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            log.warning("a bundle of evidence cannot be read", bundle=folder.name, error=describe(error))
-    return []
-
-
-def _connected(kept: Iterable[Path]) -> tuple[Connected, ...]:
-    """Far ends that processes of the evidence were talking to, each once."""
-    found: dict[tuple[str, str], Connected] = {}
-    for folder in kept:
-        try:
-            rows: list[dict[str, Any]] = json.loads((folder / "processes.json").read_bytes())
-            for row in rows:
-                for end in row.get("connections", ()):
-                    if end["remote"] and end["state"] == "established":
-                        key = (str(row["program"]), str(end["remote"]))
-                        found[key] = Connected(program=key[0], remote=key[1])
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            log.warning("a bundle of evidence cannot be read", bundle=folder.name, error=describe(error))
-    return tuple(found.values())
-
-
-def _of_deed(row: dict[str, Any], said: SaidSoFar) -> Actor:
-    terminal = "" if row["client"] else row["session"]
-    identity = actor_id((row["user"], -1, row["client"], "", terminal))
-    word = said.persons.get(identity)
-    first, last = _moment(row["first"]), _moment(row["last"])
-    numbers = {"files": row["files"], "persons": row["persons"], "refused": row["refused"], "changed": 0}
-    events = row["files"] + row["refused"]
-    return Actor(
-        id=identity, user=row["user"], client=row["client"], session=row["session"], sessions=1, first=first, last=last,
-        size=0, events=events, suspect=bool(row["suspect"]), person=word.words if word else "",
-        confirmed_by=word.by if word else "",
-        programs=(
-            ProgramUse(
-                program=row["program"], command=row["command"], first=first, last=last, events=events, **numbers
-            ),
-        ),
-        **numbers,
     )  # fmt: skip
 
 
@@ -224,42 +159,11 @@ def _scope(agent: Agent, incident: Incident, parts: _Parts, suspects: list[Actor
         read=read,
         persons=incident.persons, counted=incident.counted_at is not None, types=incident.types, left_files=files,
         left_persons=min(persons, incident.persons) if incident.persons else persons, left_size=size, suspects=count,
-        earliest=None if earliest is None else _moment(earliest),
-        watched_since=None if watched is None else _moment(watched), known_since=parts.known.since, gaps=gaps,
-        gap_times=tuple(map(_moment, gap_times)), source="none",
+        earliest=None if earliest is None else moment_of(earliest),
+        watched_since=None if watched is None else moment_of(watched), known_since=parts.known.since, gaps=gaps,
+        gap_times=tuple(map(moment_of, gap_times)), source="none",
         attributed=named or (not actors and agent.watch.tier != "inotify"),
     )  # fmt: skip
-
-
-def _known(agent: Agent, incident: Incident) -> _Known:
-    names = {item.key: item.name for item in incident.items if item.key}
-    keys = sorted(names)
-    sizes: dict[str, int] = {}
-    fresh: list[Fresh] = []
-    since: datetime | None = None
-    begun = (incident.discovered_at - FRESH).timestamp()
-    with agent.inventory.reading() as session:
-        for place in range(0, len(keys), _IN_ONE):
-            part = keys[place : place + _IN_ONE]
-            mine = (ItemRow.key.in_(part), ItemRow.container.is_(None))
-            rows = session.execute(
-                select(ItemRow.key, ItemRow.size, ItemRow.mtime_ns, ItemRow.mode, RunRow.started_at)
-                .join(RunRow, RunRow.id == ItemRow.first_run)
-                .where(*mine)
-            )
-            first_seen: dict[str, datetime] = {}
-            for key, size, mtime_ns, mode, started_at in rows:
-                sizes[key] = max(size, sizes.get(key, 0))
-                first_seen[key] = min(started_at, first_seen.get(key, started_at))
-                if is_fresh(names[key], mtime_ns / 1e9, begun, incident.discovered_at.timestamp()):
-                    fresh.append(Fresh(name=names[key], open_to_all=bool(mode & 0o004)))
-            since = max((moment for moment in (since, *first_seen.values()) if moment is not None), default=None)
-    return _Known(sizes=sizes, since=since, fresh=tuple(fresh))
-
-
-def is_fresh(name: str, changed: float, begun: float, discovered: float) -> bool:
-    """An export, by its ending, that was made within the two days before the discovery."""
-    return begun <= changed <= discovered and name.rpartition(".")[2].lower() in EXPORTS
 
 
 def _windows(agent: Agent) -> list[Window]:
@@ -279,7 +183,7 @@ def _windows(agent: Agent) -> list[Window]:
 def _crossed(moment: float, key: tuple[str, int, str, str, str], details: dict[str, Any]) -> Crossed:
     stopped = details.get("stopped_ms")
     return Crossed(
-        at=_moment(moment), actor=actor_id(key), rule=str(details.get("rule", "")),
+        at=moment_of(moment), actor=actor_id(key), rule=str(details.get("rule", "")),
         files=len(details.get("keys", ())), persons=int(details.get("persons", 0)),
         outcome=str(details.get("outcome", "")), stopped_ms=None if stopped is None else float(stopped),
     )  # fmt: skip
@@ -363,17 +267,3 @@ def _graph(incident: Incident, tallies: Tallies, actors: list[Actor], tallied: l
         more_actors=max(len(actors) - len(chosen), 0), more_programs=max(len(busy) - len(programs), 0),
         more_files=more_files,
     )  # fmt: skip
-
-
-def _moment(seconds: float) -> datetime:
-    return datetime.fromtimestamp(seconds, UTC)
-
-
-def size_of(count: int) -> str:
-    """`1.2 MB`, decimal."""
-    value = float(count)
-    for unit in ("B", "kB", "MB", "GB"):
-        if value < 1000 or unit == "GB":
-            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
-        value /= 1000
-    return ""

@@ -23,9 +23,10 @@ from agent.incident.wording import Wording
 from agent.inventory.records import Alert
 from agent.investigation import operations
 from agent.investigation.document import build_document
-from agent.investigation.findings import findings_of, is_fresh
+from agent.investigation.findings import findings_of
 from agent.investigation.graph_picture import draw_graph
 from agent.investigation.hypotheses import HYPOTHESES, Case, Fresh, Window
+from agent.investigation.known import is_fresh
 from agent.investigation.records import Actor, ProgramUse, Scope
 from agent.investigation.timeline_picture import draw_timeline
 from agent.operation import Caller, Request
