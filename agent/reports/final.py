@@ -19,7 +19,7 @@ from sqlalchemy import func, select
 
 from agent.approvals import Standing, require, standing
 from agent.documents.model import Block
-from agent.documents.write import write_versions
+from agent.documents.write import FORMATS, Format, write_versions
 from agent.incident.course import Course
 from agent.incident.duties import LONGEST_TEXT, Handed, Submission, submissions_of, submit
 from agent.incident.entities import concerned
@@ -30,6 +30,7 @@ from agent.incident.view import wording_of
 from agent.incident.wording import Wording
 from agent.investigation.document import chapter_of
 from agent.reports.dossier import gather, with_head
+from agent.reports.drafting import QUICK
 from agent.reports.final_document import FinalReport
 from agent.reports.models import CommentRow, ReportVersionRow
 from config.errors import ClocheError, RefusedError, UsageError
@@ -66,18 +67,18 @@ class Comment:
     text: str
 
 
-def draft(agent: Agent, incident_id: str, actor: str) -> Version:
-    """Write the next version from what is known now.
+def draft(agent: Agent, incident_id: str, actor: str, formats: Sequence[Format] = FORMATS) -> Version:
+    """Write the next version from what is known now, in these formats.
 
     Raises:
         UsageError: no such incident.
         ClocheError: a document cannot be written.
     """
     with _WRITING:
-        return _draft(agent, incidents(agent).get(incident_id), actor)
+        return _draft(agent, incidents(agent).get(incident_id), actor, formats)
 
 
-def _draft(agent: Agent, incident: Incident, actor: str) -> Version:
+def _draft(agent: Agent, incident: Incident, actor: str, formats: Sequence[Format]) -> Version:
     dossier = with_head(agent, gather(agent, incident, agent.now()))
     gaps = FinalReport(dossier, wording_of(agent)).gaps
     found = findings_of(agent, incident.id)
@@ -88,7 +89,7 @@ def _draft(agent: Agent, incident: Incident, actor: str) -> Version:
 
     files = write_versions(
         agent, agent.home.documents / incident.id, f"{agent.text('reports.final_title')}-{incident.id}",
-        lambda wording, version: FinalReport(dossier, wording, annex(wording)).build(version),
+        lambda wording, version: FinalReport(dossier, wording, annex(wording)).build(version), formats,
     )  # fmt: skip
     with agent.inventory.sessions.begin() as session:
         last = session.scalar(
@@ -256,7 +257,7 @@ def keep_final(agent: Agent, _now: datetime) -> None:
         if incident.phase != "reviewing" or incident.handling_ended_at is None or versions_of(agent, incident.id):
             continue
         try:
-            draft(agent, incident.id, "cloche")
+            draft(agent, incident.id, "cloche", QUICK)
         except ClocheError as error:
             log.warning("the report could not be drafted", incident=incident.id, why=agent.mask(describe(error)))
 

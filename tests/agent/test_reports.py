@@ -348,7 +348,7 @@ def test_the_report_is_commented_approved_and_submitted_and_only_the_approved_ve
         handed = Handed(duty="", at=agent.now(), channel="书面", to="信息安全管理小组")
         with pytest.raises(UsageError, match=r"final .* draft"):
             final.approve(agent, incident.id, "root")
-        first = final.draft(agent, incident.id, "root")
+        first = final.draft(agent, incident.id, "root", QUICK)
         assert {path.rsplit(".", 1)[1] for path in first.files} >= {"html", "docx"}
         final.comment(agent, incident.id, "李样例", f"补上来电 {PLANTED}")
         assert PLANTED not in final.comments_of(agent, incident.id)[0].text
@@ -358,7 +358,7 @@ def test_the_report_is_commented_approved_and_submitted_and_only_the_approved_ve
             final.approve(agent, incident.id, "root")
         give_word(agent, final.subject_of(incident.id), agent.people.named("王测试"), "code")
         final.approve(agent, incident.id, "root")
-        second = final.draft(agent, incident.id, "root")
+        second = final.draft(agent, incident.id, "root", QUICK)
         with pytest.raises(RefusedError, match="approve"):
             final.hand_in(agent, incident.id, "root", handed)
         assert not final.is_submitted(agent, incident.id)
@@ -379,7 +379,7 @@ def test_the_report_is_commented_approved_and_submitted_and_only_the_approved_ve
 def test_a_report_with_gaps_goes_only_with_a_reason_and_none_goes_before_the_end(tmp_path):
     with opened(tmp_path) as agent:
         incident = stored(agent)
-        final.draft(agent, incident.id, "root")
+        final.draft(agent, incident.id, "root", QUICK)
         final.approve(agent, incident.id, "lawyer")
         handed = Handed(duty="", at=agent.now(), channel="书面")
         with pytest.raises(UsageError, match="处理结束"):
@@ -395,7 +395,7 @@ def test_a_report_with_gaps_goes_only_with_a_reason_and_none_goes_before_the_end
 def test_a_document_that_was_changed_after_drafting_can_be_neither_approved_nor_submitted(tmp_path):
     with opened(tmp_path) as agent:
         incident = ended(agent, stored(agent))
-        version = final.draft(agent, incident.id, "root")
+        version = final.draft(agent, incident.id, "root", QUICK)
         with open(version.files[0], "ab") as file:
             file.write(b" ")
         with pytest.raises(UsageError, match="changed"):
