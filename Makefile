@@ -35,7 +35,8 @@ demo: $(VENV)/.run
 
 test: $(VENV)/.dev
 	@packaging/system-packages $(TEST_PACKAGES)
-	$(BIN)/pytest -q
+	$(BIN)/pytest -q -n 2 --dist loadfile -m "not alone and not slow"
+	$(BIN)/pytest -q -m "alone and not slow"
 
 check-static: $(VENV)/.dev
 	$(BIN)/ruff format --check .

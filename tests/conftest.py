@@ -57,6 +57,20 @@ PROBES: Final[dict[str, Callable[[], bool]]] = {
 }  # fmt: skip
 
 
+ALONE: Final = frozenset({
+    "test_behaviour", "test_crash", "test_drill", "test_guard", "test_guard_decide", "test_guard_dies",
+    "test_guard_kernel", "test_guard_station", "test_isolation", "test_line", "test_own_programs", "test_service",
+    "test_watch_command", "test_watch_contract", "test_watch_events", "test_watch_samba",
+})  # fmt: skip
+"""Files whose tests measure milliseconds or share the machine's kernel: nothing else runs beside them."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.stem in ALONE:
+            item.add_marker("alone")
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     for marker in item.iter_markers("needs"):
         for feature in marker.args:
