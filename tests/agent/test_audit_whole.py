@@ -81,7 +81,7 @@ def test_record_and_timelines_as_written_are_whole(home):
 
 def test_a_timeline_is_found_out_at_every_byte_changed_removed_or_inserted(home):
     with opened(home) as agent:
-        incident = "I20261126-0001"
+        incident = "I20261126-bkrt"
         for number in range(2):
             agent.timelines.append(incident, Step(time=NOW, act="note", actor="测试甲", details={"n": number}))
         agent.timelines.head(incident)
