@@ -86,7 +86,14 @@ OPERATIONS: Final[dict[str, Listed]] = {
     **{
         f"notice.{name}": Listed(module="agent.notice.operations", function=name)
         for name in (
-            "draft", "preview", "test", "approve", "send", "status", "decide_not", "call_list",
+            "draft",
+            "preview",
+            "test",
+            "approve",
+            "send",
+            "status",
+            "decide_not",
+            "call_list",
         )
     },
     "incident.order": Listed(module="agent.incident.directing", function="order"),
