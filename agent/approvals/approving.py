@@ -118,14 +118,14 @@ def versioned(subject: str, digest: str) -> str:
 
 def standing(agent: Agent, subject: str, digest: str) -> Standing | None:
     """Where the approval of this version stands; None if nobody asked for it."""
-    with agent.inventory.sessions() as session:
+    with agent.inventory.reading() as session:
         request = session.scalars(_version(subject, digest)).first()
     return None if request is None else _standing_of(agent, request)
 
 
 def waiting(agent: Agent) -> Sequence[Standing]:
     """The newest version of every subject that still lacks a word, oldest first."""
-    with agent.inventory.sessions() as session:
+    with agent.inventory.reading() as session:
         newest: dict[str, RequestRow] = {}
         for request in session.scalars(select(RequestRow).order_by(RequestRow.id)):
             newest[request.subject] = request
@@ -159,7 +159,7 @@ def answered(agent: Agent, answer: Word) -> None:
 
 
 def _newest(agent: Agent, subject: str) -> RequestRow:
-    with agent.inventory.sessions() as session:
+    with agent.inventory.reading() as session:
         query = select(RequestRow).where(RequestRow.subject == subject).order_by(RequestRow.id.desc()).limit(1)
         request = session.scalars(query).first()
     if request is None:
@@ -200,7 +200,7 @@ def _give(agent: Agent, request: RequestRow, person: Person, how: How) -> None:
 
 
 def _standing_of(agent: Agent, request: RequestRow) -> Standing:
-    with agent.inventory.sessions() as session:
+    with agent.inventory.reading() as session:
         given = _given(session, request.id)
     act = cast("Act", request.act)
     people = [person for word in given if (person := agent.people.named(word.person)) is not None]

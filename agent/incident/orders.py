@@ -113,7 +113,7 @@ class Wanted:
 
 def orders_of(agent: Agent, incident_id: str) -> list[Order]:
     """All orders of an incident, in the order they were given."""
-    with agent.inventory.sessions() as session:
+    with agent.inventory.reading() as session:
         rows = session.scalars(select(OrderRow).where(OrderRow.incident == incident_id).order_by(OrderRow.number))
         return [as_order(row) for row in rows]
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from sqlalchemy import select
 
-from agent.incident.store import fresh_letters
+from agent.numbering import fresh_letters
 from agent.purge.models import PurgeRow
 from agent.purge.records import Item, Purge, State
 from config.errors import UsageError
