@@ -112,7 +112,10 @@ def test_from_draft_to_sent_with_every_document_and_both_languages_on_the_termin
         assert "\n".join(count_lines(text, ask(agent, "incident.persons", incident).document, "12:00"))
 
 
-def test_the_list_and_the_call_list_are_seen_by_nobody_before_two_people_approved(agent, incident, tmp_path):
+def test_the_list_and_the_call_list_are_seen_by_nobody_before_two_people_approved(
+    agent, incident, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("agent.notice.campaign.write_documents", lambda *_given: None)
     ask(agent, "notice.draft", incident)
     targets = [os.open(tmp_path / name, os.O_RDWR | os.O_CREAT, 0o600) for name in ("list.csv", "calls.html")]
     try:

@@ -106,6 +106,14 @@ def incident_record():
     )  # fmt: skip
 
 
+def in_place(agent, share):
+    """An incident about files that nobody contained; quicker than a declaration."""
+    incident = incidents(agent).add(incident_record(), NOW)
+    items = [Affected(key="", path=os.fsencode(path), name=path.name, persons=5) for path in sorted(share.iterdir())]
+    incidents(agent).set_items(incident.id, items)
+    return incidents(agent).get(incident.id)
+
+
 def listed(agent, incident, unlocker=None):
     made = make_list(agent, incident.id, unlocker, "测试甲")
     with people(agent, made, unlocker) as found:
@@ -178,7 +186,7 @@ def test_staff_and_customers_of_one_table_are_told_apart_and_virtual_and_masked_
     )
     members(share / "会员.csv", [90, 3])
     with opened(home) as agent:
-        incident = declared(agent, share)
+        incident = in_place(agent, share)
         counted = count_persons(agent, incident.id)
         assert (counted.customers, counted.staff, counted.virtual, counted.masked) == (3, 2, 1, 1)
         _made, found = listed(agent, incident)
@@ -254,7 +262,7 @@ def test_types_of_equal_records_add_up_and_beyond_the_bound_is_said(monkeypatch)
 def test_a_worker_that_lies_costs_its_file_and_puts_no_stranger_on_the_list(home, share, monkeypatch):
     members(share / "会员.csv", range(1, 4))
     with opened(home) as agent:
-        incident = declared(agent, share)
+        incident = in_place(agent, share)
 
         class Lying(persons_module.PersonsReader):
             def read(self, source, on_records, *, values=False):
@@ -273,7 +281,7 @@ def test_the_list_is_no_use_without_key_incident_key_or_with_a_byte_changed(home
     identity = make_identity("recovery")
     members(share / "会员.csv", range(1, 4))
     with opened(home, identity=identity) as agent:
-        incident = declared(agent, share)
+        incident = in_place(agent, share)
         made, found = listed(agent, incident)
         assert len(found) == 3
         agent.keyring.drop(incident.id)
