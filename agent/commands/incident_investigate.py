@@ -12,6 +12,7 @@ from agent.cli import common_options
 from agent.client import perform
 from agent.console import Console, printable
 from agent.incident.pictures import heading, local
+from agent.investigation.naming import account_words
 from config.text import Text
 
 SHOWN_ACTORS: Final = 20
@@ -189,7 +190,7 @@ def _hypothesis(screen: Screen, item: dict[str, Any]) -> None:
 
 def _actor(screen: Screen, text: Text, actor: dict[str, Any]) -> None:
     mark = "▲" if actor["suspect"] else " "
-    where = text("investigation.account_value", user=actor["user"], where=actor["client"] or actor["session"])
+    where = account_words(text, actor["user"], actor["client"] or actor["session"])
     read = text(
         "investigation.read_value", files=actor["files"], persons=f"{actor['persons']:,}", refused=actor["refused"],
         changed=actor["changed"],

@@ -16,7 +16,7 @@ from agent.incident.view import clocks_of
 from agent.incident.wording import Wording
 from agent.investigation.findings import findings_of
 from agent.investigation.graph_picture import draw_graph
-from agent.investigation.naming import size_of
+from agent.investigation.naming import account_words, size_of
 from agent.investigation.records import Actor, Hypothesis, Investigation
 from agent.investigation.timeline_picture import draw_timeline
 
@@ -140,8 +140,9 @@ class Chapter:
         person = text("investigation.person_unconfirmed")
         if actor.person:
             person = text("investigation.person_confirmed", person=actor.person, by=actor.confirmed_by)
-        account = text("investigation.account_value", user=actor.user, where=actor.where)
-        programs = "\n".join(use.command or use.program for use in actor.programs[:3])
+        account = account_words(text, actor.user, actor.where)
+        programs = "\n".join(filter(None, (use.command or use.program for use in actor.programs[:3])))
+        programs = programs or text("investigation.unnamed_short")
         return (f"{actor.id}\n{account}{mark}", programs, when, read, person)
 
     def pictures(self) -> Iterator[Block]:

@@ -45,7 +45,8 @@ def draw_graph(found: Investigation, wording: Wording) -> bytes:
             )  # fmt: skip
     _lines(drawing, graph, places, suspects)
     for kind, names, _ in columns:
-        _boxes(drawing, names, places, suspects, of_files=kind == "files")
+        known = tuple((name, words or text("investigation.unnamed_short")) for name, words in names)
+        _boxes(drawing, known, places, suspects, of_files=kind == "files")
     return drawing.as_bytes(text("investigation.picture_graph"))
 
 

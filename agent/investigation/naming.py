@@ -6,6 +6,15 @@ import hashlib
 import json
 from datetime import UTC, datetime
 
+from config.text import Text
+
+
+def account_words(text: Text, user: str, where: str) -> str:
+    """Who it was as far as the kernel knows, or that the watch does not see who."""
+    if not user and not where:
+        return text("investigation.unnamed")
+    return text("investigation.account_value", user=user or text("investigation.unnamed_short"), where=where)
+
 
 def actor_id(key: tuple[str, int, str, str, str]) -> str:
     """A short name for an account at a terminal, the same at every look."""
