@@ -21,7 +21,7 @@ from agent.incident.entities import Concerned, concerned, load_offices, office_o
 from agent.incident.jumps import judged
 from agent.incident.law import FIELDS, Content, Duty, FieldName, Regime, Words, load_regimes
 from agent.incident.records import Incident
-from agent.incident.store import incidents
+from agent.incident.store import family, incidents
 from agent.incident.wording import Wording
 from config.errors import UsageError
 
@@ -144,8 +144,9 @@ def circumstances_of(agent: Agent, incident: Incident, now: datetime) -> Circums
     submitted = {duty: max(times.values()) for duty, times in handed.items() if wanted <= set(times)}
     for key, at in fulfilled_elsewhere(agent, incident).items():
         submitted.setdefault(key, at)
+    together = family(agent, incident.id)
     with agent.inventory.reading() as session:
-        rows = session.scalars(select(DemandRow).where(DemandRow.incident == incident.id).order_by(DemandRow.id))
+        rows = session.scalars(select(DemandRow).where(DemandRow.incident.in_(together)).order_by(DemandRow.id))
         ordered = {row.duty: Demand(at=row.at, due=row.due) for row in rows}
     last = agent.inventory.last_run()
     return Circumstances(
@@ -323,18 +324,20 @@ def fill(agent: Agent, incident_id: str, actor: str, name: str, words: str) -> F
 
 def facts_of(agent: Agent, incident_id: str) -> dict[FieldName, str]:
     """What people filled in, the newest of each field; fields that were taken back are not there."""
+    together = family(agent, incident_id)
     with agent.inventory.reading() as session:
-        rows = session.scalars(select(FactRow).where(FactRow.incident == incident_id).order_by(FactRow.id))
+        rows = session.scalars(select(FactRow).where(FactRow.incident.in_(together)).order_by(FactRow.id))
         found = {cast("FieldName", row.field): row.text for row in rows}
     return {name: text for name, text in found.items() if text}
 
 
 def submissions_of(agent: Agent, incident_id: str) -> Sequence[Submission]:
     """Everything that was handed in, in order of time."""
+    together = family(agent, incident_id)
     with agent.inventory.reading() as session:
         rows = session.scalars(
             select(SubmissionRow)
-            .where(SubmissionRow.incident == incident_id)
+            .where(SubmissionRow.incident.in_(together))
             .order_by(SubmissionRow.at, SubmissionRow.id)
         )
         return [_submission(row) for row in rows]

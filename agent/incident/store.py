@@ -9,10 +9,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.orm import Session
 
 from agent.incident.models import IncidentItemRow, IncidentRow
 from agent.incident.records import Affected, Incident, Kind, Phase, Scope, Step
+from agent.inventory.store import Inventory
 from agent.numbering import fresh_letters
 from config.errors import UsageError
 
@@ -31,8 +32,9 @@ CHANGEABLE: Final = frozenset({
 class IncidentStore:
     """All incidents of this store. Each call is one transaction."""
 
-    def __init__(self, sessions: sessionmaker[Session], steps: Callable[[str], tuple[Step, ...]]) -> None:
-        self._sessions = sessions
+    def __init__(self, inventory: Inventory, steps: Callable[[str], tuple[Step, ...]]) -> None:
+        self._sessions = inventory.sessions
+        self._reading = inventory.reading
         self._steps = steps
 
     def add(self, incident: Incident, local_day: datetime) -> Incident:
@@ -89,7 +91,7 @@ class IncidentStore:
         Raises:
             UsageError: none, or more than one.
         """
-        with self._sessions() as session:
+        with self._reading() as session:
             row = self._row(session, incident_id)
             items = session.scalars(
                 select(IncidentItemRow).where(IncidentItemRow.incident == row.id).order_by(IncidentItemRow.id)
@@ -98,7 +100,7 @@ class IncidentStore:
 
     def all(self) -> list[Incident]:
         """Every incident, newest first, without items and steps."""
-        with self._sessions() as session:
+        with self._reading() as session:
             rows = session.scalars(select(IncidentRow).order_by(IncidentRow.number.desc()))
             return [as_incident(row, (), ()) for row in rows]
 
@@ -118,9 +120,18 @@ class IncidentStore:
         raise UsageError(f"{incident_id!r} is the beginning of {len(rows)} incidents: give more of it")
 
 
+def family(agent: Agent, incident_id: str) -> tuple[str, ...]:
+    """An incident and those that it took over: what was handed in or found out for one of them counts for it."""
+    found = [incident_id]
+    others = incidents(agent).all()
+    for member in found:
+        found += [other.id for other in others if other.merged_into == member and other.id not in found]
+    return tuple(found)
+
+
 def incidents(agent: Agent) -> IncidentStore:
     """The incidents of this agent's home."""
-    return IncidentStore(agent.inventory.sessions, agent.timelines.steps)
+    return IncidentStore(agent.inventory, agent.timelines.steps)
 
 
 def as_incident(row: IncidentRow, items: tuple[Affected, ...], steps: tuple[Step, ...]) -> Incident:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from agent.incident.course import Course
 from agent.incident.records import Step
-from agent.incident.store import incidents
+from agent.incident.store import family
 from agent.investigation.records import Conclusion
 from agent.numbering import fresh_letters
 from config.errors import ClocheError
@@ -52,9 +52,7 @@ def said_so_far(agent: Agent, incident_id: str) -> SaidSoFar:
     Raises:
         CorruptError: a line is no step.
     """
-    store = incidents(agent)
-    taken_over = [other.id for other in store.all() if other.merged_into == incident_id]
-    steps = [step for name in (*taken_over, incident_id) for step in agent.timelines.steps(name)]
+    steps = [step for name in family(agent, incident_id) for step in agent.timelines.steps(name)]
     return fold(sorted(steps, key=lambda step: step.time))
 
 

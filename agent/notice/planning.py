@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, Literal
 
-from agent.incident.store import incidents
+from agent.incident.store import family
 from agent.notice.campaign import Campaign, Channel
 from agent.notice.lists import Listed
 from agent.notice.never import MAIL, PHONE, Never, never_of
@@ -59,12 +59,7 @@ class Planner:
         self._never: Never = never_of(agent)
         self._tries = agent.settings.notice.tries
         self._again_after = 0 if campaign.also_told else agent.settings.notice.again_after_days
-        self._together = frozenset(
-            {
-                campaign.incident,
-                *(other.id for other in incidents(agent).all() if other.merged_into == campaign.incident),
-            }
-        )
+        self._together = frozenset(family(agent, campaign.incident))
 
     def choose(self, people: Iterable[Listed], now: datetime) -> Iterator[Choice]:
         """What to do about each, in order."""

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from shops import declaration, inventoried, opened, snapshot
 
+from agent.incident import duties
 from agent.incident.declare import declare, report
 from agent.incident.grading import graded_regime, law_grade, level_of, load_levels
 from agent.incident.levels import grade_by_hand, regrade
@@ -149,3 +150,15 @@ def test_a_split_incident_goes_its_own_way_and_a_false_alarm_gives_back_only_its
         assert not (share / "预订.csv").exists()
         assert dismiss(agent, whole.id, "测试乙", "误报", None).complete, "keys are still at hand"
     assert snapshot(share) == before
+
+
+def test_what_was_handed_in_for_one_counts_for_the_incident_that_took_it_over(home):
+    with opened(home) as agent:
+        one, other = report(agent, declaration()), report(agent, declaration())
+        duties.fill(agent, other.id, "测试法务", "trend", "已控制")
+        handed = duties.Handed(duty="cn-pipl/art-57", at=agent.now(), channel="电话", receipt="TEST-1")
+        duties.submit(agent, other.id, "测试法务", handed)
+        assert list(duties.submissions_of(agent, one.id)) == []
+        merge(agent, one.id, other.id, "测试乙", "同一事件")
+        assert [entry.receipt for entry in duties.submissions_of(agent, one.id)] == ["TEST-1"]
+        assert duties.facts_of(agent, one.id) == {"trend": "已控制"}

@@ -149,7 +149,7 @@ def test_shared_servers_and_the_tills_programs_are_never_stopped(
     assert state(process.pid) == "S"
 
 
-@pytest.mark.parametrize("pid", [1, 2, os.getpid()])
+@pytest.mark.parametrize("pid", [1, 2, os.getpid()], ids=["init", "kthreadd", "ourselves"])
 def test_init_kernel_threads_and_ourselves_are_spared(pid: int):
     assert Spared.of((), ()).spares(pid, b"/usr/bin/python3")
 

@@ -30,7 +30,7 @@ def test_the_address_comes_without_family_and_port(hostname: str, address: str):
     assert address_of(hostname) == address
 
 
-@pytest.mark.parametrize("pid", [os.getpid(), 1])
+@pytest.mark.parametrize("pid", [os.getpid(), 1], ids=["ourselves", "init"])
 def test_what_is_no_clients_smbd_is_not_ended(pid: int):
     with pytest.raises(RefusedError):
         disconnect(SambaClient(pid=pid, started=start_time(pid), user="", address=""))
