@@ -23,6 +23,7 @@ DUTIES: Final[tuple[str, ...]] = (
     "agent.incident.standing:keep_standing",
     "agent.reports.drafting:keep_drafts",
     "agent.reports.final:keep_final",
+    "agent.reports.improvements:remind",
     "agent.audit.retention:keep_records",
     "agent.isolation.carrying:look_after",
     "agent.purge.carrying:look_after",

@@ -88,6 +88,15 @@ def items_decided(agent: Agent, incident: Incident) -> Iterator[Unmet]:
         yield Unmet(key="undecided", values={"files": len(undecided), "first": undecided[0].name})
 
 
+def items_finished(agent: Agent, incident: Incident) -> Iterator[Unmet]:
+    """What was decided about each item was carried out, a purge that waits its day too."""
+    from agent.cleaning.state import unfinished_items
+
+    left = unfinished_items(agent, incident)
+    if left:
+        yield Unmet(key="unfinished", values={"files": len(left), "first": left[0].name})
+
+
 def risk_assessed(agent: Agent, incident: Incident) -> Iterator[Unmet]:
     """Somebody wrote down what risk remains."""
     from agent.cleaning.state import risk_assessment
@@ -140,6 +149,6 @@ CONDITIONS: Final[dict[Phase, tuple[Condition, ...]]] = {
     "responding": (orders_given,),
     "cleaning": (nothing_readable, evidence_kept, cause_concluded, customers_told),
     "reviewing": (items_decided, risk_assessed, check_clean),
-    "closed": (check_clean, report_submitted, orders_done, timeline_whole),
+    "closed": (items_finished, check_clean, report_submitted, orders_done, timeline_whole),
 }
 """By the phase that is entered; `nothing_readable` first, for that is what cannot wait."""

@@ -91,11 +91,6 @@ class DutyState:
         """Every gap once, in the order of the form."""
         return tuple(dict.fromkeys(gap for part in self.parts for gap in part.gaps))
 
-    @property
-    def is_due(self) -> bool:
-        """Its clock runs."""
-        return self.clock.state in ("running", "overdue")
-
     def document(self, wording: Wording) -> dict[str, Any]:
         """As JSON, in one language."""
         language, zone = wording.text.language, wording.zone

@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session
 from agent.incident.course import Course
 from agent.incident.jumps import counted
 from agent.incident.order_models import OrderRow
-from agent.incident.records import Incident, Kind, Phase
+from agent.incident.records import Kind, Phase
 from agent.incident.store import incidents
 from agent.messages.records import Answer
 from config.errors import ClocheError, UsageError
@@ -338,8 +338,3 @@ def _change(agent: Agent, order: Order, **values: object) -> None:
 def as_order(row: OrderRow) -> Order:
     """The record of a row."""
     return Order(**{name: getattr(row, name) for name in Order.__dataclass_fields__})
-
-
-def open_orders(agent: Agent, incident: Incident) -> list[Order]:
-    """What is still to be done."""
-    return [order for order in orders_of(agent, incident.id) if order.is_open]

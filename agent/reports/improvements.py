@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime
-from typing import TYPE_CHECKING, Literal
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING, Final, Literal
 
 from sqlalchemy import func, select
 
 from agent.incident.course import Course
+from agent.incident.moments import zone_of
+from agent.messages import tell
 from agent.reports.models import ImprovementRow
 from config.errors import UsageError
+from config.schema import Role
 
 if TYPE_CHECKING:
     from agent.wiring import Agent
 
 Change = Literal["done", "drop"]
+LEADERS: Final[tuple[Role, ...]] = ("response_lead", "security_lead", "security_deputy")
+STAGES: Final = (timedelta(days=-7), timedelta(), timedelta(days=7))
+"""When people are reminded, from the day it is due."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,15 +48,40 @@ def improvements_of(agent: Agent, incident_id: str) -> list[Improvement]:
         return [_record(row) for row in rows]
 
 
-def open_improvements(agent: Agent) -> list[tuple[str, Improvement]]:
-    """Improvements of every incident that are not done yet, each with its incident, the one due first in front."""
+def remind(agent: Agent, now: datetime) -> None:
+    """The keeper's duty: owners hear of what comes due, is due, stayed undone; leaders of the last too. Once each."""
+    today = now.astimezone(zone_of(agent.settings.store.timezone)).date()
     with agent.inventory.reading() as session:
         rows = session.scalars(
             select(ImprovementRow)
             .where(ImprovementRow.dropped_at.is_(None), ImprovementRow.done_at.is_(None))
             .order_by(ImprovementRow.due, ImprovementRow.id)
         )
-        return [(row.incident, _record(row)) for row in rows]
+        waiting = [(row.id, row.incident, row.reminded, _record(row)) for row in rows]
+    for row_id, incident, reminded, improvement in waiting:
+        stage = sum(today >= improvement.due + before for before in STAGES)
+        if stage > reminded:
+            with agent.inventory.sessions.begin() as session:
+                session.get_one(ImprovementRow, row_id).reminded = stage
+            _remind(agent, incident, improvement, stage)
+
+
+def _remind(agent: Agent, incident: str, improvement: Improvement, stage: int) -> None:
+    owner = agent.people.named(improvement.owner)
+    leaders = agent.people.holding(LEADERS) if stage == len(STAGES) or owner is None else []
+    people = tuple(dict.fromkeys(person.name for person in (owner, *leaders) if person is not None))
+    told = "、".join(people) or agent.text("orders.nobody")
+    Course(agent, incident, "cloche").record(
+        "reports.improvement_reminded", number=improvement.number, stage=stage, people=told
+    )
+    tell(
+        agent, people, agent.text("reports.improvement_subject", store=agent.settings.store.name, id=incident),
+        agent.text(
+            "reports.improvement_text", number=improvement.number, what=improvement.what, owner=improvement.owner,
+            due=improvement.due.isoformat(), id=incident,
+        ),
+        purpose="reminder", incident=incident,
+    )  # fmt: skip
 
 
 def add_improvement(agent: Agent, incident_id: str, actor: str, what: str, owner: str, due: date) -> Improvement:
@@ -66,7 +97,7 @@ def add_improvement(agent: Agent, incident_id: str, actor: str, what: str, owner
         last = session.scalar(select(func.max(ImprovementRow.number)).where(ImprovementRow.incident == incident_id))
         row = ImprovementRow(
             incident=incident_id, number=(last or 0) + 1, what=what, owner=owner, due=due, by=actor, at=agent.now(),
-            done_at=None, done_by="", dropped_at=None,
+            done_at=None, done_by="", dropped_at=None, reminded=0,
         )  # fmt: skip
         session.add(row)
         session.flush()

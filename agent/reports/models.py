@@ -41,7 +41,7 @@ class CommentRow(Base):
 
 
 class ImprovementRow(Base):
-    """An improvement with owner and date. Dropped ones stay, with the time."""
+    """An improvement with owner and date. Dropped ones stay, with the time; `reminded` is the last reminder's stage."""
 
     __tablename__ = "report_improvements"
     __table_args__ = (UniqueConstraint("incident", "number"),)
@@ -57,3 +57,4 @@ class ImprovementRow(Base):
     done_at: Mapped[datetime | None]
     done_by: Mapped[str]
     dropped_at: Mapped[datetime | None]
+    reminded: Mapped[int]

@@ -7,7 +7,6 @@ stays used up, whatever became of the package, or two vendors would share a cana
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from agent.vendors.columns import Canary
@@ -30,24 +29,6 @@ def canary_values(agent: Agent) -> frozenset[str]:
     phones = {phone_key(phone) for phone in settings.canary_phones} | {phone_key(p.phone) for p in used if p.phone}
     mails = {mail_key(mail) for mail in settings.canary_emails} | {mail_key(p.email) for p in used if p.email}
     return frozenset(phones | mails) - {""}
-
-
-def is_canary(agent: Agent, value: str) -> bool:
-    """Whether a number or mailbox is the chain's own: then nobody stands behind it, and no notice goes to it."""
-    if "@" in value:
-        mail = mail_key(value)
-        known = canary_values(agent)
-        return mail in known or CATCH_ALL + mail.rpartition("@")[2] in known
-    return bool(key := phone_key(value)) and key in canary_values(agent)
-
-
-def canary_fingerprints(agent: Agent, fingerprint: Callable[[str, str], int]) -> frozenset[int]:
-    """Keyed fingerprints of all canaries, by the caller's own `fingerprint(entity, value)`; a catch-all has none."""
-    return frozenset(
-        fingerprint("EMAIL_ADDRESS" if "@" in value else "PHONE_NUMBER", value)
-        for value in canary_values(agent)
-        if not value.startswith(CATCH_ALL)
-    )
 
 
 def take_canaries(agent: Agent, count: int) -> list[Canary]:

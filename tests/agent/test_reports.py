@@ -36,7 +36,8 @@ from agent.reports.draft import Form, forms
 from agent.reports.drafting import keep_drafts, write_drafts
 from agent.reports.fields import Fields
 from agent.reports.final_document import SHOWN_STEPS, FinalReport, shortened
-from agent.reports.improvements import add_improvement, change_improvement, improvements_of, open_improvements
+from agent.reports.improvements import add_improvement, change_improvement, improvements_of
+from agent.reports.improvements import remind as remind_of_improvements
 from agent.reports.police import PoliceReport, make_package
 from agent.reports.summary import summary_lines
 from agent.watch.api import AccessEvent
@@ -411,6 +412,19 @@ def test_once_handling_has_ended_a_draft_lies_ready(tmp_path):
         assert len(final.versions_of(agent, over.id)) == 1
 
 
+def test_whoever_owns_an_improvement_is_reminded_three_times_and_the_leaders_once_it_is_late(tmp_path):
+    with opened(tmp_path) as agent:
+        incident = stored(agent)
+        add_improvement(agent, incident.id, "王测试", "甲项", "王测试", date(2026, 12, 1))
+        for day in (20, 23, 24, 24):
+            remind_of_improvements(agent, datetime(2026, 11, day, 4, tzinfo=UTC))
+        for day in (1, 2, 8, 9):
+            remind_of_improvements(agent, datetime(2026, 12, day, 4, tzinfo=UTC))
+        steps = [s for s in agent.timelines.steps(incident.id) if s.act == "reports.improvement_reminded"]
+        assert [step.details["stage"] for step in steps] == [1, 2, 3]
+        assert [step.details["people"] for step in steps] == ["王测试", "王测试", "王测试、李样例"]
+
+
 def test_improvements_have_an_owner_and_a_date_and_are_done_or_dropped(tmp_path):
     with opened(tmp_path) as agent:
         incident = stored(agent)
@@ -421,7 +435,6 @@ def test_improvements_have_an_owner_and_a_date_and_are_done_or_dropped(tmp_path)
         assert [(entry.number, bool(entry.done_at)) for entry in improvements_of(agent, incident.id)] == [
             (1, True), (3, False),
         ]  # fmt: skip
-        assert [entry.what for _incident, entry in open_improvements(agent)] == ["丙项"]
         with pytest.raises(UsageError, match="2"):
             change_improvement(agent, incident.id, "王测试", 2, "done")
         with pytest.raises(UsageError, match="--owner"):

@@ -30,7 +30,6 @@ from agent.vendors import ending, operations, searching, sharing, tracing, windo
 from agent.vendors.duties import look_after
 from agent.vendors.ending import open_shares
 from agent.vendors.opening import Book, make_key, read_key, read_public, unpack
-from agent.vendors.pool import canary_fingerprints, is_canary
 from agent.vendors.segment import read_segment
 from agent.vendors.store import vendors
 from agent.vendors.windows import allowed_now
@@ -426,12 +425,6 @@ def test_what_was_done_is_on_record_and_holds_no_value(shared):
 
 def test_canaries_are_nobody_for_notices_and_scans(shared):
     agent = shared[0]
-    assert is_canary(agent, "+86 139-0000-0001")
-    assert is_canary(agent, "anybody@chain.example")
-    assert not is_canary(agent, "13800000001")
-    assert not is_canary(agent, "")
-    prints = canary_fingerprints(agent, lambda entity, value: hash((entity, value)))
-    assert hash(("PHONE_NUMBER", PHONES[0])) in prints
     from agent.notice.never import never_of
 
     never = never_of(agent)
