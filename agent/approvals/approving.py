@@ -143,7 +143,14 @@ def describe_missing(agent: Agent, found: Standing) -> str:
     separator = "、" if agent.text.language == "zh-CN" else ", "
     names = separator.join(person.name for person in able)
     key = f"approval.missing_{found.missing}" if able else "approval.nobody"
-    return agent.text(key, given=len(given), needed=rule.needed, names=names, subject=found.subject, about=found.about)
+    return agent.text(
+        key,
+        given=len(given),
+        needed=rule.needed,
+        names=names,
+        subject=versioned(found.subject, found.digest),
+        about=found.about,
+    )
 
 
 def answered(agent: Agent, answer: Word) -> None:

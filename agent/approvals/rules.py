@@ -9,7 +9,7 @@ from typing import Final, Literal
 from agent.people import People
 from config.schema import Person, Role
 
-Act = Literal["notice", "persons", "purge", "originals", "report", "override", "share", "let_in"]
+Act = Literal["notice", "persons", "purge", "originals", "report", "share", "let_in"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +48,6 @@ RULES: Final[dict[Act, Rule]] = {
     "purge": Rule(needed=2, roles=(*_LEADERS, "department_head", "area_manager"), not_it=True),
     "originals": Rule(needed=1, roles=("legal",)),
     "report": Rule(needed=1, roles=("security_lead", "response_lead", "legal")),
-    "override": Rule(needed=1, roles=("security_lead", "security_deputy", "response_lead", "legal")),
     "share": Rule(needed=1, roles=(*_LEADERS, "area_manager", "franchisee")),
     "let_in": Rule(needed=1, roles=("store_manager", "security_lead", "area_manager", "franchisee")),
 }

@@ -17,7 +17,7 @@ from config.errors import UsageError
 @click.option("--person", default="", help="Who approves, when it is by code.")
 @click.option("--code", default="", help="The code that this person was sent.")
 def command(console: Console, *, subject: str, is_list: bool, person: str, code: str) -> int:
-    """Approve SUBJECT, or list what waits."""
+    """Approve SUBJECT (as `--list` shows it, with its version), or list what waits."""
     if is_list or not subject:
         answer = perform(console, "approval.list", {})
         if console.as_json:
@@ -25,7 +25,10 @@ def command(console: Console, *, subject: str, is_list: bool, person: str, code:
             return answer.exit_code
         for item in answer.document["waiting"]:
             given = ", ".join(word["person"] for word in item["given"]) or "–"
-            console.screen.print(printable(console.text("approval.line", **{**item, "given": given})), soft_wrap=True)
+            console.screen.print(
+                printable(console.text("approval.line", **{**item, "subject": item["name"], "given": given})),
+                soft_wrap=True,
+            )
         if not answer.document["waiting"]:
             console.screen.print(console.text("approval.none_waiting"))
         return answer.exit_code

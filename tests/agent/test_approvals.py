@@ -160,3 +160,15 @@ def test_a_code_for_one_version_approves_no_other(tmp_path):
         about = f"notice:X#{TEXT[:16]}"
         answered(agent, Answer(purpose="approval", about=about, person="王测试", how="link", at=agent.now()))
         assert [word.person for word in standing(agent, "notice:X", OTHER).given] == ["李样例"]
+
+
+def test_a_word_for_an_earlier_version_is_refused_by_account_too(tmp_path):
+    with opened(tmp_path) as agent:
+        for digest in (TEXT, OTHER):
+            with pytest.raises(RefusedError):
+                ask(agent, "lead", digest)
+        with pytest.raises(RefusedError):
+            give(agent, asked_as("lawyer", subject=f"notice:X#{TEXT[:16]}"))
+        assert standing(agent, "notice:X", OTHER).missing == "people"
+        give(agent, asked_as("lawyer", subject=f"notice:X#{OTHER[:16]}"))
+        assert standing(agent, "notice:X", OTHER).missing == ""
