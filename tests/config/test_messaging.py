@@ -55,8 +55,9 @@ def test_a_file_of_secrets_that_others_may_read_is_refused(tmp_path: Path, mode:
 @pytest.mark.needs("root")
 def test_an_account_that_may_not_read_the_secrets_still_has_the_settings(tmp_path: Path) -> None:
     settings_file = secrets_file(tmp_path, FULL)
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(0o755)
+    for folder in (tmp_path, *tmp_path.parents):
+        if folder.name.startswith(("pytest-", "popen-", "test_")):
+            folder.chmod(0o755)
     settings_file.write_text('[store]\nname = "测试店"\n')
     settings_file.chmod(0o644)
     child = os.fork()
