@@ -58,17 +58,23 @@ PROBES: Final[dict[str, Callable[[], bool]]] = {
 
 
 ALONE: Final = frozenset({
-    "test_behaviour", "test_crash", "test_drill", "test_guard", "test_guard_decide", "test_guard_dies",
-    "test_guard_kernel", "test_guard_station", "test_isolation", "test_line", "test_own_programs", "test_service",
-    "test_watch_command", "test_watch_contract", "test_watch_events", "test_watch_samba",
+    "test_drill", "test_guard", "test_guard_dies", "test_guard_kernel", "test_guard_station", "test_line",
+    "test_service", "test_watch_samba",
 })  # fmt: skip
-"""Files whose tests measure milliseconds or share the machine's kernel: nothing else runs beside them."""
+"""Files whose tests measure milliseconds or need the machine's one Samba: nothing else runs beside them."""
+LONG: Final = frozenset({
+    "test_crash", "test_handbook", "test_incident_declare", "test_incident_operations", "test_isolation", "test_link",
+    "test_no_leak", "test_plan", "test_protect_commands", "test_quarantine_cuts", "test_quarantining",
+    "test_reports", "test_scan_command", "test_simulated_incidents", "test_vendors",
+})  # fmt: skip
+"""Files that take longest: they begin first, so that no process waits for one of them at the end."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.stem in ALONE:
             item.add_marker("alone")
+    items.sort(key=lambda item: item.path.stem not in LONG)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
