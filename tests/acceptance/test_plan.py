@@ -26,7 +26,7 @@ from agent.wiring import build_agent
 from config.errors import ClocheError
 from config.home import find_home
 from config.load import load_settings
-from config.text import Text
+from config.text import Text, load_packs
 
 COVERAGE = Path(__file__).parents[2] / "docs" / "plan-coverage.md"
 SETTINGS = """
@@ -283,6 +283,9 @@ def test_4_3_customer_notice(store: Store) -> None:
     store.type("incident", "notify", incident, "approve", code=(0, 3, 4))
     refused = store.type("incident", "notify", incident, "send", "--yes", "--key-file", store.key, code=(3, 4))
     assert "李样例" in json.dumps(refused, ensure_ascii=False)
+    store.approve(f"notice:{incident}", "李样例")
+    approved = store.type("incident", "notify", incident, "status", code=(0, 3))
+    assert set(approved["approved_by"]) == {"王测试", "李样例"}
     for path in store.home.rglob("*"):
         assert not path.is_file() or b"13800000007" not in path.read_bytes(), path
 
@@ -407,3 +410,9 @@ def test_every_command_of_the_table_exists() -> None:
             assert words[0] in VERBS
             done = CliRunner().invoke(cloche, [*words, "--help"])
             assert done.exit_code == 0, command
+
+
+def test_every_document_of_the_table_is_one_that_is_written() -> None:
+    said = "\n".join(versions["zh-CN"] for versions in load_packs().values())
+    for row in table():
+        assert row[4] in said, row[4]
