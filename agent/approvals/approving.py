@@ -136,7 +136,8 @@ def waiting(agent: Agent) -> Sequence[Standing]:
 def describe_missing(agent: Agent, found: Standing) -> str:
     """Who still has to say yes, in a sentence."""
     rule = RULES[found.act]
-    given = {word.person for word in found.given}
+    counting = (agent.people.named(word.person) for word in found.given)
+    given = {person.name for person in counting if person is not None and rule.may(person)}
     able = [person for person in agent.people.holding(rule.roles) if person.name not in given]
     if found.missing == "not_it":
         able = [person for person in able if not agent.people.is_from_it(person)]

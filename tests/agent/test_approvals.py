@@ -172,3 +172,18 @@ def test_a_word_for_an_earlier_version_is_refused_by_account_too(tmp_path):
         assert standing(agent, "notice:X", OTHER).missing == "people"
         give(agent, asked_as("lawyer", subject=f"notice:X#{OTHER[:16]}"))
         assert standing(agent, "notice:X", OTHER).missing == ""
+
+
+def test_the_word_of_an_approver_who_left_no_longer_counts_and_others_are_asked(tmp_path):
+    with opened(tmp_path) as agent, pytest.raises(RefusedError):
+        ask(agent, "lead")
+    with opened(tmp_path) as agent:
+        approve(agent, "notice:X", agent.people.named("李样例"), "account")
+        assert standing(agent, "notice:X", TEXT).missing == ""
+    home = find_home(tmp_path / "home")
+    left = [person for person in PEOPLE if person["name"] != "李样例"]
+    with build_agent(home, Settings.model_validate({"people": left})) as agent:
+        with pytest.raises(RefusedError, match="已有 1 人") as refused:
+            ask(agent, "lead")
+        assert "周演示" in str(refused.value)
+        assert len(ask(agent, "it").given) == 3
