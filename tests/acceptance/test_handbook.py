@@ -24,6 +24,9 @@ roots = ["{folder}"]
 names = false
 [check]
 packages_seconds = 0.0
+[notice]
+hotline = "400 000 0000"
+quiet_hours = ""
 [senders]
 mode = "record"
 [[people]]
