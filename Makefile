@@ -99,6 +99,7 @@ test-service: .cache/rootfs .cache/wheelhouse
 
 # A thousand simulated incidents (CLOCHE_SIMULATED): random people, clocks that jump, machines that are off.
 simulate: $(VENV)/.dev
+	$(BIN)/pytest -q -m slow tests/acceptance/test_handbook.py
 	CLOCHE_SIMULATED=$${CLOCHE_SIMULATED:-1000} $(BIN)/pytest -q tests/acceptance/test_simulated_incidents.py
 
 # One leak from the first word to the closing; every paper is left in build/story/documents.

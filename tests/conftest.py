@@ -77,6 +77,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path.stem not in LONG)
 
 
+PAPERS: Final = frozenset({
+    "test_assess", "test_assessment", "test_audit_whole", "test_documents", "test_documents_of_rooms",
+    "test_first_report", "test_investigation", "test_logistics", "test_notice_campaign", "test_notice_command",
+    "test_purge_operations", "test_reports", "test_training", "test_vendors",
+})  # fmt: skip
+"""Files that look at papers themselves."""
+
+
+@pytest.fixture(autouse=True)
+def papers_in_one_format(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rendering is most of a declaration's time: papers are HTML alone where no test looks at them."""
+    looks = request.path.stem in PAPERS or request.node.get_closest_marker("papers") is not None
+    if not looks and {"agent", "acceptance"} & {part.name for part in request.path.parents}:
+        monkeypatch.setattr("agent.documents.write.FORMATS", ("html",))
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     for marker in item.iter_markers("needs"):
         for feature in marker.args:

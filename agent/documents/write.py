@@ -39,7 +39,7 @@ def write_versions(
     folder: Path,
     stem: str,
     build: Callable[[Wording, int], Document],
-    formats: Sequence[Format] = FORMATS,
+    formats: Sequence[Format] | None = None,
 ) -> list[Path]:
     """Write the next version of a document; the paths that were written.
 
@@ -51,13 +51,13 @@ def write_versions(
         stem: the file's name without version, language and ending; no `/`.
         build: the document for a language (by its wording) and a version (1, 2, …). Where it names no `running` line,
             each page says the store and the document's number. In a drill each page says so.
-        formats: which endings.
+        formats: which endings; None: all of `FORMATS`.
 
     Raises:
         ClocheError: one cannot be written or set; what could be is there.
     """
     with _TURN:
-        return _write(agent, folder, stem, build, formats)
+        return _write(agent, folder, stem, build, FORMATS if formats is None else formats)
 
 
 def _write(

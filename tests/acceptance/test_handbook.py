@@ -44,7 +44,7 @@ def commands(name: str) -> list[str]:
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("name", ["handbook.zh-CN.md", "handbook.md"])
+@pytest.mark.parametrize("name", ["handbook.zh-CN.md", pytest.param("handbook.md", marks=pytest.mark.slow)])
 def test_every_command_of_the_handbook_runs_as_written(shop: Shop, name: str) -> None:
     members = shop.folder / "会员"
     members.mkdir()

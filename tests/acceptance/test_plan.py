@@ -333,6 +333,7 @@ def test_4_5_clean_up(store: Store) -> None:
     assert "风险评估" not in still
 
 
+@pytest.mark.papers
 def test_4_6_report_after(store: Store) -> None:
     """四.6 事后报告: 48 h from the end of handling; course and results, impact, responsibility, improvements."""
     incident = store.declare()

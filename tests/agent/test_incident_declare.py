@@ -108,6 +108,7 @@ def test_a_declaration_vaults_what_is_named_and_a_false_alarm_brings_it_back_bit
     assert verify(home.audit_log, agent.keyring.public_key).ok
 
 
+@pytest.mark.papers
 def test_every_step_stands_in_the_record_and_the_evidence_is_signed(home, share):
     with opened(home) as agent:
         inventoried(agent, share)
@@ -503,6 +504,7 @@ def test_a_second_crossing_of_the_same_attack_extends_the_incident_that_is_under
     assert snapshot(share) == before
 
 
+@pytest.mark.papers
 def test_a_report_once_written_is_never_written_over(home, share):
     with opened(home) as agent:
         inventoried(agent, share)
