@@ -70,6 +70,12 @@ LONG: Final = frozenset({
 """Files that take longest: they begin first, so that no process waits for one of them at the end."""
 
 
+def pytest_collection_finish() -> None:
+    """What all test files hold is looked at once: a collection over it cost 0.24 s a test."""
+    gc.collect()
+    gc.freeze()
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.stem in ALONE:
