@@ -114,7 +114,8 @@ def write_whole(folder: int, name: str, content: bytes, *, mode: int = 0o600, gr
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
             file.flush()
-            os.fchown(descriptor, -1, group)
+            if group >= 0:  # the link's unit has no chown(2) at all
+                os.fchown(descriptor, -1, group)
             os.fchmod(descriptor, mode)
             os.fsync(descriptor)
         os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
