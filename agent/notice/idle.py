@@ -1,4 +1,4 @@
-"""The keeper's way to the duties of notices: a store without a declared incident loads none of it (13 MB, numpy)."""
+"""The keeper's way to the duties of notices: a store without an open incident loads none of it (13 MB, numpy)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def count_due(agent: Agent, now: datetime) -> None:
     """See `agent.notice.duties.count_due`."""
-    if _was_declared(agent):
+    if _is_open(agent):
         from agent.notice import duties
 
         duties.count_due(agent, now)
@@ -21,11 +21,14 @@ def count_due(agent: Agent, now: datetime) -> None:
 
 def send_due(agent: Agent, now: datetime) -> None:
     """See `agent.notice.sending.send_due`."""
-    if _was_declared(agent):
+    if _is_open(agent):
         from agent.notice import sending
 
         sending.send_due(agent, now)
 
 
-def _was_declared(agent: Agent) -> bool:
-    return any(incident.declared_at is not None for incident in incidents(agent).all())
+def _is_open(agent: Agent) -> bool:
+    return any(
+        incident.declared_at is not None and incident.phase not in ("closed", "dismissed")
+        for incident in incidents(agent).all()
+    )
