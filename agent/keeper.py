@@ -29,6 +29,8 @@ DUTIES: Final[tuple[str, ...]] = (
     "agent.purge.carrying:look_after",
     "agent.cleaning.acting:note_purged",
     "agent.security_check.checking:make_first_baseline",
+    "agent.incident.life:carry_on",
+    "agent.incident.orders:give_missing",
     "agent.incident.orders:remind",
     "agent.messages.delivering:tick",
     "agent.notice.idle:count_due",

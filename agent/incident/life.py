@@ -9,6 +9,7 @@ what is unmet; the reason and everything unmet then stand on the timeline.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from agent.incident.conditions import CONDITIONS, Unmet
@@ -29,6 +30,8 @@ BACK: Final[dict[Phase, tuple[Phase, ...]]] = {
     "cleaning": ("responding",), "reviewing": ("cleaning", "responding"),
 }  # fmt: skip
 """Where more turns out to be affected, or the check finds something, the work goes on where it must."""
+CUT_OFF: Final = timedelta(minutes=2)
+"""A declaration that stands still for so long was cut off: fencing and stopping take seconds."""
 ENDED: Final[frozenset[Phase]] = frozenset({"closed", "dismissed"})
 
 
@@ -97,6 +100,13 @@ def advance(agent: Agent, incident_id: str, actor: str, move: Move) -> Incident:
         )  # fmt: skip
     enter(course, to, reason=move.reason)
     return course.incident
+
+
+def carry_on(agent: Agent, now: datetime) -> None:
+    """The keeper's duty: a declaration that was cut off before its orders is brought on to the response."""
+    for incident in incidents(agent).all():
+        if incident.phase == "directed" and now - (incident.declared_at or now) > CUT_OFF:
+            enter(Course(agent, incident.id, "cloche"), "responding")
 
 
 def enter(course: Course, phase: Phase, *, reason: str = "") -> None:

@@ -8,6 +8,7 @@ between: what was missed is done late and says so.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -21,7 +22,7 @@ from sqlalchemy.orm import Session
 from agent.incident.course import Course
 from agent.incident.jumps import counted
 from agent.incident.order_models import OrderRow
-from agent.incident.records import Kind, Phase
+from agent.incident.records import Incident, Kind, Phase
 from agent.incident.store import incidents
 from agent.messages.records import Answer
 from config.errors import ClocheError, UsageError
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 log = get_logger("orders")
 End = Literal["done", "cancelled"]
 LEADERS: Final[tuple[Role, ...]] = ("response_lead", "security_lead", "security_deputy")
+_GIVING: Final = threading.Lock()
+"""The keeper and whoever enters a phase must not give the same order twice."""
 LATE: Final = timedelta(minutes=10)
 """A reminder sent this much after its time says that it is late."""
 
@@ -156,7 +159,18 @@ def give_order(agent: Agent, incident_id: str, actor: str, wanted: Wanted) -> Or
 
 def issue_for_phase(agent: Agent, incident_id: str, phase: Phase, actor: str) -> list[Order]:
     """Give the plan's orders of a phase for this kind of incident; one that was given already is not given again."""
-    incident = incidents(agent).get(incident_id)
+    with _GIVING:
+        return _issue(agent, incidents(agent).get(incident_id), phase, actor)
+
+
+def give_missing(agent: Agent, _now: datetime) -> None:
+    """The keeper's duty: whatever of the plan's orders a crash or a full disk kept from being given."""
+    for incident in incidents(agent).all():
+        if incident.phase in ("responding", "cleaning", "reviewing"):
+            issue_for_phase(agent, incident.id, incident.phase, "cloche")
+
+
+def _issue(agent: Agent, incident: Incident, phase: Phase, actor: str) -> list[Order]:
     given = {order.template for order in orders_of(agent, incident.id)}
     issued = []
     for template in load_templates():

@@ -6,12 +6,16 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy import delete
 
 from agent.incident.declare import Declaration, declare, report
+from agent.incident.life import carry_on
+from agent.incident.order_models import OrderRow
 from agent.incident.orders import (
     Wanted,
     acknowledge,
     end_order,
+    give_missing,
     give_order,
     issue_for_phase,
     load_templates,
@@ -210,3 +214,24 @@ def test_a_false_alarm_cancels_what_was_ordered(office):
     assert len(reminders(agent, incident.id)) == before
     with pytest.raises(UsageError, match="已经结束"):
         give_order(agent, incident.id, "王测试", Wanted(role="legal", what="查", minutes=5))
+
+
+def test_a_declaration_that_was_cut_off_before_its_orders_is_brought_on_and_what_is_missing_is_given_once(
+    office, monkeypatch
+):
+    agent, clock = office
+    with monkeypatch.context() as broken:
+        broken.setattr("agent.incident.life.enter", lambda *_given, **_more: 1 / 0)
+        incident = declare(agent, Declaration(kind="other", summary="测试", discovered_at=agent.now(), by="王测试"))
+    assert (incident.phase, orders_of(agent, incident.id)) == ("directed", [])
+    carry_on(agent, clock.now)
+    assert incidents(agent).get(incident.id).phase == "directed", "a declaration under way is left alone"
+    clock.turn(3)
+    carry_on(agent, clock.now)
+    given = [order.template for order in orders_of(agent, incident.id)]
+    assert incidents(agent).get(incident.id).phase == "responding"
+    with agent.inventory.sessions.begin() as session:
+        session.execute(delete(OrderRow).where(OrderRow.template == given[-1]))
+    for _ in range(2):
+        give_missing(agent, clock.now)
+    assert sorted(order.template for order in orders_of(agent, incident.id)) == sorted(given)
