@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from agent.security_check.machine import Machine
 from agent.security_check.records import Finding
-from agent.security_check.snapshot import CRON_FOLDERS, UNIT_FOLDERS, packages
+from agent.security_check.snapshot import CRON_FOLDERS, UNIT_FOLDERS, homes_of_root, packages
 from config.packs import read_pack
 from config.text import Language
 from containment.connections import Connection, connections
@@ -22,12 +22,12 @@ from containment.connections import Connection, connections
 SYSTEM_FOLDERS: Final = (
     "/", "/bin", "/sbin", "/lib", "/lib64", "/boot", "/etc", "/etc/cloche", "/etc/ssh", "/etc/sudoers.d", "/etc/pam.d",
     "/etc/profile.d", "/usr", "/usr/bin", "/usr/sbin", "/usr/lib", "/usr/local", "/usr/local/bin", "/usr/local/sbin",
-    "/usr/local/lib", "/opt", "/opt/cloche", "/var/lib/cloche", "/var/lib/dpkg", "/root", "/var/log", "/var/spool/cron",
+    "/usr/local/lib", "/opt", "/opt/cloche", "/var/lib/cloche", "/var/lib/dpkg", "/var/log", "/var/spool/cron",
     *UNIT_FOLDERS, *CRON_FOLDERS,
 )  # fmt: skip
 SYSTEM_FILES: Final = (
     "/etc/passwd", "/etc/shadow", "/etc/group", "/etc/sudoers", "/etc/crontab", "/etc/ld.so.preload", "/etc/hosts",
-    "/etc/ssh/sshd_config", "/etc/cloche/cloche.toml", "/etc/profile", "/etc/environment", "/root/.ssh/authorized_keys",
+    "/etc/ssh/sshd_config", "/etc/cloche/cloche.toml", "/etc/profile", "/etc/environment",
 )  # fmt: skip
 QUIET_PATHS: Final = (
     "/usr/share/doc/",
@@ -80,7 +80,8 @@ def tools() -> list[Tool]:
 
 def writable(machine: Machine) -> Iterator[Finding]:
     """Folders and files of the system that everybody may write to (a sticky folder such as /tmp is none of them)."""
-    for path in dict.fromkeys((*SYSTEM_FOLDERS, *SYSTEM_FILES)):
+    of_root = [path for home in homes_of_root(machine) for path in (home, f"{home}/.ssh/authorized_keys")]
+    for path in dict.fromkeys((*SYSTEM_FOLDERS, *SYSTEM_FILES, *of_root)):
         facts = machine.mode(path)
         if facts is None or stat.S_ISLNK(facts.st_mode) or not facts.st_mode & stat.S_IWOTH:
             continue
@@ -214,7 +215,11 @@ def _units(tool: Tool, present: list[str]) -> Iterator[str]:
 
 
 def _paths(tool: Tool, machine: Machine) -> Iterator[str]:
-    for pattern in tool.paths:
+    homes = homes_of_root(machine)
+    for pattern in (
+        spelt for path in tool.paths
+        for spelt in ([f"{home}{path[1:]}" for home in homes] if path.startswith("~/") else [path])
+    ):  # fmt: skip
         matches = sorted(Path(machine.root).glob(pattern.lstrip("/")))[:MOST_MATCHES]
         for match in matches:
             yield f"/{match.relative_to(machine.root)}"

@@ -34,8 +34,8 @@ CRON_FOLDERS: Final = (
 )  # fmt: skip
 STARTUP: Final = (
     "/etc/rc.local", "/etc/profile", "/etc/bash.bashrc", "/etc/environment", "/etc/ssh/sshd_config",
-    "/root/.bashrc", "/root/.profile", "/root/.bash_profile", "/root/.ssh/rc",
 )  # fmt: skip
+STARTUP_OF_ROOT: Final = (".bashrc", ".profile", ".bash_profile", ".ssh/rc")
 STARTUP_FOLDERS: Final = (
     "/etc/profile.d", "/etc/ssh/sshd_config.d", "/etc/pam.d", "/etc/init.d", "/etc/xdg/autostart", "/etc/udev/rules.d",
     "/etc/modules-load.d",
@@ -64,6 +64,12 @@ def uid0(machine: Machine) -> Iterator[tuple[str, str]]:
     for name, _password, uid, _gid, _note, _home, shell in accounts(machine):
         if uid.isdigit() and int(uid) == 0:
             yield name, shell
+
+
+def homes_of_root(machine: Machine) -> list[str]:
+    """Homes of the accounts that are root, sorted, without a slash at the end."""
+    homes = {home.rstrip("/") for _name, _password, uid, _gid, _note, home, _shell in accounts(machine) if uid == "0"}
+    return sorted(home for home in homes if home.startswith("/"))
 
 
 def logins(machine: Machine) -> Iterator[tuple[str, str]]:
@@ -128,7 +134,8 @@ def cron(machine: Machine) -> Iterator[tuple[str, str]]:
 
 def startup(machine: Machine) -> Iterator[tuple[str, str]]:
     """What a boot or a login runs besides."""
-    for path in (*STARTUP, *(path for folder in STARTUP_FOLDERS for path in machine.files(folder))):
+    of_root = (f"{home}/{name}" for home in homes_of_root(machine) for name in STARTUP_OF_ROOT)
+    for path in (*STARTUP, *of_root, *(path for folder in STARTUP_FOLDERS for path in machine.files(folder))):
         state = machine.state(path)
         if state:
             yield path, state

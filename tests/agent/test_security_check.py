@@ -67,7 +67,7 @@ def home(tmp_path: Path) -> Home:
 def root(tmp_path: Path) -> Path:
     """A small machine: accounts, sudo, units, cron, packages."""
     made = tmp_path / "machine"
-    write(made, "etc/passwd", "root:x:0:0::/root:/bin/bash\ntill:x:1000:1000::/home/till:/bin/sh\n"
+    write(made, "etc/passwd", "root:x:0:0::/superuser:/bin/bash\ntill:x:1000:1000::/home/till:/bin/sh\n"
           "daemon:x:1:1::/usr/sbin:/usr/sbin/nologin\nbroken line\n")  # fmt: skip
     write(made, "etc/group", "sudo:x:27:till\nusers:x:100:\n")
     write(made, "etc/sudoers", "root ALL=(ALL) ALL\n")
@@ -148,7 +148,7 @@ LEFT_BEHIND = (
     ("etc/cron.d/backup", "* * * * * root /tmp/x\n", "cron", "changed", "/etc/cron.d/backup", "warning"),
     ("var/spool/cron/crontabs/till", "* * * * * x\n", "cron", "new", "/var/spool/cron/crontabs/till", "warning"),
     ("etc/rc.local", "/tmp/x\n", "startup", "new", "/etc/rc.local", "warning"),
-    ("root/.bashrc", "/tmp/x\n", "startup", "new", "/root/.bashrc", "warning"),
+    ("superuser/.bashrc", "/tmp/x\n", "startup", "new", "/superuser/.bashrc", "warning"),
     ("etc/ld.so.preload", "# c\n/lib/evil.so\n", "preload", "new", "/lib/evil.so", "critical"),
     ("var/lib/dpkg/status", "\nPackage: nmap\nStatus: install ok installed\nVersion: 7\n", "packages", "new",
      "nmap", "notice"),
