@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import click
@@ -10,7 +9,7 @@ import click
 from agent.cli import common_options
 from agent.client import perform
 from agent.console import Console
-from config.errors import ClocheError, UsageError
+from agent.new_file import perform_into
 
 
 @click.group()
@@ -44,19 +43,7 @@ def verify_command(console: Console, anchor: str) -> int:
 @click.option("-o", "--output", type=click.Path(dir_okay=False), help="Write the bundle to this new file.")
 def export_command(console: Console, output: str | None) -> int:
     """Write a zip that an outsider verifies without Cloche."""
-    if output is None:
-        answer = perform(console, "audit.export", {})
-        path = answer.document["path"]
-    else:
-        path = os.path.abspath(output)
-        target = open_new(console, path)
-        try:
-            answer = perform(console, "audit.export", {}, descriptors=(target,))
-        except ClocheError:
-            os.unlink(path)
-            raise
-        finally:
-            os.close(target)
+    answer, path = perform_into(console, "audit.export", {}, output)
     document = {**answer.document, "path": path}
     if console.as_json:
         console.document(document)
@@ -105,17 +92,3 @@ def tell_faults(console: Console, document: dict[str, Any], path: str) -> None:
             console.say("audit.broken_head", path=name, fault=fault["fault"])
     if document["unnamed"]:
         console.say("audit.unnamed", count=document["unnamed"])
-
-
-def open_new(console: Console, path: str) -> int:
-    """A descriptor of a file that was not there.
-
-    Raises:
-        UsageError: it is there, or its folder is not.
-    """
-    try:
-        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    except FileExistsError as error:
-        raise UsageError(console.text("audit.exists", path=path)) from error
-    except OSError as error:
-        raise UsageError(console.text("cli.unwritable", path=path, cause=error.strerror)) from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import click
@@ -10,10 +9,9 @@ from rich.console import Console as Screen
 
 from agent.cli import common_options
 from agent.client import perform
-from agent.commands.audit import open_new
 from agent.console import Console, printable
 from agent.incident.pictures import clock_words, heading
-from config.errors import ClocheError
+from agent.new_file import perform_into
 from config.text import Text
 
 STYLES = {"overdue": "bold red", "running": "yellow"}
@@ -189,19 +187,7 @@ def summary(console: Console, incident_id: str) -> int:
 @click.option("-o", "--output", type=click.Path(dir_okay=False), help="Write the zip to this new file.")
 def police(console: Console, incident_id: str, output: str | None) -> int:
     """报案材料: facts, evidence with hashes, timeline and verifier in one zip; exit 3 while facts are missing."""
-    if output is None:
-        answer = perform(console, "incident.police", {"id": incident_id})
-        path = answer.document["path"]
-    else:
-        path = os.path.abspath(output)
-        target = open_new(console, path)
-        try:
-            answer = perform(console, "incident.police", {"id": incident_id}, descriptors=(target,))
-        except ClocheError:
-            os.unlink(path)
-            raise
-        finally:
-            os.close(target)
+    answer, path = perform_into(console, "incident.police", {"id": incident_id}, output)
     document = {**answer.document, "path": path}
     if console.as_json:
         console.document(document)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import click
@@ -14,12 +12,12 @@ from rich.text import Text as Styled
 
 from agent.cli import common_options
 from agent.client import perform
-from agent.commands.audit import open_new
 from agent.console import Console, printable
+from agent.new_file import new_file
 from agent.training.lent import lend
 from agent.training.records import HOWS, RESULTS
 from agent.training.sheet import as_text, read_file, read_sheet
-from config.errors import ClocheError, UsageError
+from config.errors import UsageError
 from config.text import LANGUAGES
 
 yes = click.option("--yes", is_flag=True, help="Do not ask.")
@@ -268,20 +266,6 @@ def card(console: Console, /, *, output: str | None, **given: Any) -> int:
         for key in answer.document["lacks"]:
             console.say(f"training.{key}")
     return int(answer.exit_code)
-
-
-@contextmanager
-def new_file(console: Console, output: str) -> Iterator[tuple[str, int]]:
-    """A file that was not there, and its descriptor; it goes again if the call fails."""
-    path = os.path.abspath(output)
-    descriptor = open_new(console, path)
-    try:
-        yield path, descriptor
-    except ClocheError:
-        os.unlink(path)
-        raise
-    finally:
-        os.close(descriptor)
 
 
 def ending_of(console: Console, output: str, endings: tuple[str, ...]) -> str:

@@ -273,7 +273,7 @@ def world(folder: Path, seed: int) -> Iterator[World]:
         yield World(agent, clocks, random.Random(seed), share)
 
 
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(120 + 6 * COUNT)
 def test_whatever_people_and_clocks_do_the_plan_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # rendering has tests of its own, and is most of the time
     monkeypatch.setattr(declaring, "write_documents", lambda _agent, _incident: 0)
