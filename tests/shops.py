@@ -3,7 +3,7 @@
 import os
 import stat
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from agent.incident.declare import Declaration
 from agent.wiring import build_agent
@@ -13,6 +13,19 @@ from scanners.identity import Identities
 from scanners.records import Finding, Item
 
 NOW = datetime.now(UTC)
+
+
+class Clock:
+    """A clock that a test turns."""
+
+    def __init__(self, now: datetime = NOW) -> None:
+        self.now = now
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def turn(self, minutes: float) -> None:
+        self.now += timedelta(minutes=minutes)
 
 
 def inventoried(agent, folder, persons=None):

@@ -17,6 +17,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from shops import Clock
 
 from agent.audit import verify
 from agent.drill import due_on, last_drill, overdue
@@ -54,14 +55,6 @@ PEOPLE = [
 NOON = datetime(2026, 11, 26, 4, 0, tzinfo=UTC)
 FULL_TIER = ("root", "fanotify")
 pytestmark = pytest.mark.timeout(300)  # a drill is many processes: on a busy machine they take their time
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = NOON
-
-    def __call__(self) -> datetime:
-        return self.now
 
 
 @pytest.fixture
@@ -541,7 +534,7 @@ def result_of(**measured):
 
 
 def test_in_an_announced_drill_people_acknowledge_and_who_is_late_does_not_count(home):
-    clock = Clock()
+    clock = Clock(NOON)
     with opened(home, clock=clock) as agent:
         begun = call(agent, "drill.begin", scenario="wrong_group", announced=True).document
         assert set(begun["asked"]) == {"李样例", "王测试", "陈模拟", "张演示"}
@@ -638,7 +631,7 @@ def test_points_fall_with_distance_from_the_target_and_a_missing_measure_has_non
 
 
 def test_a_drill_is_compared_with_the_last_of_its_scenario(home):
-    clock = Clock()
+    clock = Clock(NOON)
     with opened(home, clock=clock) as agent:
         for scenario, contain in (("wrong_group", 9.0), ("lost_laptop", 1.0), ("wrong_group", 5.0)):
             begun = call(agent, "drill.begin", scenario=scenario).document
@@ -662,7 +655,7 @@ def plus_a_year(drill: Drill) -> str:
 
 
 def test_whoever_leads_is_reminded_once_a_stage_by_day_and_nobody_before_a_first_drill(home):
-    clock = Clock()
+    clock = Clock(NOON)
     settings = settings_for(senders={"mode": "record", "smtp_host": "127.0.0.1", "smtp_from": "a@example.com"})
     with opened(home, settings, clock) as agent:
         remind(agent, clock.now)

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from shops import Clock
 
 from agent.incident.declare import Declaration, declare
 from agent.incident.store import incidents
@@ -63,16 +64,6 @@ class Kernel:
         return 0
 
 
-class Clock:
-    """A clock that a test moves."""
-
-    def __init__(self) -> None:
-        self.now = NOW
-
-    def __call__(self) -> datetime:
-        return self.now
-
-
 @pytest.fixture(autouse=True)
 def no_reports(monkeypatch: pytest.MonkeyPatch) -> None:
     """Reports of incidents take seconds each and are tried elsewhere."""
@@ -88,7 +79,7 @@ def home(tmp_path: Path) -> Home:
 
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(NOW)
 
 
 @pytest.fixture

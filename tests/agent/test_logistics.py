@@ -11,6 +11,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from shops import Clock
 from sqlalchemy import select
 
 from agent.incident.declare import declare, report
@@ -46,14 +47,6 @@ SETTINGS = {
 RECOVERY = make_identity("recovery")
 
 
-class Clock:
-    def __init__(self):
-        self.now = START
-
-    def __call__(self):
-        return self.now
-
-
 @pytest.fixture(autouse=True)
 def no_report(monkeypatch):
     """The report that a declaration writes is another room's, and takes a second each time."""
@@ -75,7 +68,7 @@ def declaration(kind="other"):
 def opened(folder, *, keys=True):
     home = find_home(folder / "home")
     home.create()
-    clock = Clock()
+    clock = Clock(START)
     with build_agent(home, Settings.model_validate(SETTINGS), now=clock) as agent:
         if keys:
             agent.keyring.adopt(RECOVERY.public)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from shops import Clock
 from sqlalchemy import delete
 
 from agent.incident.declare import Declaration, declare, report
@@ -40,24 +41,11 @@ PEOPLE = [
 ]
 
 
-class Clock:
-    """A clock that the test turns."""
-
-    def __init__(self):
-        self.now = START
-
-    def __call__(self):
-        return self.now
-
-    def turn(self, minutes):
-        self.now += timedelta(minutes=minutes)
-
-
 @contextmanager
 def opened(folder, people=PEOPLE):
     home = find_home(folder / "home")
     home.create()
-    clock = Clock()
+    clock = Clock(START)
     with build_agent(home, Settings.model_validate({"people": people}), now=clock) as agent:
         yield agent, clock
 

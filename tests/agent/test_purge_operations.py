@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from shops import inventoried
+from shops import Clock, inventoried
 
 from agent import quarantining
 from agent.approvals import approve
@@ -47,14 +47,6 @@ PEOPLE = [
 ]
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now = NOW
-
-    def __call__(self) -> datetime:
-        return self.now
-
-
 @pytest.fixture(autouse=True)
 def no_reports(monkeypatch: pytest.MonkeyPatch) -> None:
     """Reports of incidents take seconds each and are tried elsewhere; a certificate is written without PDF."""
@@ -65,7 +57,7 @@ def no_reports(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(NOW)
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import openpyxl
 import pytest
+from shops import Clock
 
 from agent.operation import Caller, Request
 from agent.operations import find_operation
@@ -61,17 +62,9 @@ PEOPLE = [
 ]
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now = NOON
-
-    def __call__(self) -> datetime:
-        return self.now
-
-
 @pytest.fixture
 def clock():
-    return Clock()
+    return Clock(NOON)
 
 
 @pytest.fixture
