@@ -286,6 +286,7 @@ def test_whatever_people_and_clocks_do_the_plan_is_kept(tmp_path: Path, monkeypa
         with world(folder, seed) as play:
             while play.made < PER_WORLD:
                 play.begin()
+                play.look()
                 for _ in range(play.chance.randrange(4, 14)):
                     play.act()
                     play.look()
