@@ -21,7 +21,7 @@ EVERY: Final = timedelta(days=7)
 def keep_assessing(agent: Agent, now: datetime) -> None:
     """Assess where the last assessment, by whomever, is a week old; with a clock set back, at once.
 
-    Not while the store trades (it is some seconds of a core, and asks the package manager), unless a second week passed.
+    Not while the store trades, unless a second week passed: it is some seconds of a core, and asks the package manager.
 
     Raises:
         ClocheError: it cannot be recorded.

@@ -167,7 +167,8 @@ def give_missing(agent: Agent, _now: datetime) -> None:
     """The keeper's duty: whatever of the plan's orders a crash or a full disk kept from being given."""
     for incident in incidents(agent).all():
         if incident.phase in ("responding", "cleaning", "reviewing"):
-            issue_for_phase(agent, incident.id, incident.phase, "cloche")
+            with _GIVING:
+                _issue(agent, incident, incident.phase, "cloche")
 
 
 def _issue(agent: Agent, incident: Incident, phase: Phase, actor: str) -> list[Order]:
