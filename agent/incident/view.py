@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from agent.wiring import Agent
 
 REPORTED_ITEMS: Final = 200
+REPORTED_STEPS: Final = 2000  # what head office takes; the newest, the store has them all
+REPORTED_PAPERS: Final = 200
 
 
 def wording_of(agent: Agent) -> Wording:
@@ -109,12 +111,15 @@ def for_head_office(agent: Agent, incident: Incident, now: datetime) -> dict[str
     for local in ("next", "evidence", "schema"):
         document.pop(local)
     document["items"] = document["items"][:REPORTED_ITEMS]
+    document["steps"] = document["steps"][-REPORTED_STEPS:]
     document["documents"] = [
         {
             "name": path.name, "size": path.stat().st_size,
             "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
         }
-        for path in papers(agent.home.documents / incident.id)
+        for path in sorted(papers(agent.home.documents / incident.id), key=lambda path: path.stat().st_mtime_ns)[
+            -REPORTED_PAPERS:
+        ]
     ]  # fmt: skip
     return document
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from agent.enrolment import enrol
+from agent.incident.declare import Declaration, report
+from agent.incident.records import Step
+from agent.incident.view import for_head_office
 from agent.inventory.records import Alert
 from agent.operation import Caller, Request
 from agent.reporting import (
@@ -22,7 +26,7 @@ from agent.reporting import (
     report_record,
 )  # fmt: skip
 from agent.wiring import Agent, build_agent
-from central.documents import read_report
+from central.documents import Incident, read_report
 from central.wire import encode
 from config.errors import ClocheError, RefusedError
 from config.home import find_home
@@ -150,3 +154,21 @@ def test_an_answer_of_another_authority_changes_nothing(agent: Agent, tmp_path: 
         enrol(agent, Request(arguments=arguments | {"authority_pem": "nonsense"}, caller=OWNER))
     assert not agent.keyring.ready
     assert list(agent.home.outbox.glob("link.json")) == []
+
+
+def test_an_incident_of_any_length_is_one_that_head_office_takes(agent: Agent) -> None:
+    declaration = Declaration(kind="other", summary="测试", discovered_at=NOW, by="王测试")
+    incident = report(agent, declaration)
+    many = tuple(
+        Step(time=NOW, act="note", actor="王测试", details={"text": f"第 {number} 条"}) for number in range(2500)
+    )
+    folder = agent.home.documents / incident.id
+    for number in range(250):
+        (folder / f"报告-{number:03d}.html").write_bytes(b"x")
+    document = for_head_office(agent, replace(incident, steps=many), NOW)
+    assert document["steps"][-1]["detail"].endswith("第 2499 条"), "the newest are told"
+    number = agent.outbox.put("incident", document)
+    waiting = agent.outbox.pending()
+    assert (number, "incident") in waiting
+    taken = Incident.model_validate(json.loads(json.dumps(document)))
+    assert (len(taken.steps), len(taken.documents)) == (2000, 200)
