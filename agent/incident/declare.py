@@ -99,15 +99,20 @@ def report(agent: Agent, declaration: Declaration) -> Incident:
 def finish(course: Course) -> None:
     """Write the documents, tell head office (which lists them), then anchor the record."""
     agent = course.agent
+    course.take("documents", lambda: Outcome(details={"count": write_documents(agent, course.incident)}))
+    tell_head_office(course)
+    agent.audit.sign_head()
+
+
+def tell_head_office(course: Course) -> None:
+    """Put the incident as it stands into the outbox."""
+    agent = course.agent
 
     def tell() -> Outcome:
-        return Outcome(
-            details={"number": agent.outbox.put("incident", for_head_office(agent, course.incident, agent.now()))}
-        )
+        document = for_head_office(agent, course.incident, agent.now())
+        return Outcome(details={"number": agent.outbox.put("incident", document)})
 
-    course.take("documents", lambda: Outcome(details={"count": write_documents(agent, course.incident)}))
     course.take("outbox", tell)
-    agent.audit.sign_head()
 
 
 def _chooser(agent: Agent) -> Affection:

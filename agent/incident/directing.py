@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, cast, get_args
 from agent.audit.verify import Head
 from agent.incident import life, merging
 from agent.incident.course import Course
+from agent.incident.declare import tell_head_office
 from agent.incident.levels import grade_by_hand
 from agent.incident.operations import ENDERS, LONGEST_TEXT, READERS, text_of
 from agent.incident.orders import End, Wanted, acknowledge, end_order, find_order, give_order, orders_of
@@ -134,15 +135,15 @@ def grade(agent: Agent, request: Request) -> Answer:
         agent, text_of(request, "id"), request.caller.user, text_of(request, "reason")[:LONGEST_TEXT],
         level=text_of(request, "level"), law=text_of(request, "law"), loss_cny=loss,
     )  # fmt: skip
-    return _shown(agent, incident.id)
+    return _told(agent, request, incident.id)
 
 
 def merge(agent: Agent, request: Request) -> Answer:
     """Two incidents are one."""
     request.may(*ENDERS)
-    arguments = (text_of(request, "id"), text_of(request, "other"))
-    incident = merging.merge(agent, *arguments, request.caller.user, text_of(request, "reason")[:LONGEST_TEXT])
-    return _shown(agent, incident.id)
+    into, other = (incidents(agent).get(text_of(request, name)).id for name in ("id", "other"))
+    merging.merge(agent, into, other, request.caller.user, text_of(request, "reason")[:LONGEST_TEXT])
+    return _told(agent, request, into, other)
 
 
 def split(agent: Agent, request: Request) -> Answer:
@@ -150,8 +151,9 @@ def split(agent: Agent, request: Request) -> Answer:
     request.may(*ENDERS)
     paths = tuple(os.path.normpath(os.fsencode(str(path))) for path in request.arguments.get("paths") or ())
     reason = text_of(request, "reason")[:LONGEST_TEXT]
-    incident = merging.split(agent, text_of(request, "id"), paths, request.caller.user, reason)
-    return _shown(agent, incident.id)
+    old = incidents(agent).get(text_of(request, "id")).id
+    incident = merging.split(agent, old, paths, request.caller.user, reason)
+    return _told(agent, request, incident.id, old)
 
 
 def verify(agent: Agent, request: Request) -> Answer:
@@ -185,6 +187,13 @@ def _against(agent: Agent, incident_id: str, printed: str) -> str:
     if not 1 <= place <= len(hashes):
         return agent.text("incident.head_cut", entry=place, entries=len(hashes))
     return "" if hashes[place - 1].startswith(wanted.lower()) else agent.text("incident.head_differs", entry=place)
+
+
+def _told(agent: Agent, request: Request, *incident_ids: str) -> Answer:
+    """The first of these incidents, after head office was told how each stands."""
+    for incident_id in incident_ids:
+        tell_head_office(Course(agent, incident_id, request.caller.user))
+    return _shown(agent, incident_ids[0])
 
 
 def _shown(agent: Agent, incident_id: str) -> Answer:

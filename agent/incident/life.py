@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from agent.incident.conditions import CONDITIONS, Unmet
 from agent.incident.course import Course
-from agent.incident.declare import finish
+from agent.incident.declare import finish, tell_head_office
 from agent.incident.records import Incident, Phase
 from agent.incident.store import incidents
 from agent.incident.undo import close_alerts, drop_keys
@@ -132,3 +132,5 @@ def enter(course: Course, phase: Phase, *, reason: str = "") -> None:
         close_alerts(course)
     if phase in ("reviewing", "closed"):
         finish(course)
+    elif incident.phase != "directed":  # a declaration tells head office itself, once it has contained
+        tell_head_office(course)
