@@ -7,10 +7,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
+import premises
 import pytest
+from premises import CONTENT, NOW, PLANTED
 from shops import Clock, inventoried
 
 from agent.approvals import approve
@@ -34,7 +36,7 @@ from agent.purge.carrying import look_after
 from agent.purge.store import Purges
 from agent.wiring import Agent, build_agent
 from config.errors import ClocheError, CorruptError, RefusedError, UsageError
-from config.home import Home, find_home
+from config.home import Home
 from config.identity import Identity, make_identity
 from config.schema import Settings
 from config.text import LANGUAGES, Text, load_packs
@@ -42,9 +44,6 @@ from containment import restoring
 from containment.journal import Journal
 from containment.restoring import DiffersError, Manner, copied, restore, sweep
 
-NOW = datetime(2026, 11, 26, 3, 0, tzinfo=UTC)
-PLANTED = "13800001111"
-CONTENT = "姓名,电话\n" + "测试甲,13800001111\n" * 50
 OWNER = Caller(uid=0, gid=0, pid=1, user="root", is_owner=True)
 WAITER = Caller(uid=1000, gid=1000, pid=1, user="waiter")
 PEOPLE = [
@@ -52,37 +51,17 @@ PEOPLE = [
     {"name": "赵样例", "roles": ["store_manager"], "user": "manager"},
 ]
 
+no_reports = premises.no_reports
+clock = premises.clock
+home = premises.home
+share = premises.share
+
 
 @pytest.fixture(autouse=True)
-def no_reports(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Reports of incidents take seconds each and are tried elsewhere."""
-    monkeypatch.setattr("agent.incident.declare.write_documents", lambda *_arguments: 0)
+def certificates_in_html(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A certificate is HTML alone: purges are tried elsewhere."""
     real = certificate.write_versions
     monkeypatch.setattr(certificate, "write_versions", lambda *given: real(*given, formats=("html",)))
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock(NOW)
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Iterator[Home]:
-    made = find_home(tmp_path / "home")
-    made.create()
-    yield made
-    for path in (tmp_path / "share").rglob("*"):
-        subprocess.run(["chattr", "-i", str(path)], check=False, capture_output=True)
-
-
-@pytest.fixture
-def share(tmp_path: Path) -> Path:
-    folder = tmp_path / "share"
-    folder.mkdir()
-    for name in ("会员.csv", "预订.csv", f"{PLANTED}.csv"):
-        (folder / name).write_text(CONTENT, encoding="utf-8")
-        (folder / name).chmod(0o640)
-    return folder
 
 
 @pytest.fixture

@@ -7,10 +7,12 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
+import premises
 import pytest
+from premises import NOW
 from shops import Clock
 
 from agent.incident.declare import Declaration, declare
@@ -31,10 +33,13 @@ from config.text import LANGUAGES, Text
 from containment.connections import Connection, connections
 from containment.network import Rules, Seen
 
-NOW = datetime(2026, 11, 26, 3, 0, tzinfo=UTC)
 OWNER = Caller(uid=0, gid=0, pid=1, user="root", is_owner=True)
 WAITER = Caller(uid=1000, gid=1000, pid=1, user="waiter")
 MANAGER = Caller(uid=1001, gid=1001, pid=1, user="manager", roles=frozenset({"store_manager"}))
+
+no_reports = premises.no_reports
+clock = premises.clock
+home = premises.home
 
 
 class Kernel:
@@ -62,24 +67,6 @@ class Kernel:
 
     def filters(self) -> int:
         return 0
-
-
-@pytest.fixture(autouse=True)
-def no_reports(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Reports of incidents take seconds each and are tried elsewhere."""
-    monkeypatch.setattr("agent.incident.declare.write_documents", lambda *_arguments: 0)
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Home:
-    made = find_home(tmp_path / "home")
-    made.create()
-    return made
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock(NOW)
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import os
 from dataclasses import replace
 from datetime import UTC, datetime
 
+import premises
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,13 +19,14 @@ from agent.incident.records import Incident
 from agent.incident.store import incidents
 from agent.incident.undo import dismiss
 from config.errors import UsageError
-from config.home import find_home
 
 BLANK = Incident(
     id="I20261126-0000", kind="other", phase="responding", machine=False, summary="x", place="", types=(), by="x",
     scope=None, discovered_at=datetime(2026, 11, 26, tzinfo=UTC), occurred_at=None, reported_at=None,
     declared_at=None, handling_ended_at=None, closed_at=None, files=0, persons=0,
 )  # fmt: skip
+
+home = premises.home
 
 
 @pytest.fixture
@@ -34,13 +36,6 @@ def share(tmp_path):
     for name, count in (("会员.csv", 300), ("预订.csv", 40)):
         (folder / name).write_text("姓名,电话\n" + "测试甲,13800001111\n" * count, encoding="utf-8")
     return folder
-
-
-@pytest.fixture
-def home(tmp_path):
-    home = find_home(tmp_path / "home")
-    home.create()
-    return home
 
 
 def graded(persons, sensitive=0, **by_hand):

@@ -3,13 +3,14 @@
 import json
 import os
 import shutil
-import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
+import premises
 import pytest
+from premises import NOW, PLANTED
 from shops import Clock, inventoried
 
 from agent import quarantining
@@ -24,7 +25,7 @@ from agent.purge.records import Hold
 from agent.purge.store import Purges
 from agent.wiring import Agent, build_agent
 from config.errors import ClocheError, ExitCode, RefusedError, UsageError
-from config.home import Home, find_home
+from config.home import Home
 from config.identity import Identity, make_identity
 from config.schema import Settings
 from config.text import LANGUAGES, Text, load_packs
@@ -32,8 +33,6 @@ from containment import vault as vault_room
 from containment.keys import OuterKey, Unlocker
 from containment.sealed import unseal
 
-NOW = datetime(2026, 11, 26, 3, 0, tzinfo=UTC)
-PLANTED = "13800001111"
 DAY = timedelta(hours=24)
 OWNER = Caller(uid=0, gid=0, pid=1, user="root", is_owner=True)
 LEAD = Caller(uid=1001, gid=1001, pid=1, user="lead", roles=frozenset({"security_lead"}))
@@ -46,36 +45,17 @@ PEOPLE = [
     {"name": "钱测试", "roles": ["legal"], "user": "lawyer"},
 ]
 
+no_reports = premises.no_reports
+clock = premises.clock
+home = premises.home
+share = premises.share
+
 
 @pytest.fixture(autouse=True)
-def no_reports(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Reports of incidents take seconds each and are tried elsewhere; a certificate is written without PDF."""
-    monkeypatch.setattr("agent.incident.declare.write_documents", lambda *_arguments: 0)
+def certificates_without_pdf(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A certificate is written without PDF."""
     real = certificate.write_versions
     monkeypatch.setattr(certificate, "write_versions", lambda *given: real(*given, formats=("html", "docx")))
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock(NOW)
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Iterator[Home]:
-    made = find_home(tmp_path / "home")
-    made.create()
-    yield made
-    for path in (tmp_path / "share").rglob("*"):
-        subprocess.run(["chattr", "-i", str(path)], check=False, capture_output=True)
-
-
-@pytest.fixture
-def share(tmp_path: Path) -> Path:
-    folder = tmp_path / "share"
-    folder.mkdir()
-    for name in ("会员.csv", "预订.csv", f"{PLANTED}.csv"):
-        (folder / name).write_text("姓名,电话\n" + "测试甲,13800001111\n" * 50, encoding="utf-8")
-    return folder
 
 
 @pytest.fixture

@@ -8,10 +8,12 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
+import premises
 import pytest
+from premises import NOW, PLANTED
 from shops import Clock
 
 from agent.incident.declare import Declaration, declare
@@ -25,35 +27,19 @@ from agent.security_check.records import Area, What
 from agent.security_check.snapshot import AREAS, take
 from agent.wiring import Agent, build_agent
 from config.errors import ExitCode, RefusedError, UsageError
-from config.home import Home, find_home
+from config.home import Home
 from config.schema import Settings
 from config.text import load_packs
 from scanners.records import Finding as Found
 from scanners.records import Item
 
-NOW = datetime(2026, 11, 26, 3, 0, tzinfo=UTC)
-PLANTED = "13800001111"
 OWNER = Caller(uid=0, gid=0, pid=1, user="root", is_owner=True)
 WAITER = Caller(uid=1000, gid=1000, pid=1, user="waiter")
 KEY = base64.b64encode(b"\0\0\0\x0bssh-ed25519" + bytes(36)).decode()
 
-
-@pytest.fixture(autouse=True)
-def no_reports(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Reports of incidents take seconds each and are tried elsewhere."""
-    monkeypatch.setattr("agent.incident.declare.write_documents", lambda *_arguments: 0)
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock(NOW)
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Home:
-    made = find_home(tmp_path / "home")
-    made.create()
-    return made
+no_reports = premises.no_reports
+clock = premises.clock
+home = premises.home
 
 
 @pytest.fixture
