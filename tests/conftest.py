@@ -58,14 +58,18 @@ PROBES: Final[dict[str, Callable[[], bool]]] = {
 
 
 ALONE: Final = frozenset({
-    "test_drill", "test_guard", "test_guard_dies", "test_guard_kernel", "test_guard_station", "test_line",
+    "test_drill_command", "test_drill_cut", "test_drill_enclosure", "test_drill_people", "test_drill_scenarios",
+    "test_drill_scores", "test_guard", "test_guard_dies", "test_guard_kernel", "test_guard_station", "test_line",
     "test_service", "test_watch_samba",
 })  # fmt: skip
 """Files whose tests measure milliseconds or need the machine's one Samba: nothing else runs beside them."""
 LONG: Final = frozenset({
-    "test_crash", "test_handbook", "test_incident_declare", "test_incident_operations", "test_isolation", "test_link",
-    "test_no_leak", "test_plan", "test_protect_commands", "test_quarantine_cuts", "test_quarantining",
-    "test_reports", "test_scan_command", "test_simulated_incidents", "test_vendors",
+    "test_crash", "test_handbook", "test_incident_declare", "test_incident_false_alarm", "test_incident_operations",
+    "test_incident_record", "test_incident_scope", "test_isolation", "test_link", "test_no_leak", "test_plan",
+    "test_protect_commands", "test_quarantine_cuts", "test_quarantining",
+    "test_reports", "test_reports_drafts", "test_reports_final", "test_reports_operations", "test_reports_police",
+    "test_reports_summary", "test_scan_command", "test_simulated_incidents",
+    "test_vendor_copies", "test_vendor_register", "test_vendor_returns", "test_vendor_sharing", "test_vendor_windows",
 })  # fmt: skip
 """Files that take longest: they begin first, so that no process waits for one of them at the end."""
 
@@ -84,9 +88,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 PAPERS: Final = frozenset({
-    "test_assess", "test_assessment", "test_audit_whole", "test_documents", "test_documents_of_rooms",
-    "test_first_report", "test_investigation", "test_logistics", "test_notice_campaign", "test_notice_command",
-    "test_purge_operations", "test_reports", "test_training", "test_vendors",
+    "test_assess_collection", "test_assess_history", "test_assess_machine", "test_assess_people",
+    "test_assess_readiness", "test_assess_score", "test_assess_strays", "test_assess_tonight", "test_assessment",
+    "test_audit_whole", "test_documents", "test_documents_of_rooms", "test_first_report", "test_investigation",
+    "test_logistics", "test_notice_campaign", "test_notice_command", "test_purge_operations", "test_reports_drafts",
+    "test_reports_final", "test_reports_operations", "test_reports_police", "test_reports_summary", "test_training",
+    "test_vendor_copies", "test_vendor_register", "test_vendor_returns", "test_vendor_sharing", "test_vendor_windows",
 })  # fmt: skip
 """Files that look at papers themselves."""
 
