@@ -75,3 +75,15 @@ def test_the_daemon_assesses_once_a_week_and_a_single_command_does_not_stop_for_
             keep_assessing(agent, now)
             found = AssessmentStore(agent.inventory.sessions).assessments()
             assert (len(found), found[0].actor) == (kept, "cloche")
+
+
+def test_a_regular_assessment_waits_while_the_store_trades_but_not_for_ever(home, bare_machine):
+    from agent.assess.regular import keep_assessing
+
+    noon = NOW.replace(hour=4, minute=0)  # 12:00 in the store
+    trading = {"store": {"trading_hours": ["10:00-22:00"]}}
+    for days, hours, kept in ((0, 0, 1), (8, 0, 1), (8, 12, 2), (16, 12, 3), (31, 0, 4)):
+        now = noon + timedelta(days=days, hours=hours)
+        with opened(home, watch=Guarding(), now=now, **trading) as agent:
+            keep_assessing(agent, now)
+            assert len(AssessmentStore(agent.inventory.sessions).assessments()) == kept, (days, hours)
