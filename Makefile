@@ -6,7 +6,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
-TEST_PACKAGES := acl samba smbclient strace chromium poppler-utils fonts-noto-cjk libreoffice-writer-nogui iproute2 nftables util-linux e2fsprogs
+TEST_PACKAGES := acl samba smbclient strace chromium poppler-utils fonts-noto-cjk libreoffice-writer-nogui iproute2 nftables util-linux e2fsprogs postgresql
 STORE ?=
 
 .PHONY: venv demo story test test-service test-crash simulate check check-static format lock clean

@@ -17,12 +17,13 @@ from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from central.api import Api
+from central.database.writer import BusyError
+from central.ingest.api import Api
 from central.office import HeadOffice
+from central.pages.doors import Doors, nobody
 from central.pages.login import LoginPages
 from central.pages.render import Pages
 from central.pages.views import Views
-from central.store import BusyError
 from config.log import describe, get_logger
 
 STATIC: Final = Path(__file__).parent / "pages" / "static"
@@ -82,12 +83,12 @@ class Boundary:
 def build_app(office: HeadOffice) -> Starlette:
     """The ASGI application over an open head office."""
     pages = Pages(office.timezone, office.name)
+    doors = Doors(office, pages)
 
     def say(request: Request, status: int, key: str) -> Response:
         if request.url.path.startswith("/v1/"):
             return JSONResponse({"error": key}, status_code=status)
-        values = {"message": f"error_{key}", "officer": "", "form_token": "", "refresh": 0}
-        return pages.render(request, "error.html", values, status=status)
+        return pages.render(request, "error.html", nobody(f"error_{key}"), status=status)
 
     def on_http(request: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else 500
@@ -108,7 +109,7 @@ def build_app(office: HeadOffice) -> Starlette:
         routes=[
             *Api(office).routes(),
             *LoginPages(office, pages).routes(),
-            *Views(office, pages).routes(),
+            *Views(doors).routes(),
             Mount("/static", StaticFiles(directory=STATIC)),
         ],
         middleware=[Middleware(Boundary, on_defect=on_defect)],

@@ -11,14 +11,15 @@ import click
 from sqlalchemy import func, select
 from sqlalchemy.orm import sessionmaker
 
-from central.authority import make_authority, pin_of, server_facts
 from central.console import Console, console_options, run
-from central.enrol import make_token
+from central.database.engine import open_database
 from central.hosts import is_host, own_hosts
 from central.keys import make_keys, read_recipients
 from central.models import Fact, Store, StoredIncident, StoredReport
-from central.officers import add_officer, make_passphrase
-from central.store import note_act, open_database
+from central.people.accounts import add_person, make_passphrase
+from central.people.record import note_act
+from central.stores.authority import make_authority, pin_of, server_facts
+from central.stores.enrol import make_token
 from config.errors import ExitCode, RefusedError, UsageError
 from config.identity import Identity, key_id, make_identity, read_line
 
@@ -62,7 +63,7 @@ def init(
         with sessionmaker(engine).begin() as session:
             session.merge(Fact(key="name", value=name))
             session.merge(Fact(key="timezone", value=timezone))
-            add_officer(session, officer, passphrase)
+            add_person(session, officer, passphrase, role="security_lead")
             note_act(session, "cloche-hq", "init", name)
     finally:
         engine.dispose()
@@ -88,7 +89,7 @@ def set_officer(console: Console, name: str, passphrase_file: str | None) -> Non
     engine = open_database(console.home.database_url)
     try:
         with sessionmaker(engine).begin() as session:
-            add_officer(session, name, passphrase)
+            add_person(session, name, passphrase, role="security_lead")
     finally:
         engine.dispose()
     shown = passphrase if made_up else None

@@ -10,10 +10,12 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session, sessionmaker
 
-from central.authority import pin_of
+from central.database.engine import open_database
+from central.database.writer import Writer
 from central.home import HeadOfficeHome
 from central.keys import Recipients, read_recipients
-from central.store import Writer, open_database, read_fact
+from central.people.record import read_fact
+from central.stores.authority import pin_of
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,9 +22,9 @@ import httpx
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy.orm import sessionmaker
 
-from central.authority import pin_of
-from central.enrol import make_token
-from central.store import open_database
+from central.database.engine import open_database
+from central.stores.authority import pin_of
+from central.stores.enrol import make_token
 from central.wire import (
     COALESCED,
     ENROL_SCHEMA,

@@ -12,14 +12,17 @@ import secrets
 from typing import Any, Final
 from urllib.parse import parse_qs
 
+from sqlalchemy import select
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from central.bodies import TooLargeError, read_body
-from central.models import Officer
+from central.ingest.bodies import TooLargeError, read_body
+from central.models import Person
 from central.office import HeadOffice
-from central.officers import (
+from central.pages.doors import COOKIE, nobody
+from central.pages.render import Pages
+from central.people.accounts import (
     LOGIN_LASTS,
     begin_login,
     end_login,
@@ -28,8 +31,6 @@ from central.officers import (
     passphrase_fits,
     wait_before_login,
 )  # fmt: skip
-from central.pages.render import Pages
-from central.pages.views import COOKIE
 
 FORM_COOKIE: Final = "__Host-cloche-form"
 MAX_FORM: Final = 4096
@@ -62,17 +63,19 @@ class LoginPages:
         if fields is None or not _equal(fields.get("form_token"), request.cookies.get(FORM_COOKIE)):
             return self._form(request, "login_stale", status=403)
         officer, address = fields.get("officer", "")[:80], request.client.host if request.client else ""
-        stored, wait = await asyncio.to_thread(self._look_up, officer, address)
+        person, wait = await asyncio.to_thread(self._look_up, officer, address)
         if wait > 0:
             response = self._form(request, "login_wait", status=429, minutes=wait // 60 + 1)
             response.headers["Retry-After"] = str(wait)
             return response
         async with self._hashing:
-            fits = await asyncio.to_thread(passphrase_fits, fields.get("passphrase", ""), stored)
-        if not fits:
+            fits = await asyncio.to_thread(
+                passphrase_fits, fields.get("passphrase", ""), person.passphrase if person else None
+            )
+        if person is None or not fits:
             await self._write(lambda session: note_failure(session, officer, address))
             return self._form(request, "login_wrong", status=403)
-        cookie = await self._write(lambda session: begin_login(session, officer, address))
+        cookie = await self._write(lambda session: begin_login(session, person, address))
         response = RedirectResponse("/", status_code=303)
         response.set_cookie(
             COOKIE, cookie, max_age=int(LOGIN_LASTS.total_seconds()), secure=True, httponly=True, samesite="strict"
@@ -95,16 +98,16 @@ class LoginPages:
         token = secrets.token_urlsafe(24)
         response = self._pages.render(
             request, "login.html",
-            {"message": message, "message_values": values, "form_token": token, "officer": "", "refresh": 0},
+            nobody(message) | {"message_values": values, "form_token": token},
             status=status,
         )  # fmt: skip
         response.set_cookie(FORM_COOKIE, token, secure=True, httponly=True, samesite="strict")
         return response
 
-    def _look_up(self, officer: str, address: str) -> tuple[str | None, int]:
+    def _look_up(self, officer: str, address: str) -> tuple[Person | None, int]:
         with self._office.sessions() as session:
-            row = session.get(Officer, officer)
-            return row.passphrase if row else None, wait_before_login(session, officer, address)
+            person = session.scalar(select(Person).where(Person.login == officer, Person.left_at.is_(None)))
+            return person, wait_before_login(session, officer, address)
 
     def _login(self, cookie: str | None) -> Any:
         with self._office.sessions() as session:

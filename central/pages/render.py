@@ -15,7 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from central.store import now
+from central.moments import now
 from config.text import LANGUAGES, Language, Text, load_packs
 
 TEMPLATES: Final = Path(__file__).parent / "templates"

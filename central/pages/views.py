@@ -2,65 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Final
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from central.attention import SILENT_AFTER, sealed_share, tiles
 from central.documents import Alert, Health, Incident, Inventory
-from central.models import Anchor, Fault, Gap, Login, Snapshot, Store, StoredAlert, StoredIncident
-from central.office import HeadOffice
-from central.officers import find_login
-from central.pages.render import Pages
-from central.store import now
+from central.models import Anchor, Fault, Gap, Snapshot, StoredAlert, StoredIncident
+from central.moments import now
+from central.pages.attention import SILENT_AFTER, sealed_share, tiles
+from central.pages.doors import Doors, Visit
 
-COOKIE: Final = "__Host-cloche"
 PHASES: Final = ("reported", "directed", "responding", "cleaning", "reviewing", "closed")
 MAX_ALERTS: Final = 50
 
-View = Callable[[Request, Session], tuple[str, dict[str, Any]]]
-
 
 class Views:
-    """Pages for officers who are logged in; anybody else is sent to the login form."""
+    """The list of pages."""
 
-    def __init__(self, office: HeadOffice, pages: Pages) -> None:
-        self._office = office
-        self._pages = pages
+    def __init__(self, doors: Doors) -> None:
+        self._doors = doors
 
     def routes(self) -> list[Route]:
         """Paths of the pages."""
         return [
-            Route("/", self._page(overview), methods=["GET"]),
-            Route("/stores/{store}", self._page(one_store), methods=["GET"]),
-            Route("/incidents/{store}/{incident}", self._page(one_incident), methods=["GET"]),
+            self._doors.page("/", overview),
+            self._doors.page("/stores/{store}", one_store),
+            self._doors.page("/incidents/{store}/{incident}", one_incident),
         ]
 
-    def _page(self, view: View) -> Callable[[Request], Response]:
-        def serve(request: Request) -> Response:
-            with self._office.sessions() as session:
-                login = find_login(session, request.cookies.get(COOKIE))
-                if login is None:
-                    return RedirectResponse("/login", status_code=303)
-                template, values = view(request, session)
-                return self._pages.render(request, template, values | _who(login))
 
-        return serve
-
-
-def _who(login: Login) -> dict[str, Any]:
-    return {"officer": login.officer, "form_token": login.form_token, "refresh": 15}
-
-
-def overview(_request: Request, session: Session) -> tuple[str, dict[str, Any]]:
+def overview(visit: Visit) -> tuple[str, dict[str, Any]]:
     """Stores by what needs attention."""
-    found = tiles(session, now())
+    found = tiles(visit.session, now())
     return "overview.html", {
         "urgent": [tile for tile in found if tile.needs_someone],
         "fine": [tile for tile in found if not tile.needs_someone],
@@ -69,9 +44,10 @@ def overview(_request: Request, session: Session) -> tuple[str, dict[str, Any]]:
     }
 
 
-def one_store(request: Request, session: Session) -> tuple[str, dict[str, Any]]:
+def one_store(visit: Visit) -> tuple[str, dict[str, Any]]:
     """What a store holds and how it is."""
-    store = _find_store(session, request.path_params["store"])
+    session = visit.session
+    store = visit.store()
     snapshots = {row.kind: row for row in session.scalars(select(Snapshot).where(Snapshot.store_id == store.id))}
     inventory, health = snapshots.get("inventory"), snapshots.get("health")
     incidents = session.scalars(
@@ -103,10 +79,11 @@ def one_store(request: Request, session: Session) -> tuple[str, dict[str, Any]]:
     }
 
 
-def one_incident(request: Request, session: Session) -> tuple[str, dict[str, Any]]:
+def one_incident(visit: Visit) -> tuple[str, dict[str, Any]]:
     """Phase, clocks, who did what, documents."""
-    store = _find_store(session, request.path_params["store"])
-    row = session.get(StoredIncident, (store.id, request.path_params["incident"]))
+    session = visit.session
+    store = visit.store()
+    row = session.get(StoredIncident, (store.id, visit.request.path_params["incident"]))
     if row is None:
         raise HTTPException(404)
     incident = Incident.model_validate(row.document)
@@ -124,10 +101,3 @@ def one_incident(request: Request, session: Session) -> tuple[str, dict[str, Any
         "told_at": row.number,
         "is_open": row.is_open,
     }
-
-
-def _find_store(session: Session, store_id: str) -> Store:
-    store = session.get(Store, store_id)
-    if store is None:
-        raise HTTPException(404)
-    return store

@@ -26,7 +26,7 @@ from agent.link.outbox import Outbox
 from agent.link.sender import Sender
 from agent.link.settings import Enrolment
 from agent.link.spool import Spool
-from central.authority import make_authority
+from central.stores.authority import make_authority
 from central.home import HeadOfficeHome
 from central.testing import OfficeProcess, serve_office
 

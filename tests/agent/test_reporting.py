@@ -138,7 +138,7 @@ def test_only_the_owner_or_the_leader_enrols(agent: Agent) -> None:
 
 
 def test_an_answer_of_another_authority_changes_nothing(agent: Agent, tmp_path: Path) -> None:
-    from central.authority import make_authority
+    from central.stores.authority import make_authority
     from central.home import HeadOfficeHome
 
     home = HeadOfficeHome(folder=tmp_path / "other")

@@ -15,9 +15,10 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
 
+from central.database.engine import open_database
+from central.database.writer import BusyError, Writer
 from central.keys import unlock_identity
 from central.models import Fact
-from central.store import BusyError, Writer, open_database
 from central.testing import PROGRAM, OfficeProcess, SpeakingStore, call_office
 from central.wire import encode, split_token
 from config.errors import ClocheError, RefusedError, UsageError

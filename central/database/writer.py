@@ -1,4 +1,4 @@
-"""The database of head office, and the one thread that writes to it.
+"""The one thread of a process that writes to the database.
 
 SQLite in WAL mode with `synchronous=FULL`: a commit is on disk when it returns. One writer thread takes what waits
 and commits it together, because an fsync a report would be the limit; an answer is given only after the commit.
@@ -12,18 +12,13 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Final
 
-from sqlalchemy import Engine, create_engine, event, make_url
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
-from central.models import Act, Base, Fact, Fault
 from config.errors import ClocheError
 from config.log import describe, get_logger
 
-SCHEMA: Final = 1
 BATCH: Final = 100
 
 Job = Callable[[Session], Any]
@@ -32,46 +27,6 @@ log = get_logger("hq.store")
 
 class BusyError(ClocheError):
     """More waits to be written than head office will hold: come back later."""
-
-
-def open_database(url: str, *, create: bool = False) -> Engine:
-    """The engine for a database URL, its schema checked.
-
-    Raises:
-        ClocheError: it cannot be opened, is not ours, or was written by a newer version.
-    """
-    engine = create_engine(url)
-    is_sqlite = make_url(url).get_backend_name() == "sqlite"
-    if is_sqlite:
-        event.listen(engine, "connect", _prepare)
-    shown = make_url(url).render_as_string(hide_password=True)
-    try:
-        if not is_sqlite:
-            Base.metadata.create_all(engine)
-            return engine
-        with engine.begin() as connection:
-            version = int(connection.exec_driver_sql("PRAGMA user_version").scalar_one())
-            if version > SCHEMA:
-                raise ClocheError(f"{shown}: written by a newer cloche-hq (schema {version}, this one knows {SCHEMA})")
-            if create:
-                Base.metadata.create_all(connection)
-                connection.exec_driver_sql(f"PRAGMA user_version = {SCHEMA}")
-            elif version == 0:
-                raise ClocheError(f"{shown}: no head-office database; make one with `cloche-hq init`")
-    except SQLAlchemyError as error:
-        engine.dispose()
-        raise ClocheError(f"{shown}: cannot be opened ({type(error).__name__})") from error
-    except ClocheError:
-        engine.dispose()
-        raise
-    return engine
-
-
-def _prepare(connection: Any, _record: Any) -> None:
-    cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=5000"):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,30 +112,3 @@ def _carry_out(job: Job, session: Session) -> Any:
         result = job(session)
     session.flush()
     return result
-
-
-def now() -> datetime:
-    """The present, in UTC."""
-    return datetime.now(UTC)
-
-
-def note_fault(session: Session, store_id: str, kind: str, detail: str) -> None:
-    """Count a fault in what came in a store's name."""
-    fault = session.get(Fault, (store_id, kind))
-    if fault is None:
-        fault = Fault(store_id=store_id, kind=kind, count=0, first_at=now(), last_at=now(), detail="")
-        session.add(fault)
-    fault.count += 1
-    fault.last_at = now()
-    fault.detail = detail[:300]
-
-
-def note_act(session: Session, actor: str, act: str, detail: str = "") -> None:
-    """Record what somebody did at head office."""
-    session.add(Act(at=now(), actor=actor[:120], act=act, detail=detail[:300]))
-
-
-def read_fact(session: Session, key: str, default: str) -> str:
-    """A setting of this head office."""
-    fact = session.get(Fact, key)
-    return fact.value if fact else default

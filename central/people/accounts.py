@@ -15,12 +15,14 @@ from typing import Final
 
 from cryptography.exceptions import InvalidKey
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
-from sqlalchemy import delete
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from central.models import Attempt, Login, Officer
-from central.store import note_act, now
+from central.models import Attempt, Grant, Login, Person
+from central.moments import now
+from central.people.record import note_act
 from config.errors import UsageError
+from config.schema import Role
 
 MIN_PASSPHRASE: Final = 12
 MAX_FAILURES: Final = 5
@@ -59,16 +61,21 @@ def passphrase_fits(passphrase: str, stored: str | None) -> bool:
     return True
 
 
-def add_officer(session: Session, name: str, passphrase: str) -> None:
-    """Give somebody an account, or a new passphrase to one that is there; their logins end."""
+def add_person(session: Session, login: str, passphrase: str, *, role: Role | None = None) -> Person:
+    """Give somebody an account (with a role everywhere), or a new passphrase to one that is there; their logins end."""
     stored = hash_passphrase(passphrase)
-    officer = session.get(Officer, name)
-    if officer is None:
-        session.add(Officer(name=name, passphrase=stored, made_at=now()))
+    person = session.scalar(select(Person).where(Person.login == login))
+    if person is None:
+        person = Person(id=f"p-{secrets.token_hex(6)}", name=login, login=login, passphrase=stored, made_at=now())
+        session.add(person)
+        session.flush()
+        if role is not None:
+            session.add(Grant(person_id=person.id, role=role, scope="all", scope_id="", since=now()))
     else:
-        officer.passphrase = stored
-        session.execute(delete(Login).where(Login.officer == name))
-    note_act(session, "cloche-hq", "officer.set", name)
+        person.passphrase = stored
+        session.execute(delete(Login).where(Login.person_id == person.id))
+    note_act(session, "cloche-hq", "person.passphrase", login)
+    return person
 
 
 def wait_before_login(session: Session, officer: str, address: str) -> int:
@@ -95,18 +102,18 @@ def note_failure(session: Session, officer: str, address: str) -> None:
     note_act(session, address, "login.failed", officer)
 
 
-def begin_login(session: Session, officer: str, address: str) -> str:
+def begin_login(session: Session, person: Person, address: str) -> str:
     """The cookie of a new login; earlier failures of the name are forgotten."""
     cookie = secrets.token_urlsafe(32)
     session.execute(delete(Login).where(Login.expires_at < now()))
-    session.execute(delete(Attempt).where(Attempt.subject == f"officer:{officer}"[:120]))
+    session.execute(delete(Attempt).where(Attempt.subject == f"officer:{person.login}"[:120]))
     session.add(
         Login(
-            digest=cookie_digest(cookie), officer=officer, form_token=secrets.token_urlsafe(24),
-            expires_at=now() + LOGIN_LASTS,
+            digest=cookie_digest(cookie), person_id=person.id, form_token=secrets.token_urlsafe(24), begun_at=now(),
+            seen_at=now(), expires_at=now() + LOGIN_LASTS, address=address[:60],
         )
     )  # fmt: skip
-    note_act(session, officer, "login", address)
+    note_act(session, person.id, "login", address)
     return cookie
 
 

@@ -24,7 +24,8 @@ from central.models import (
     StoredIncident,
     StoredReport,
 )  # fmt: skip
-from central.store import note_fault, now
+from central.moments import now
+from central.stores.faults import note_fault
 from central.wire import COALESCED
 
 Outcome = Literal["accepted", "known", "conflict"]
@@ -159,6 +160,7 @@ def _apply_incident(session: Session, store: Store, number: int, document: Incid
         row = StoredIncident(store_id=store.id, incident_id=document.id)
         session.add(row)
     row.number, row.phase, row.discovered_at = number, document.phase[:20], document.discovered_at
+    row.kind = document.kind[:20]
     row.is_open, row.document = document.phase not in CLOSED, _plain_json(document)
     session.flush()
     store.open_incidents = _count(session, StoredIncident.store_id, store.id, StoredIncident.is_open)

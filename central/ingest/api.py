@@ -11,13 +11,14 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from central.bodies import TooLargeError, read_body
+from central.database.writer import BusyError
 from central.documents import DocumentError, read_report
-from central.enrol import Enrolment, enrol
-from central.ingest import Incoming, take
+from central.ingest.bodies import TooLargeError, read_body
+from central.ingest.take import Incoming, take
 from central.models import Store
 from central.office import HeadOffice
-from central.store import BusyError, note_fault
+from central.stores.enrol import Enrolment, enrol
+from central.stores.faults import note_fault
 from central.wire import (
     ENROL_SCHEMA,
     HEADER_NUMBER,

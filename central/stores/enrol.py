@@ -18,7 +18,8 @@ from sqlalchemy.orm import Session
 
 from central.documents import Line, Part
 from central.models import Store, Token
-from central.store import note_act, now
+from central.moments import now
+from central.people.record import note_act
 from central.wire import encode
 from config.errors import RefusedError
 
@@ -70,8 +71,7 @@ def enrol(session: Session, enrolment: Enrolment, public_key: bytes, address: st
     if store is None:
         name = token.store_name or enrolment.name or token.id
         store = Store(
-            id=f"s-{secrets.token_hex(6)}", name=name[:200], public_key=public_key, enrolled_at=now(), last_number=0,
-            tier="", persons=0, places=0, sealed=0, exposed=0, unread=0, open_alerts=0, open_incidents=0,
+            id=f"s-{secrets.token_hex(6)}", name=name[:200], public_key=public_key, made_at=now(), enrolled_at=now(),
         )  # fmt: skip
         session.add(store)
     elif token.store_name:

@@ -1,0 +1,1 @@
+"""Commands of `cloche-hq`, one a file."""

@@ -1,0 +1,1 @@
+"""The database of head office: opening, writing, migrations, backup."""

@@ -1,0 +1,1 @@
+"""Orders to stores, signed by those whom the stores trust."""

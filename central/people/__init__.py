@@ -1,0 +1,1 @@
+"""People: accounts, rights, the record of what they did."""

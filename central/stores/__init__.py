@@ -1,0 +1,1 @@
+"""Stores: enrolment, certificates, what they belong to."""
