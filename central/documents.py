@@ -266,7 +266,10 @@ def read_report(body: bytes) -> tuple[Envelope, Document]:
     """
     try:
         envelope = Envelope.model_validate_json(body)
-        return envelope, _MODELS[envelope.kind].model_validate(envelope.document)
+        model = _MODELS.get(envelope.kind)
+        if model is None:
+            raise DocumentError("kind")
+        return envelope, model.model_validate(envelope.document)
     except ValidationError as error:
         fields = sorted({".".join(str(part) for part in fault["loc"]) for fault in error.errors()})
         raise DocumentError(", ".join(fields[:8]) or "body") from None

@@ -17,13 +17,17 @@ from typing import Final, Literal, get_args
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-Kind = Literal["inventory", "health", "alert", "incident", "audit"]
+Kind = Literal[
+    "inventory", "health", "alert", "incident", "audit", "order", "events", "assessment", "drill", "training",
+    "vendors", "paper", "persons",
+]  # fmt: skip
 
 WIRE: Final = 1
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
-COALESCED: Final[frozenset[Kind]] = frozenset({"inventory", "health"})
+COALESCED: Final[frozenset[Kind]] = frozenset({"inventory", "health", "assessment", "training", "vendors"})
 REPORT_SCHEMA: Final = "cloche.report/1"
 ENROL_SCHEMA: Final = "cloche.enrol/1"
+GROUP_KEY_SCHEMA: Final = "cloche.group-key/1"
 MAX_BODY: Final = 4 * 1024 * 1024
 MAX_NUMBER: Final = 2**53 - 1
 
@@ -34,6 +38,7 @@ HEADER_SIGNATURE: Final = "Cloche-Signature"
 
 _REPORT_CONTEXT: Final = b"cloche.report/1\x00"
 _ENROL_CONTEXT: Final = b"cloche.enrol/1\x00"
+_GROUP_KEY_CONTEXT: Final = b"cloche.group-key/1\x00"
 
 
 def report_message(body: bytes) -> bytes:
@@ -44,6 +49,11 @@ def report_message(body: bytes) -> bytes:
 def enrol_message(pin: bytes, body: bytes) -> bytes:
     """The bytes that a store's key signs to prove possession at enrolment with the authority pinned by `pin`."""
     return _ENROL_CONTEXT + pin + body
+
+
+def group_key_message(body: bytes) -> bytes:
+    """The bytes that a store's key signs to ask for the key of fingerprints."""
+    return _GROUP_KEY_CONTEXT + body
 
 
 def is_signed(public_key: bytes, message: bytes, signature: bytes) -> bool:
