@@ -28,6 +28,8 @@ COALESCED: Final[frozenset[Kind]] = frozenset({"inventory", "health", "assessmen
 REPORT_SCHEMA: Final = "cloche.report/1"
 ENROL_SCHEMA: Final = "cloche.enrol/1"
 GROUP_KEY_SCHEMA: Final = "cloche.group-key/1"
+RENEW_SCHEMA: Final = "cloche.renew/1"
+STORE_URI: Final = "urn:cloche:store:"
 MAX_BODY: Final = 4 * 1024 * 1024
 MAX_NUMBER: Final = 2**53 - 1
 
@@ -35,10 +37,12 @@ HEADER_WIRE: Final = "Cloche-Wire"
 HEADER_STORE: Final = "Cloche-Store"
 HEADER_NUMBER: Final = "Cloche-Number"
 HEADER_SIGNATURE: Final = "Cloche-Signature"
+HEADER_INSTANCE: Final = "Cloche-Instance"
 
 _REPORT_CONTEXT: Final = b"cloche.report/1\x00"
 _ENROL_CONTEXT: Final = b"cloche.enrol/1\x00"
 _GROUP_KEY_CONTEXT: Final = b"cloche.group-key/1\x00"
+_RENEW_CONTEXT: Final = b"cloche.renew/1\x00"
 
 
 def report_message(body: bytes) -> bytes:
@@ -54,6 +58,11 @@ def enrol_message(pin: bytes, body: bytes) -> bytes:
 def group_key_message(body: bytes) -> bytes:
     """The bytes that a store's key signs to ask for the key of fingerprints."""
     return _GROUP_KEY_CONTEXT + body
+
+
+def renew_message(body: bytes) -> bytes:
+    """The bytes that a store's key signs to ask for a new certificate."""
+    return _RENEW_CONTEXT + body
 
 
 def is_signed(public_key: bytes, message: bytes, signature: bytes) -> bool:
