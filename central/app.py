@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from time import perf_counter
 from typing import Final
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -23,14 +24,15 @@ from central.office import HeadOffice
 from central.pages.doors import Doors, nobody
 from central.pages.login import LoginPages
 from central.pages.render import Pages
-from central.pages.views import Views
+from central.pages.routes import all_routes
 from config.log import describe, get_logger
 
 STATIC: Final = Path(__file__).parent / "pages" / "static"
 HEADERS: Final = {
     "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; "
-        "base-uri 'none'"
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+        "form-action 'self'; frame-ancestors 'none'; base-uri 'none'; require-trusted-types-for 'script'; "
+        "trusted-types cloche-live"
     ),
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -44,7 +46,8 @@ log = get_logger("hq")
 
 
 class Boundary:
-    """Puts `HEADERS` on every answer, forbids caching of all but static files, and turns a defect into a page.
+    """Puts `HEADERS` on every answer (a page may bring its own) with the milliseconds it took, forbids caching of all
+    but static files, and turns a defect into a page.
 
     Starlette's own handler for `Exception` answers and then raises on into the server's log, message and all.
     """
@@ -60,6 +63,7 @@ class Boundary:
             return
 
         started = False
+        begun = perf_counter()
 
         async def with_headers(message: Message) -> None:
             nonlocal started
@@ -67,7 +71,8 @@ class Boundary:
                 started = True
                 headers = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
-                    headers[name] = value
+                    headers.setdefault(name, value)
+                headers["Server-Timing"] = f"app;dur={(perf_counter() - begun) * 1000:.1f}"
                 is_static = scope["path"].startswith("/static/")
                 headers["Cache-Control"] = "max-age=3600" if is_static else "no-store"
             await send(message)
@@ -109,7 +114,7 @@ def build_app(office: HeadOffice) -> Starlette:
         routes=[
             *Api(office).routes(),
             *LoginPages(office, pages).routes(),
-            *Views(doors).routes(),
+            *all_routes(doors),
             Mount("/static", StaticFiles(directory=STATIC)),
         ],
         middleware=[Middleware(Boundary, on_defect=on_defect)],

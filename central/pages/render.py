@@ -5,21 +5,28 @@ Everything is escaped (Jinja2 autoescape); what stores sent was stripped of cont
 
 from __future__ import annotations
 
+import hashlib
 from datetime import datetime
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from central.moments import now
+from central.pages.navigation import links_for
 from config.text import LANGUAGES, Language, Text, load_packs
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
+STATIC: Final = Path(__file__).parent / "static"
 LANGUAGE_COOKIE: Final = "cloche-lang"
+LABELS: Final = ("hq", "hq_pages", "incident")
+"""Text packs in which words of closed lists (`kind_insider`) are looked up, in this order."""
 
 
 def choose_language(request: Request) -> Language:
@@ -43,22 +50,35 @@ class Pages:
         )  # fmt: skip
 
     def render(self, request: Request, template: str, values: dict[str, Any], *, status: int = 200) -> Response:
-        """A page. A chosen language is remembered in a cookie."""
+        """A page. A chosen language is remembered in a cookie.
+
+        A page that answers 200 has an ETag over what a reader sees of it, and one who has it already gets 304:
+        `static/live.js` asks again and again.
+        """
         language = choose_language(request)
         text = Text(language)
         page = self._environment.get_template(template).render(
             t=partial(_say, text),
+            say=text,
             label=partial(label, language),
             local=self._local,
             ago=partial(ago, text),
+            when=partial(self._when, text),
             number=_number,
             size=_size,
             language=language,
             office=self._office_name,
             path=request.url.path,
+            here=partial(_here, request),
+            asset=asset,
+            links=links_for(values.get("viewer"), request.url.path),
+            this_moment=now(),
             **values,
         )
-        response = HTMLResponse(page, status_code=status)
+        etag = _etag_of(page)
+        if status == 200 and request.headers.get("if-none-match") == etag:
+            return Response(status_code=304, headers={"ETag": etag})
+        response = HTMLResponse(page, status_code=status, headers={"ETag": etag} if status == 200 else None)
         if request.query_params.get("lang") == language:
             response.set_cookie(
                 LANGUAGE_COOKIE, language, max_age=31_536_000, secure=True, httponly=True, samesite="strict"
@@ -69,6 +89,32 @@ class Pages:
         form = "%Y-%m-%d %H:%M:%S" if seconds else "%Y-%m-%d %H:%M"
         return moment.astimezone(self._timezone).strftime(form) if moment else "—"
 
+    def _when(self, text: Text, moment: datetime | None) -> Markup:
+        """How long ago, with the exact time for who points at it, prints it or reads it by program."""
+        if moment is None:
+            return Markup("{}").format(text("hq.never"))
+        return Markup('<time datetime="{}" title="{}">{}</time>').format(
+            moment.isoformat(timespec="seconds"), self._local(moment, seconds=True), ago(text, moment)
+        )
+
+
+@cache
+def asset(name: str) -> str:
+    """The address of a static file, which changes with its content: an upgrade is seen at once."""
+    return f"/static/{name}?v={hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:12]}"
+
+
+def _etag_of(page: str) -> str:
+    shown = page.partition("</main>")[0]  # below stands when the page was made
+    return f'"{hashlib.sha256(shown.encode()).hexdigest()[:32]}"'
+
+
+def _here(request: Request, language: str) -> str:
+    """This page once more, in a language ('' for the one it is in)."""
+    kept = [(name, value) for name, value in request.query_params.multi_items() if name != "lang"]
+    query = urlencode([*kept, ("lang", language)] if language else kept)
+    return f"{request.url.path}?{query}" if query else request.url.path
+
 
 def _say(text: Text, key: str, **values: object) -> str:
     return text(f"hq.{key}", **values)
@@ -77,7 +123,7 @@ def _say(text: Text, key: str, **values: object) -> str:
 def label(language: Language, group: str, word: str) -> str:
     """A word of a closed list in the reader's language; a word we don't know stays as it is."""
     packs = load_packs()
-    versions = packs.get(f"hq.{group}_{word}") or packs.get(f"incident.{group}_{word}")
+    versions = next((packs[key] for key in (f"{pack}.{group}_{word}" for pack in LABELS) if key in packs), None)
     return versions[language] if versions else word
 
 

@@ -156,7 +156,7 @@ def test_an_officer_logs_in_and_sees_the_red_tile_on_desk_and_phone(
         browser.size(width, 844)
         browser.go(f"{office.url}/")
         tile = f"document.querySelector('a[href=\"/stores/{store.store_id}\"]').closest('article')"
-        assert browser.run(f"getComputedStyle({tile}).backgroundColor") == "rgb(179, 25, 31)"
+        assert browser.run(f"getComputedStyle({tile}).backgroundColor") == "rgb(168, 22, 28)"
         assert browser.run("document.documentElement.scrollWidth <= innerWidth")
         assert browser.run("document.querySelectorAll('b').length") == 0
         assert len(browser.picture(tmp_path / f"{width}.png")) > 10_000

@@ -1,0 +1,52 @@
+"""What stands in the navigation bar: the explicit list, shown to whoever has the right."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from central.people.rights import Act, Viewer
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One link. `key` is the whole key of its text (`hq_pages.nav_drills`); `act` is the right its page asks for."""
+
+    key: str
+    path: str
+    act: Act = "look"
+
+
+ENTRIES: Final = (Entry(key="hq_pages.nav_overview", path="/"),)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Link:
+    """An entry as somebody sees it on a page."""
+
+    key: str
+    path: str
+    is_current: bool
+    is_section: bool
+    """The page is one below this entry's."""
+
+
+def links_for(viewer: Viewer | None, path: str) -> tuple[Link, ...]:
+    """The entries that this person may follow; the one that the page at `path` belongs to is marked."""
+    if viewer is None:
+        return ()
+    shown = [entry for entry in ENTRIES if viewer.may(entry.act)]
+    nearest = max(
+        (entry.path for entry in shown if entry.path != "/" and f"{path}/".startswith(f"{entry.path}/")),
+        key=len,
+        default="/" if path.startswith("/stores/") else "",
+    )
+    return tuple(
+        Link(
+            key=entry.key,
+            path=entry.path,
+            is_current=entry.path == path,
+            is_section=entry.path == nearest and entry.path != path,
+        )
+        for entry in shown
+    )

@@ -1,0 +1,17 @@
+"""All pages, by module: the explicit list. A page that no line below names does not exist."""
+
+from __future__ import annotations
+
+from starlette.routing import Route
+
+from central.pages import incident, overview, store
+from central.pages.doors import Doors
+
+
+def all_routes(doors: Doors) -> list[Route]:
+    """Routes of every page and form behind a login, in the order in which they are tried."""
+    return [
+        *overview.routes(doors),
+        *store.routes(doors),
+        *incident.routes(doors),
+    ]
