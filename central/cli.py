@@ -18,6 +18,7 @@ from central.keys import make_keys, read_recipients
 from central.models import Fact, Store, StoredIncident, StoredReport
 from central.people.accounts import add_person, make_passphrase
 from central.people.record import note_act
+from central.people.secrets import make_accounts_key
 from central.stores.authority import make_authority, pin_of, server_facts
 from central.stores.enrol import make_token
 from config.errors import ExitCode, RefusedError, UsageError
@@ -58,6 +59,7 @@ def init(
     named = list(dict.fromkeys([*hosts, *own_hosts()]))
     home.create()
     os.umask(0o077)
+    make_accounts_key(home)
     engine = open_database(home.database_url, create=True)
     try:
         with sessionmaker(engine).begin() as session:

@@ -5,10 +5,21 @@ The explicit list: a table that no module below names does not exist.
 """
 
 from central.models.base import Base, Moment
-from central.models.direct import Case, Delivery, OfficerKey, Order
+from central.models.direct import Case, Delivery, OfficerKey, OfficerVersion, Order
 from central.models.history import DayFigures
-from central.models.hooks import Webhook, WebhookDelivery
-from central.models.people import ApiToken, Attempt, Grant, Login, Person, Substitution
+from central.models.hooks import Duty, NewsMark, OnceKey, Webhook, WebhookDelivery
+from central.models.people import (
+    ApiToken,
+    Attempt,
+    Grant,
+    Invitation,
+    Login,
+    PeoplePush,
+    Person,
+    ProviderRequest,
+    RecoveryCode,
+    Substitution,
+)  # fmt: skip
 from central.models.persons import PersonSegment
 from central.models.record import Act, Fact, View
 from central.models.reports import (
@@ -26,8 +37,9 @@ from central.models.reports import (
 from central.models.stores import Certificate, Entity, Fault, Instance, Region, Store, StoreKey, Token
 
 __all__ = [
-    "Act", "Anchor", "ApiToken", "Attempt", "Base", "Case", "Certificate", "DayFigures", "Delivery", "Entity", "Fact",
-    "Fault", "Gap", "Grant", "Instance", "Login", "Moment", "OfficerKey", "Order", "Paper", "Person",
-    "PersonSegment", "Region", "Section", "Snapshot", "Store", "StoreKey", "StoredAlert", "StoredDrill",
+    "Act", "Anchor", "ApiToken", "Attempt", "Base", "Case", "Certificate", "DayFigures", "Delivery", "Duty",
+    "Entity", "Fact", "Fault", "Gap", "Grant", "Instance", "Invitation", "Login", "Moment", "NewsMark", "OfficerKey",
+    "OfficerVersion", "OnceKey", "Order", "Paper", "PeoplePush", "Person", "PersonSegment", "ProviderRequest",
+    "RecoveryCode", "Region", "Section", "Snapshot", "Store", "StoreKey", "StoredAlert", "StoredDrill",
     "StoredEvent", "StoredIncident", "StoredReport", "Substitution", "Token", "View", "Webhook", "WebhookDelivery",
 ]  # fmt: skip

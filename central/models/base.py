@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import JSON, DateTime, Dialect, LargeBinary, TypeDecorator
+from sqlalchemy import JSON, BigInteger, DateTime, Dialect, LargeBinary, MetaData, TypeDecorator
 from sqlalchemy.orm import DeclarativeBase
 
 
@@ -25,6 +25,12 @@ class Moment(TypeDecorator[datetime]):
 
 
 class Base(DeclarativeBase):
-    """All tables of head office."""
+    """All tables of head office. Constraints have names, so that a later migration can speak of them."""
 
-    type_annotation_map = {datetime: Moment, dict[str, Any]: JSON, bytes: LargeBinary}  # noqa: RUF012  SQLAlchemy's own declaration
+    metadata = MetaData(
+        naming_convention={
+            "ix": "%(table_name)s_%(column_0_N_name)s", "uq": "%(table_name)s_%(column_0_N_name)s_key",
+            "fk": "%(table_name)s_%(column_0_N_name)s_fkey", "pk": "%(table_name)s_pkey",
+        }
+    )  # fmt: skip
+    type_annotation_map = {int: BigInteger, datetime: Moment, dict[str, Any]: JSON, bytes: LargeBinary}  # noqa: RUF012  SQLAlchemy's own declaration

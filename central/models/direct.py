@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Index, String, Text
+from sqlalchemy import JSON, ForeignKey, Index, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from central.models.base import Base
@@ -39,7 +39,7 @@ class Order(Base):
     expires_at: Mapped[datetime]
     sent_at: Mapped[datetime | None]
     withdrawn_at: Mapped[datetime | None]
-    __table_args__ = (Index("orders_made", "made_at"),)
+    __table_args__ = (Index("orders_made", "made_at"), Index("orders_sent", "sent_at"))
 
 
 class Delivery(Base):
@@ -53,11 +53,17 @@ class Delivery(Base):
     told_at: Mapped[datetime | None]
     acknowledged_at: Mapped[datetime | None]
     state: Mapped[str] = mapped_column(String(20), default="waiting")
-    """waiting, told, received, done, refused, failed, expired."""
+    """waiting, told, received, done, refused, failed, expired; withdrawn: never told."""
     reason: Mapped[str] = mapped_column(String(400), default="")
     answer: Mapped[dict[str, Any] | None]
     report_number: Mapped[int] = mapped_column(default=0)
     """Of the report that said so: an older one never replaces a newer."""
+    __table_args__ = (
+        Index(
+            "deliveries_trouble", "acknowledged_at", postgresql_where=text("state IN ('refused', 'failed')"),
+            sqlite_where=text("state IN ('refused', 'failed')"),
+        ),
+    )  # fmt: skip
 
 
 class OfficerKey(Base):
@@ -68,4 +74,19 @@ class OfficerKey(Base):
     public_key: Mapped[bytes] = mapped_column(primary_key=True)
     label: Mapped[str] = mapped_column(String(80), default="")
     made_at: Mapped[datetime]
+    confirmed_at: Mapped[datetime | None]
+    confirmed_by: Mapped[str | None] = mapped_column(String(40))
+    """A second person, who saw the key's words on the officer's own screen: until then it counts for nothing."""
     revoked_at: Mapped[datetime | None]
+
+
+class OfficerVersion(Base):
+    """A version of the policy that stores pin (`config.officers`): whose signatures count, from when on."""
+
+    __tablename__ = "officer_versions"
+    version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    document: Mapped[dict[str, Any]]
+    made_at: Mapped[datetime]
+    order_id: Mapped[str | None] = mapped_column(String(40))
+    """By which enrolled stores get it, once two officers of the version before have signed."""
+    in_force_at: Mapped[datetime | None]

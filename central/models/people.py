@@ -70,11 +70,49 @@ class Login(Base):
     second_at: Mapped[datetime | None]
     """When the second factor was last given; None: not yet."""
     address: Mapped[str] = mapped_column(String(60), default="")
+    agent: Mapped[str] = mapped_column(String(120), default="")
+    """What the browser calls itself, for the list of one's own logins."""
     __table_args__ = (Index("logins_person", "person_id"),)
 
 
+class RecoveryCode(Base):
+    """A one-use stand-in for a lost second factor; the code itself is not stored."""
+
+    __tablename__ = "recovery_codes"
+    person_id: Mapped[str] = mapped_column(ForeignKey("people.id"), primary_key=True)
+    digest: Mapped[bytes] = mapped_column(primary_key=True)
+    used_at: Mapped[datetime | None]
+
+
+class Invitation(Base):
+    """A one-use right to take over an account that somebody made for a person; the code itself is not stored."""
+
+    __tablename__ = "invitations"
+    digest: Mapped[bytes] = mapped_column(primary_key=True)
+    person_id: Mapped[str] = mapped_column(ForeignKey("people.id"))
+    made_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
+
+
+class ProviderRequest(Base):
+    """A browser that was sent to the chain's identity provider, until it comes back: once."""
+
+    __tablename__ = "provider_requests"
+    digest: Mapped[bytes] = mapped_column(primary_key=True)
+    """SHA-256 of the `state`, which the browser also holds as a cookie."""
+    nonce: Mapped[str] = mapped_column(String(64))
+    verifier: Mapped[bytes]
+    """PKCE's secret, encrypted under a key that is not in the database."""
+    purpose: Mapped[str] = mapped_column(String(10))  # login | invited | again
+    subject: Mapped[str] = mapped_column(String(80), default="")
+    """Of `invited` the person invited, of `again` the person who is logged in."""
+    onward: Mapped[str] = mapped_column(String(300), default="")
+    made_at: Mapped[datetime]
+
+
 class Attempt(Base):
-    """Failed logins of a name or from an address, within a window."""
+    """Failed logins of a name or from an address; `since` is the time of the last one."""
 
     __tablename__ = "attempts"
     subject: Mapped[str] = mapped_column(String(120), primary_key=True)
@@ -95,3 +133,14 @@ class ApiToken(Base):
     expires_at: Mapped[datetime]
     used_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
+
+
+class PeoplePush(Base):
+    """The list of people that a store was last sent."""
+
+    __tablename__ = "people_pushes"
+    store_id: Mapped[str] = mapped_column(ForeignKey("stores.id"), primary_key=True)
+    version: Mapped[int]
+    digest: Mapped[str] = mapped_column(String(64))
+    order_id: Mapped[str] = mapped_column(String(40), default="")
+    pushed_at: Mapped[datetime]

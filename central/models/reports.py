@@ -103,6 +103,7 @@ class StoredEvent(Base):
     kind: Mapped[str] = mapped_column(String(80))
     severity: Mapped[str] = mapped_column(String(20))
     document: Mapped[dict[str, Any]]
+    __table_args__ = ({"postgresql_partition_by": "RANGE (at)"},)
 
 
 class StoredDrill(Base):

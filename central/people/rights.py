@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 from sqlalchemy import ColumnElement, and_, false, or_, select, true
 from sqlalchemy.orm import Session
@@ -27,6 +27,7 @@ Act = Literal[
 and reports. `law`: clocks and submissions. The last four are about head office itself and need the scope `all`
 (`people` and `stores` of an entity: that entity)."""
 
+ACTS: Final[tuple[Act, ...]] = get_args(Act)
 _LEAD: Final[frozenset[Act]] = frozenset(
     {
         "look", "export", "report", "declare", "direct", "isolate", "rescan", "policy", "drill", "release", "purge",
@@ -77,6 +78,9 @@ class Viewer:
     rights: tuple[Right, ...] = ()
     agreements: dict[str, frozenset[str]] = field(default_factory=dict, repr=False)
     """Franchise entities, and what head office may do there."""
+    limit: frozenset[str] | None = None
+    """Acts that an API token is held to; None: a person is there."""
+    token_id: str = ""
 
     @property
     def roles(self) -> frozenset[str]:
@@ -85,7 +89,7 @@ class Viewer:
 
     def may(self, act: Act, store: Store | None = None) -> bool:
         """Whether this act is allowed: in this store, or, without one, somewhere."""
-        holding = [right for right in self.rights if act in ACTS_OF_ROLE[right.role]]
+        holding = self._holding(act)
         if store is None:
             return any(right.scope == "all" or act not in ("record", "settings") for right in holding)
         return any(self._reaches(right, act, store) for right in holding)
@@ -101,7 +105,7 @@ class Viewer:
 
     def visible(self, act: Act = "look") -> ColumnElement[bool]:
         """SQL condition on `Store`: where this act is allowed."""
-        holding = [right for right in self.rights if act in ACTS_OF_ROLE[right.role]]
+        holding = self._holding(act)
         own = [franchise for franchise, acts in self.agreements.items() if act not in acts]
         outside = Store.entity_id.is_(None) | Store.entity_id.not_in(own) if own else true()
         parts: list[ColumnElement[bool]] = []
@@ -116,6 +120,11 @@ class Viewer:
                 case "store":
                     parts.append(Store.id == right.scope_id)
         return or_(*parts) if parts else false()
+
+    def _holding(self, act: Act) -> list[Right]:
+        if self.limit is not None and act not in self.limit:
+            return []
+        return [right for right in self.rights if act in ACTS_OF_ROLE[right.role]]
 
     def _reaches(self, right: Right, act: Act, store: Store) -> bool:
         agreed = store.entity_id not in self.agreements or act in self.agreements[store.entity_id]
