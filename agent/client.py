@@ -82,6 +82,10 @@ def perform(
         answer = listed.load()(agent, request)
         if listed.tells_head_office or listed.changes_files:
             tick(agent, agent.now())
+        if agent.moved:
+            from agent.incident.telling import tell_moved
+
+            tell_moved(agent)
         return answer
 
 

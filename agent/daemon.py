@@ -26,6 +26,7 @@ from typing import Any, Final
 from agent.aftermath import deny_fenced
 from agent.client import this_caller
 from agent.control import ControlServer
+from agent.incident.telling import Pace, mark_open, tell_moved
 from agent.keeper import tick
 from agent.lock import hold_lock
 from agent.operation import Request
@@ -161,8 +162,11 @@ class Daemon:
 
     def _keep(self) -> None:
         """Every half minute, and at once when the link has brought something or was started anew."""
-        kept, met = -math.inf, ""
+        kept, met, pace = -math.inf, "", Pace()
+        self._attempt("look at open incidents", partial(mark_open, self._agent))
         while not self._stop.wait(TICK_SECONDS):
+            if self._agent.moved and pace.is_time(time.monotonic()):
+                self._attempt("tell head office of incidents", partial(tell_moved, self._agent))
             post = self._agent.post
             present = post.link_id
             since = time.monotonic() - kept

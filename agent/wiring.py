@@ -33,7 +33,8 @@ class Agent:
     """Everything an operation may need. Only the holder of `home/lock` has one.
 
     `exclusive` is held by whatever moves or seals files, one at a time. `now` is the one clock, aware and in UTC;
-    `steady` counts seconds beside it that nobody can set.
+    `steady` counts seconds beside it that nobody can set. `moved` are incidents whose timeline has grown since head
+    office was told of them (`agent.incident.telling`).
     """
 
     home: Home
@@ -54,6 +55,7 @@ class Agent:
     now: Callable[[], datetime]
     steady: Callable[[], Beat]
     exclusive: threading.RLock = field(default_factory=threading.RLock, repr=False)
+    moved: set[str] = field(default_factory=set)
 
     @property
     def people(self) -> People:

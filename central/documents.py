@@ -175,13 +175,199 @@ class Step(Part):
     detail: Line = ""
 
 
-class Clock(Part):
-    """A duty with its time."""
+class Missing(Part):
+    """A field of a form that nobody has filled in: its identifier, and what is missing in the store's words."""
 
+    field: Word
+    text: Line = ""
+
+
+class Draft(Part):
+    """The newest draft of a report; `files` are names of papers."""
+
+    version: Count = 0
+    made_at: When | None = None
+    missing: Count = 0
+    files: Annotated[tuple[Line, ...], Field(max_length=20)] = ()
+
+
+class Handed(Part):
+    """Something that was handed in to an authority."""
+
+    at: When
+    by: Word = ""
+    to: Line = ""
+    channel: Line = ""
+    receipt: Line = ""
+    version: Count = 0
+
+
+class Owed(Part):
+    """A legal entity's side of a duty."""
+
+    name: Line = ""
+    code: Word = ""
+    province: Word = ""
+    office: Line = ""
+    office_verified: bool = False
+    missing: Annotated[tuple[Missing, ...], Field(max_length=64)] = ()
+    draft: Draft | None = None
+    submissions: Annotated[tuple[Handed, ...], Field(max_length=64)] = ()
+
+
+class Clock(Part):
+    """A duty with its time. `key` is `<regime>/<duty>`; without a deadline it counts up from `start`."""
+
+    key: Word = ""
     title: Line
     regime: Line = ""
+    authority: Line = ""
+    channel: Line = ""
+    note: Line = ""
     state: Word = ""
+    counts_up: bool = False
+    start: When | None = None
     deadline: When | None = None
+    submitted_at: When | None = None
+    verified: bool = False
+    source: Line = ""
+    date: Word = ""
+    entities: Annotated[tuple[Owed, ...], Field(max_length=20)] = ()
+
+
+class Task(Part):
+    """An order to a role inside an incident; `state` is open, acknowledged, late, done or cancelled."""
+
+    id: Word
+    role: Word = ""
+    person: Word = ""
+    text: Line = ""
+    by: Word = ""
+    issued_at: When | None = None
+    due: When | None = None
+    state: Word = ""
+    acknowledged_at: When | None = None
+    acknowledged_by: Word = ""
+    ended_at: When | None = None
+    ended_by: Word = ""
+    note: Line = ""
+
+
+class Role(Part):
+    """What the plan asks of people in this phase."""
+
+    roles: Annotated[tuple[Word, ...], Field(max_length=20)] = ()
+    texts: Annotated[dict[Word, Line], Field(max_length=4)] = {}
+
+
+class Unmet(Part):
+    """What stands between an incident and a phase; `key` and `values` fill the text `incident.unmet_<key>`."""
+
+    key: Word
+    text: Line = ""
+    values: Annotated[dict[Word, int | Line], Field(max_length=8)] = {}
+
+
+class Following(Part):
+    """A phase that may follow."""
+
+    phase: Word
+    back: bool = False
+    unmet: Annotated[tuple[Unmet, ...], Field(max_length=40)] = ()
+
+
+class Given(Part):
+    """A person's word."""
+
+    person: Word
+    how: Word = ""
+    at: When | None = None
+
+
+class Approval(Part):
+    """What people are asked to approve. `missing` is '' when it is enough, `people` or `not_it`."""
+
+    id: Word
+    digest: Word = ""
+    act: Word = ""
+    what: Line = ""
+    needed: Count = 0
+    not_it: bool = False
+    roles: Annotated[tuple[Word, ...], Field(max_length=20)] = ()
+    asked_by: Word = ""
+    asked_at: When | None = None
+    missing: Word = ""
+    given: Annotated[tuple[Given, ...], Field(max_length=20)] = ()
+
+
+class Counted(Part):
+    """Persons counted once each; `current`: of the files as they are now."""
+
+    persons: Count = 0
+    customers: Count = 0
+    staff: Count = 0
+    suppliers: Count = 0
+    sensitive: Count = 0
+    virtual: Count = 0
+    reachable: Count = 0
+    unreadable: Count = 0
+    files: Count = 0
+    types: Annotated[dict[Word, Count], Field(max_length=64)] = {}
+    current: bool = False
+    at: When | None = None
+
+
+class Notified(Part):
+    """How many customers were told. `state` is '', draft, sending, sent or decided_not."""
+
+    state: Word = ""
+    version: Count = 0
+    reason: Line = ""
+    waits: Word = ""
+    listed: Count = 0
+    sent: Count = 0
+    handed: Count = 0
+    failed: Count = 0
+    lost: Count = 0
+    uncertain: Count = 0
+
+
+class ByLaw(Part):
+    """A grade by law: by persons, loss or hand; `exact` False: by persons that are "at most" so far."""
+
+    id: Word
+    by: Word = ""
+    exact: bool = False
+    verified: bool = False
+
+
+class Cut(Part):
+    """What is cut from the network by order."""
+
+    everything: bool = False
+    clients: Count = 0
+    since: When | None = None
+    until: When | None = None
+    by: Word = ""
+    incident: Word = ""
+
+
+class Conclusion(Part):
+    """What people concluded about the cause."""
+
+    manner: Line = ""
+    cause: Line = ""
+    by: Word = ""
+
+
+class Party(Part):
+    """A legal entity that an incident concerns; persons "at most"."""
+
+    name: Line = ""
+    code: Word = ""
+    province: Word = ""
+    files: Count = 0
+    persons: Count = 0
 
 
 class Paper(Part):
@@ -246,6 +432,30 @@ class Incident(Part):
     steps: Annotated[tuple[Step, ...], Field(max_length=2000)] = ()
     clocks: Annotated[tuple[Clock, ...], Field(max_length=64)] = ()
     documents: Annotated[tuple[Paper, ...], Field(max_length=200)] = ()
+    language: Word = "zh-CN"
+    case: Word | None = None
+    level: Word = ""
+    law_grade: Word = ""
+    grade: ByLaw | None = None
+    sensitive: Count | None = None
+    virtual: Count | None = None
+    counted_at: When | None = None
+    reported_at: When | None = None
+    handling_ended_at: When | None = None
+    merged_into: Word | None = None
+    persons_complete: bool = False
+    count: Counted | None = None
+    entity: Line = ""
+    entities: Annotated[tuple[Party, ...], Field(max_length=20)] = ()
+    states: Annotated[dict[Word, Count], Field(max_length=20)] = {}
+    orders: Annotated[tuple[Task, ...], Field(max_length=300)] = ()
+    tasks: Annotated[tuple[Role, ...], Field(max_length=40)] = ()
+    next: Annotated[tuple[Following, ...], Field(max_length=8)] = ()
+    approvals: Annotated[tuple[Approval, ...], Field(max_length=40)] = ()
+    notified: Notified | None = None
+    isolation: Cut | None = None
+    conclusion: Conclusion | None = None
+    untold: Annotated[tuple[Word, ...], Field(max_length=20)] = ()
 
 
 Document = Inventory | Health | Alert | Incident | Audit

@@ -133,6 +133,16 @@ def waiting(agent: Agent) -> Sequence[Standing]:
     return sorted((item for item in found if item.missing), key=lambda item: item.asked_at)
 
 
+def newest_about(agent: Agent, incident_id: str) -> Sequence[Standing]:
+    """The newest version of every subject about an incident, enough or not, oldest first."""
+    with agent.inventory.reading() as session:
+        newest: dict[str, RequestRow] = {}
+        query = select(RequestRow).where(RequestRow.subject.endswith(f":{incident_id}", autoescape=True))
+        for request in session.scalars(query.order_by(RequestRow.id)):
+            newest[request.subject] = request
+    return sorted((_standing_of(agent, request) for request in newest.values()), key=lambda item: item.asked_at)
+
+
 def describe_missing(agent: Agent, found: Standing) -> str:
     """Who still has to say yes, in a sentence."""
     rule = RULES[found.act]

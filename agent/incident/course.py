@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from agent.wiring import Agent
 
 log = get_logger("incident")
+TOLD: Final = "outbox"
+"""That head office was told is no news for head office."""
 
 NOTHING_DONE: Final[dict[Act, dict[str, Any]]] = {
     "deny": {"files": 0, "denied": 0, "tier": "none"},
@@ -79,6 +81,8 @@ class Course:
         A record that cannot be written is logged and does not stop the response; the other one still is tried.
         """
         step = Step(time=self.agent.now(), act=act, actor=self.actor, ok=ok, details=details)
+        if act != TOLD:
+            self.agent.moved.add(self.id)
         try:
             number, entry = self.agent.timelines.append(self.id, step)
             place = {"entry": number, "hash": entry}

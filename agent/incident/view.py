@@ -1,12 +1,11 @@
-"""An incident as a document: for `--json`, for head office, for the documents' folder. Masked throughout."""
+"""An incident as a document: for `--json` and for the documents' folder. Masked throughout."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from datetime import datetime, tzinfo
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from agent.documents.write import missing_formats
 from agent.incident.clocks import Clock, iso
@@ -20,10 +19,6 @@ from agent.incident.wording import Wording
 
 if TYPE_CHECKING:
     from agent.wiring import Agent
-
-REPORTED_ITEMS: Final = 200
-REPORTED_STEPS: Final = 2000  # what head office takes; the newest, the store has them all
-REPORTED_PAPERS: Final = 200
 
 
 def wording_of(agent: Agent) -> Wording:
@@ -103,25 +98,6 @@ def order_document(agent: Agent, order: Order) -> dict[str, Any]:
         "ended_at": iso(order.ended_at, zone), "ended_by": order.ended_by, "ended_how": order.ended_how,
         "note": order.note, "late": order.is_open and agent.now() > order.due_at, "reminders": order.stage,
     }  # fmt: skip
-
-
-def for_head_office(agent: Agent, incident: Incident, now: datetime) -> dict[str, Any]:
-    """The `incident` report of the link: the same, without names of files beyond the first and without local paths."""
-    document = full(agent, incident, now)
-    for local in ("next", "evidence", "schema"):
-        document.pop(local)
-    document["items"] = document["items"][:REPORTED_ITEMS]
-    document["steps"] = document["steps"][-REPORTED_STEPS:]
-    document["documents"] = [
-        {
-            "name": path.name, "size": path.stat().st_size,
-            "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
-        }
-        for path in sorted(papers(agent.home.documents / incident.id), key=lambda path: path.stat().st_mtime_ns)[
-            -REPORTED_PAPERS:
-        ]
-    ]  # fmt: skip
-    return document
 
 
 def papers(folder: Path) -> Sequence[Path]:

@@ -13,7 +13,7 @@ import pytest
 from agent.enrolment import enrol
 from agent.incident.declare import Declaration, report
 from agent.incident.records import Step
-from agent.incident.view import for_head_office
+from agent.incident.office_view import for_head_office
 from agent.inventory.records import Alert
 from agent.operation import Caller, Request
 from agent.reporting import (
