@@ -11,6 +11,7 @@ import click
 from sqlalchemy import func, select
 from sqlalchemy.orm import sessionmaker
 
+from central.commands.migrate import migrate
 from central.console import Console, console_options, run
 from central.database.engine import open_database
 from central.hosts import is_host, own_hosts
@@ -226,6 +227,10 @@ def status(console: Console) -> int:
     lines = [line] if recipients.recovery else [line, console.say("cli_status_keys_missing")]
     console.answer(document, lines)
     return int(ExitCode.DONE if recipients.recovery else ExitCode.INCOMPLETE)
+
+
+for command in (migrate,):
+    hq.add_command(command)
 
 
 def main() -> None:

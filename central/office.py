@@ -61,7 +61,7 @@ def open_office(home: HeadOfficeHome, *, queue_limit: int = 1000) -> HeadOffice:
     with sessions() as session:
         name = read_fact(session, "name", "HQ")
         timezone = ZoneInfo(read_fact(session, "timezone", "Asia/Shanghai"))
-    writer = Writer(engine, limit=queue_limit)
+    writer = Writer(sessionmaker(engine, expire_on_commit=False), limit=queue_limit)
     writer.start()
     views = ViewLog(writer)
     views.start()
