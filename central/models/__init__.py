@@ -5,6 +5,7 @@ The explicit list: a table that no module below names does not exist.
 """
 
 from central.models.base import Base, Moment
+from central.models.catalogue import Catalogued, Holding
 from central.models.direct import Case, Delivery, OfficerKey, OfficerVersion, Order
 from central.models.history import DayFigures
 from central.models.hooks import Duty, NewsMark, OnceKey, Webhook, WebhookDelivery
@@ -37,9 +38,9 @@ from central.models.reports import (
 from central.models.stores import Certificate, Entity, Fault, Instance, Region, Store, StoreKey, Token
 
 __all__ = [
-    "Act", "Anchor", "ApiToken", "Attempt", "Base", "Case", "Certificate", "DayFigures", "Delivery", "Duty",
-    "Entity", "Fact", "Fault", "Gap", "Grant", "Instance", "Invitation", "Login", "Moment", "NewsMark", "OfficerKey",
-    "OfficerVersion", "OnceKey", "Order", "Paper", "PeoplePush", "Person", "PersonSegment", "ProviderRequest",
+    "Act", "Anchor", "ApiToken", "Attempt", "Base", "Case", "Catalogued", "Certificate", "DayFigures", "Delivery",
+    "Duty", "Entity", "Fact", "Fault", "Gap", "Grant", "Holding", "Instance", "Invitation", "Login", "Moment", "NewsMark",
+    "OfficerKey", "OfficerVersion", "OnceKey", "Order", "Paper", "PeoplePush", "Person", "PersonSegment", "ProviderRequest",
     "RecoveryCode", "Region", "Section", "Snapshot", "Store", "StoreKey", "StoredAlert", "StoredDrill",
     "StoredEvent", "StoredIncident", "StoredReport", "Substitution", "Token", "View", "Webhook", "WebhookDelivery",
 ]  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
-from sqlalchemy import ForeignKey
+from sqlalchemy import ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from central.models.base import Base
@@ -24,3 +24,6 @@ class DayFigures(Base):
     open_alerts: Mapped[int]
     open_incidents: Mapped[int]
     score: Mapped[int | None]
+    version: Mapped[str] = mapped_column(String(40), default="")
+    tier: Mapped[str] = mapped_column(String(40), default="")
+    __table_args__ = (Index("day_figures_day", "day", "store_id"),)

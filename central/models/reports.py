@@ -43,6 +43,7 @@ class Snapshot(Base):
     number: Mapped[int]
     written_at: Mapped[datetime]
     document: Mapped[dict[str, Any]]
+    __table_args__ = (Index("snapshots_kind", "kind", "store_id"),)
 
 
 class Section(Base):
@@ -69,7 +70,7 @@ class StoredAlert(Base):
     at: Mapped[datetime]
     is_open: Mapped[bool]
     document: Mapped[dict[str, Any]]
-    __table_args__ = (Index("alerts_open", "store_id", "is_open", "at"),)
+    __table_args__ = (Index("alerts_open", "store_id", "is_open", "at"), Index("alerts_recent", "is_open", "at"))
 
 
 class StoredIncident(Base):
@@ -87,7 +88,11 @@ class StoredIncident(Base):
     deadline_at: Mapped[datetime | None]
     """The nearest clock that is still running."""
     document: Mapped[dict[str, Any]]
-    __table_args__ = (Index("incidents_open", "is_open", "discovered_at"),)
+    __table_args__ = (
+        Index("incidents_open", "is_open", "discovered_at"),
+        Index("incidents_discovered", "discovered_at"),
+        Index("incidents_id", "incident_id"),
+    )
 
 
 class StoredEvent(Base):
@@ -115,6 +120,7 @@ class StoredDrill(Base):
     number: Mapped[int]
     at: Mapped[datetime]
     document: Mapped[dict[str, Any]]
+    __table_args__ = (Index("drills_at", "at"),)
 
 
 class Paper(Base):
