@@ -39,8 +39,9 @@ from central.models.stores import Certificate, Entity, Fault, Instance, Region, 
 
 __all__ = [
     "Act", "Anchor", "ApiToken", "Attempt", "Base", "Case", "Catalogued", "Certificate", "DayFigures", "Delivery",
-    "Duty", "Entity", "Fact", "Fault", "Gap", "Grant", "Holding", "Instance", "Invitation", "Login", "Moment", "NewsMark",
-    "OfficerKey", "OfficerVersion", "OnceKey", "Order", "Paper", "PeoplePush", "Person", "PersonSegment", "ProviderRequest",
-    "RecoveryCode", "Region", "Section", "Snapshot", "Store", "StoreKey", "StoredAlert", "StoredDrill",
-    "StoredEvent", "StoredIncident", "StoredReport", "Substitution", "Token", "View", "Webhook", "WebhookDelivery",
+    "Duty", "Entity", "Fact", "Fault", "Gap", "Grant", "Holding", "Instance", "Invitation", "Login", "Moment",
+    "NewsMark", "OfficerKey", "OfficerVersion", "OnceKey", "Order", "Paper", "PeoplePush", "Person", "PersonSegment",
+    "ProviderRequest", "RecoveryCode", "Region", "Section", "Snapshot", "Store", "StoreKey", "StoredAlert",
+    "StoredDrill", "StoredEvent", "StoredIncident", "StoredReport", "Substitution", "Token", "View", "Webhook",
+    "WebhookDelivery",
 ]  # fmt: skip

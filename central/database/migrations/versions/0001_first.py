@@ -338,6 +338,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("store_id", "alert_id", name=op.f("alerts_pkey")),
     )
     op.create_index("alerts_open", "alerts", ["store_id", "is_open", "at"], unique=False)
+    op.create_index("alerts_recent", "alerts", ["is_open", "at"], unique=False)
     op.create_table(
         "anchors",
         sa.Column("store_id", sa.String(length=40), nullable=False),
@@ -346,6 +347,13 @@ def upgrade() -> None:
         sa.Column("received_at", Moment(), nullable=False),
         sa.ForeignKeyConstraint(["store_id"], ["stores.id"], name=op.f("anchors_store_id_fkey")),
         sa.PrimaryKeyConstraint("store_id", "entries", name=op.f("anchors_pkey")),
+    )
+    op.create_table(
+        "catalogued",
+        sa.Column("store_id", sa.String(length=40), nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["store_id"], ["stores.id"], name=op.f("catalogued_store_id_fkey")),
+        sa.PrimaryKeyConstraint("store_id", name=op.f("catalogued_pkey")),
     )
     op.create_table(
         "certificates",
@@ -369,9 +377,12 @@ def upgrade() -> None:
         sa.Column("open_alerts", sa.BigInteger(), nullable=False),
         sa.Column("open_incidents", sa.BigInteger(), nullable=False),
         sa.Column("score", sa.BigInteger(), nullable=True),
+        sa.Column("version", sa.String(length=40), nullable=False),
+        sa.Column("tier", sa.String(length=40), nullable=False),
         sa.ForeignKeyConstraint(["store_id"], ["stores.id"], name=op.f("day_figures_store_id_fkey")),
         sa.PrimaryKeyConstraint("store_id", "day", name=op.f("day_figures_pkey")),
     )
+    op.create_index("day_figures_day", "day_figures", ["day", "store_id"], unique=False)
     op.create_table(
         "deliveries",
         sa.Column("store_id", sa.String(length=40), nullable=False),
@@ -407,6 +418,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["store_id"], ["stores.id"], name=op.f("drills_store_id_fkey")),
         sa.PrimaryKeyConstraint("store_id", "drill_id", name=op.f("drills_pkey")),
     )
+    op.create_index("drills_at", "drills", ["at"], unique=False)
     op.create_table(
         "faults",
         sa.Column("store_id", sa.String(length=40), nullable=False),
@@ -429,6 +441,20 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("store_id", "number", name=op.f("gaps_pkey")),
     )
     op.create_table(
+        "holdings",
+        sa.Column("store_id", sa.String(length=40), nullable=False),
+        sa.Column("label", sa.String(length=120), nullable=False),
+        sa.Column("kind", sa.String(length=80), nullable=False),
+        sa.Column("level", sa.BigInteger(), nullable=False),
+        sa.Column("places", sa.BigInteger(), nullable=False),
+        sa.Column("persons", sa.BigInteger(), nullable=False),
+        sa.Column("exposed", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["store_id"], ["stores.id"], name=op.f("holdings_store_id_fkey")),
+        sa.PrimaryKeyConstraint("store_id", "label", "kind", "level", name=op.f("holdings_pkey")),
+    )
+    op.create_index("holdings_label", "holdings", ["label", "store_id"], unique=False)
+    op.create_index("holdings_level", "holdings", ["level", "store_id"], unique=False)
+    op.create_table(
         "incidents",
         sa.Column("store_id", sa.String(length=40), nullable=False),
         sa.Column("incident_id", sa.String(length=80), nullable=False),
@@ -444,6 +470,8 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("store_id", "incident_id", name=op.f("incidents_pkey")),
     )
     op.create_index(op.f("incidents_case_id"), "incidents", ["case_id"], unique=False)
+    op.create_index("incidents_discovered", "incidents", ["discovered_at"], unique=False)
+    op.create_index("incidents_id", "incidents", ["incident_id"], unique=False)
     op.create_index("incidents_open", "incidents", ["is_open", "discovered_at"], unique=False)
     op.create_table(
         "instances",
@@ -528,6 +556,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["store_id"], ["stores.id"], name=op.f("snapshots_store_id_fkey")),
         sa.PrimaryKeyConstraint("store_id", "kind", name=op.f("snapshots_pkey")),
     )
+    op.create_index("snapshots_kind", "snapshots", ["kind", "store_id"], unique=False)
     op.create_table(
         "store_keys",
         sa.Column("store_id", sa.String(length=40), nullable=False),
