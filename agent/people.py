@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
 
+from config.officers import IT_ROLES
 from config.schema import Person, Role
 
-IT_ROLES: Final[frozenset[Role]] = frozenset({"security_lead", "security_member", "tech_support"})
-"""Whoever holds one of these is from IT, whatever else they hold (顾客信息保护预案 三)."""
+__all__ = ["IT_ROLES", "People"]
 
 
 @dataclass(frozen=True)

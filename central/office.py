@@ -12,8 +12,10 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from central.database.engine import open_database, reading
 from central.database.writer import Writer
+from central.direct.signing import sessions_with_key
 from central.home import HeadOfficeHome
 from central.keys import Recipients, read_recipients
+from central.office_keys import make_office_keys
 from central.people.record import read_fact
 from central.people.secrets import Secrets, read_secrets
 from central.people.views import ViewLog
@@ -56,12 +58,13 @@ def open_office(home: HeadOfficeHome, *, queue_limit: int = 1000) -> HeadOffice:
     """
     home.require()
     accounts = read_secrets(home)
+    make_office_keys(home)  # a head office made by an earlier version has none
     engine = open_database(home.database_url, on_upgrade=lambda message: log.warning("database", message=message))
     sessions = sessionmaker(reading(engine), expire_on_commit=False)
     with sessions() as session:
         name = read_fact(session, "name", "HQ")
         timezone = ZoneInfo(read_fact(session, "timezone", "Asia/Shanghai"))
-    writer = Writer(sessionmaker(engine, expire_on_commit=False), limit=queue_limit)
+    writer = Writer(sessions_with_key(home, engine), limit=queue_limit)
     writer.start()
     views = ViewLog(writer)
     views.start()

@@ -28,6 +28,8 @@ COALESCED: Final[frozenset[Kind]] = frozenset({"inventory", "health", "assessmen
 REPORT_SCHEMA: Final = "cloche.report/1"
 ENROL_SCHEMA: Final = "cloche.enrol/1"
 GROUP_KEY_SCHEMA: Final = "cloche.group-key/1"
+ORDER_SCHEMA: Final = "cloche.order/1"
+ORDERS_SCHEMA: Final = "cloche.orders/1"
 RENEW_SCHEMA: Final = "cloche.renew/1"
 STORE_URI: Final = "urn:cloche:store:"
 MAX_BODY: Final = 4 * 1024 * 1024
@@ -42,6 +44,8 @@ HEADER_INSTANCE: Final = "Cloche-Instance"
 _REPORT_CONTEXT: Final = b"cloche.report/1\x00"
 _ENROL_CONTEXT: Final = b"cloche.enrol/1\x00"
 _GROUP_KEY_CONTEXT: Final = b"cloche.group-key/1\x00"
+_ORDER_CONTEXT: Final = b"cloche.order/1\x00"
+_TIME_CONTEXT: Final = b"cloche.time/1\x00"
 _RENEW_CONTEXT: Final = b"cloche.renew/1\x00"
 
 
@@ -63,6 +67,16 @@ def group_key_message(body: bytes) -> bytes:
 def renew_message(body: bytes) -> bytes:
     """The bytes that a store's key signs to ask for a new certificate."""
     return _RENEW_CONTEXT + body
+
+
+def order_message(body: bytes) -> bytes:
+    """The bytes that head office's order key, and officers, sign for an order: its exact text."""
+    return _ORDER_CONTEXT + body
+
+
+def time_message(body: bytes) -> bytes:
+    """The bytes that head office's order key signs to say what time it is."""
+    return _TIME_CONTEXT + body
 
 
 def is_signed(public_key: bytes, message: bytes, signature: bytes) -> bool:
