@@ -19,12 +19,15 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from central.database.writer import BusyError
+from central.direct.delivery import OrdersApi
 from central.ingest.api import Api
 from central.office import HeadOffice
 from central.pages.doors import Doors, nobody
 from central.pages.login import LoginPages
 from central.pages.render import Pages
 from central.pages.routes import all_routes
+from central.stores.api import StoreApi
+from central.stores.gate import Gate
 from config.log import describe, get_logger
 
 STATIC: Final = Path(__file__).parent / "pages" / "static"
@@ -112,11 +115,13 @@ def build_app(office: HeadOffice) -> Starlette:
 
     return Starlette(
         routes=[
+            *StoreApi(office).routes(),
             *Api(office).routes(),
+            *OrdersApi(office.waiting, office.order_key).routes(),
             *LoginPages(office, pages).routes(),
             *all_routes(doors),
             Mount("/static", StaticFiles(directory=STATIC)),
         ],
-        middleware=[Middleware(Boundary, on_defect=on_defect)],
+        middleware=[Middleware(Boundary, on_defect=on_defect), Middleware(Gate, office=office)],
         exception_handlers={HTTPException: on_http, BusyError: on_busy, SQLAlchemyError: on_database},
     )

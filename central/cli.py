@@ -17,9 +17,11 @@ from central.database.engine import open_database
 from central.hosts import is_host, own_hosts
 from central.keys import make_keys, read_recipients
 from central.models import Fact, Store, StoredIncident, StoredReport
+from central.office_keys import make_office_keys
 from central.people.accounts import add_person, make_passphrase
 from central.people.record import note_act
 from central.people.secrets import make_accounts_key
+from central.persons.keys import persons_keys
 from central.stores.authority import make_authority, pin_of, server_facts
 from central.stores.enrol import make_token
 from config.errors import ExitCode, RefusedError, UsageError
@@ -71,6 +73,8 @@ def init(
     finally:
         engine.dispose()
     make_authority(home, name, named)
+    make_office_keys(home)
+    persons_keys(home)
     document = {
         "schema": "cloche.hq-init/1", "home": str(home.folder), "name": name, "hosts": named, "officer": officer,
         "passphrase": passphrase if made_up else None, "pin": pin_of(home.authority_certificate).hex(),

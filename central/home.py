@@ -58,11 +58,6 @@ class HeadOfficeHome:
         """Ed25519 key that signs what stores are told to do (0600); `order.pub` is beside it."""
         return self.keys / "order.key"
 
-    @property
-    def persons_key(self) -> Path:
-        """HPKE key that opens fingerprints of persons (0600); `persons.pub` is beside it."""
-        return self.keys / "persons.key"
-
     def require(self) -> None:
         """Check that `init` was here.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import partial
 from zoneinfo import ZoneInfo
 
@@ -12,14 +13,17 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from central.database.engine import open_database, reading
 from central.database.writer import Writer
-from central.direct.signing import sessions_with_key
+from central.direct.delivery import Waiting
+from central.direct.signing import OrderKey, sessions_with_key
 from central.home import HeadOfficeHome
 from central.keys import Recipients, read_recipients
-from central.office_keys import make_office_keys
+from central.office_keys import make_office_keys, read_order_key
 from central.people.record import read_fact
 from central.people.secrets import Secrets, read_secrets
 from central.people.views import ViewLog
-from central.stores.authority import pin_of
+from central.stores.authority import Authority, read_authority
+from central.stores.certificates import LASTS
+from central.stores.trusted import Trusted
 from config.log import get_logger
 
 log = get_logger("hq")
@@ -35,6 +39,8 @@ class HeadOffice:
     name: str
     timezone: ZoneInfo
     pin: bytes
+    authority: Authority
+    trusted: Trusted
     authority_pem: str
     recipients: Callable[[], Recipients]
     engine: Engine = field(repr=False)
@@ -42,6 +48,9 @@ class HeadOffice:
     writer: Writer = field(repr=False)
     secrets: Secrets = field(repr=False)
     views: ViewLog = field(repr=False)
+    order_key: OrderKey = field(repr=False)
+    waiting: Waiting = field(repr=False)
+    certificate_lasts: timedelta = LASTS
 
     def close(self) -> None:
         """Write what waits and let go of the database."""
@@ -50,14 +59,15 @@ class HeadOffice:
         self.engine.dispose()
 
 
-def open_office(home: HeadOfficeHome, *, queue_limit: int = 1000) -> HeadOffice:
-    """Head office from its folder, its writer running.
+def open_office(home: HeadOfficeHome, *, queue_limit: int = 1000, certificate_lasts: timedelta = LASTS) -> HeadOffice:
+    """Head office from its folder, its writer running; certificates that it gives to stores live `certificate_lasts`.
 
     Raises:
         ClocheError: a file is missing or damaged, or the database is newer than this program.
     """
     home.require()
     accounts = read_secrets(home)
+    authority = read_authority(home)
     make_office_keys(home)  # a head office made by an earlier version has none
     engine = open_database(home.database_url, on_upgrade=lambda message: log.warning("database", message=message))
     sessions = sessionmaker(reading(engine), expire_on_commit=False)
@@ -69,8 +79,8 @@ def open_office(home: HeadOfficeHome, *, queue_limit: int = 1000) -> HeadOffice:
     views = ViewLog(writer)
     views.start()
     return HeadOffice(
-        name=name, timezone=timezone, pin=pin_of(home.authority_certificate),
-        authority_pem=home.authority_certificate.read_text(encoding="ascii"), recipients=partial(read_recipients, home),
-        engine=engine, sessions=sessions, writer=writer,
-        secrets=accounts, views=views,
+        name=name, timezone=timezone, pin=authority.pin, authority=authority, authority_pem=authority.pem,
+        trusted=Trusted(home=home, sessions=sessions), certificate_lasts=certificate_lasts,
+        recipients=partial(read_recipients, home), engine=engine, sessions=sessions, writer=writer,
+        secrets=accounts, views=views, order_key=OrderKey(read_order_key(home)), waiting=Waiting(sessions, writer),
     )  # fmt: skip

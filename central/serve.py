@@ -8,14 +8,19 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable
+from typing import Final
 
 import uvicorn
 
 from central.app import build_app
 from central.home import HeadOfficeHome
 from central.office import open_office
+from central.stores.tls import StoreProtocol, server_context
 from config.errors import ClocheError, ExitCode
 from config.notify import notify, watchdog_seconds
+
+MOST_CONNECTIONS: Final = 20_000
+"""Every store keeps one open; the service's limit of descriptors is above it."""
 
 
 def serve_forever(home: HeadOfficeHome, host: str, port: int, announce: Callable[[str], None]) -> int:
@@ -34,13 +39,14 @@ def serve_forever(home: HeadOfficeHome, host: str, port: int, announce: Callable
     try:
         with _listen(host, port) as listener:
             config = uvicorn.Config(
-                build_app(office), ssl_certfile=str(home.server_chain), ssl_keyfile=str(home.server_key),
-                log_config=None, access_log=False, server_header=False, lifespan="off", timeout_keep_alive=75,
-                limit_concurrency=2000, timeout_graceful_shutdown=10,
+                build_app(office), http=StoreProtocol, loop="uvloop", ws="none",
+                ssl_context_factory=server_context(home), log_config=None, access_log=False, server_header=False,
+                lifespan="off", timeout_keep_alive=75, limit_concurrency=MOST_CONNECTIONS,
+                timeout_graceful_shutdown=10,
             )  # fmt: skip
             shown = f"[{host}]" if ":" in host else host
             url = f"https://{shown}:{listener.getsockname()[1]}"
-            _Server(config, lambda: announce(url)).run(sockets=[listener])
+            _Server(config, lambda: announce(url), office.waiting.release).run(sockets=[listener])
     finally:
         office.close()
     return int(ExitCode.DONE)
@@ -49,9 +55,10 @@ def serve_forever(home: HeadOfficeHome, host: str, port: int, announce: Callable
 class _Server(uvicorn.Server):
     """uvicorn that says when it listens, and beats systemd's watchdog from its own loop."""
 
-    def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, announce: Callable[[], None], let_go: Callable[[], None]) -> None:
         super().__init__(config)
         self._announce = announce
+        self._let_go = let_go
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, then say so."""
@@ -64,6 +71,7 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop beating and finish what is under way."""
         notify("STOPPING=1")
+        self._let_go()  # long polls would hold the end up
         await super().shutdown(sockets=sockets)
 
 

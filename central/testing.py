@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import ssl
 import subprocess
 import sys
+import weakref
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,7 +21,11 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey, generate_private_key
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from sqlalchemy.orm import sessionmaker
 
 from central.database.engine import open_database
@@ -28,19 +34,23 @@ from central.stores.enrol import make_token
 from central.wire import (
     COALESCED,
     ENROL_SCHEMA,
+    HEADER_INSTANCE,
     HEADER_NUMBER,
     HEADER_SIGNATURE,
     HEADER_STORE,
     HEADER_WIRE,
+    RENEW_SCHEMA,
     REPORT_SCHEMA,
     WIRE,
     Kind,
     digest,
     encode,
     enrol_message,
+    renew_message,
     report_message,
     split_token,
 )  # fmt: skip
+from config.tls import client_context
 
 PROGRAM = (sys.executable, "-P", "-c", "from central.cli import main; main()")
 
@@ -110,26 +120,65 @@ def serve_office(folder: Path, *, port: int = 0, made: Mapping[str, Any] | None 
 
 @dataclass(kw_only=True)
 class SpeakingStore:
-    """A store with a key of its own. `store_id` is set by `enrol`."""
+    """A store with keys of its own. `store_id` and `certificate_pem` are set by `enrol`; `client` is for strangers.
+
+    After it has enrolled it speaks over a connection of its own with its certificate: `own`, made anew when the
+    certificate is another.
+    """
 
     client: httpx.Client
     key: Ed25519PrivateKey = field(default_factory=Ed25519PrivateKey.generate, repr=False)
+    tls_key: EllipticCurvePrivateKey = field(default_factory=lambda: generate_private_key(SECP256R1()), repr=False)
+    instance: str = field(default_factory=lambda: secrets.token_urlsafe(12))
     store_id: str = ""
     next_number: int = 1
     previous: dict[str, Any] | None = None
+    certificate_pem: str = field(default="", repr=False)
+    authority_pem: str = field(default="", repr=False)
+    enrolled: dict[str, Any] = field(default_factory=dict, repr=False)
+    """Head office's answer: `order_key`, `officers`, `persons_key`."""
+    _own: httpx.Client | None = field(default=None, repr=False)
+    _shown: str = field(default="", repr=False)
 
     @property
     def public_key(self) -> bytes:
         """32 bytes."""
         return self.key.public_key().public_bytes_raw()
 
-    def enrol(self, token: str, name: str = "") -> httpx.Response:
+    @property
+    def own(self) -> httpx.Client:
+        """The connection that shows this store's certificate; a stranger's before there is one."""
+        if not self.certificate_pem:
+            return self.client
+        if self._own is None or self._shown != self.certificate_pem:
+            if not self.authority_pem:
+                self.authority_pem = self.client.get("/v1/ca").text
+            private = self.tls_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+            context = client_context(self.authority_pem, self.certificate_pem, private)
+            self.close()
+            self._own = httpx.Client(base_url=self.client.base_url, verify=context, trust_env=False, timeout=60)
+            self._shown = self.certificate_pem
+            weakref.finalize(self, self._own.close)
+        return self._own
+
+    def close(self) -> None:
+        """End the connection of its own."""
+        if self._own is not None:
+            self._own.close()
+            self._own = None
+
+    def csr(self) -> str:
+        """A request for a certificate of the TLS key, PEM."""
+        builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([]))
+        return builder.sign(self.tls_key, hashes.SHA256()).public_bytes(Encoding.PEM).decode()
+
+    def enrol(self, token: str, name: str = "", csr: str | None = None) -> httpx.Response:
         """Use a token."""
         identifier, secret, pin = split_token(token)
         body = json.dumps(
             {
                 "schema": ENROL_SCHEMA, "token": identifier, "secret": secret, "name": name,
-                "public_key": encode(self.public_key),
+                "public_key": encode(self.public_key), "csr": self.csr() if csr is None else csr,
             }
         ).encode()  # fmt: skip
         signature = encode(self.key.sign(enrol_message(pin, body)))
@@ -137,8 +186,30 @@ class SpeakingStore:
             "/v1/enrol", content=body, headers={HEADER_WIRE: str(WIRE), HEADER_SIGNATURE: signature}
         )
         if answer.status_code == 200:
-            self.store_id, self.next_number = answer.json()["store"], answer.json()["next_number"]
+            self.enrolled = answer.json()
+            self.store_id, self.next_number = self.enrolled["store"], self.enrolled["next_number"]
+            self.certificate_pem = self.enrolled["certificate"]
         return answer
+
+    def renew(self, *, with_certificate: bool = True, csr: str | None = None) -> httpx.Response:
+        """Ask for a new certificate and use it."""
+        body = json.dumps({"schema": RENEW_SCHEMA, "csr": self.csr() if csr is None else csr}).encode()
+        headers = {
+            HEADER_WIRE: str(WIRE), HEADER_STORE: self.store_id,
+            HEADER_SIGNATURE: encode(self.key.sign(renew_message(body))),
+        }  # fmt: skip
+        client = self.own if with_certificate else self.client
+        answer = client.post("/v1/renew", content=body, headers=headers)
+        if answer.status_code == 200:
+            self.certificate_pem = answer.json()["certificate"]
+        return answer
+
+    def poll(self, after: int = 0, wait: float = 0) -> httpx.Response:
+        """Ask for orders after a number, waiting for them up to `wait` seconds."""
+        return self.own.get(
+            "/v1/orders", params={"after": after, "wait": wait},
+            headers={HEADER_WIRE: str(WIRE), HEADER_STORE: self.store_id, HEADER_INSTANCE: self.instance},
+        )  # fmt: skip
 
     def body(self, kind: Kind, document: Mapping[str, Any], number: int | None = None) -> bytes:
         """A report's bytes under the next number (or a chosen one), chained like an outbox chains them."""
@@ -165,12 +236,12 @@ class SpeakingStore:
             "wire": str(WIRE), "store": self.store_id, "number": number,
             "signature": encode(self.key.sign(report_message(body))),
         } | headers  # fmt: skip
-        return self.client.post(
+        return self.own.post(
             "/v1/reports",
             content=body,
             headers={
                 HEADER_WIRE: values["wire"], HEADER_STORE: values["store"], HEADER_NUMBER: values["number"],
-                HEADER_SIGNATURE: values["signature"],
+                HEADER_SIGNATURE: values["signature"], HEADER_INSTANCE: self.instance,
             },
         )  # fmt: skip
 

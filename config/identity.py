@@ -23,10 +23,9 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from config.errors import UsageError
 
-IdentityKind = Literal["recovery", "hq", "vendor", "persons"]
+IdentityKind = Literal["recovery", "hq", "vendor"]
 KINDS: Final[tuple[IdentityKind, ...]] = ("recovery", "hq")
-"""Kinds that a store's own files are sealed to; a vendor's key opens packages made for that vendor alone, head
-office's key of persons opens fingerprints alone."""
+"""Kinds that a store's own files are sealed to; a vendor's key opens packages made for that vendor alone."""
 SEED_BYTES: Final = 32
 PUBLIC_BYTES: Final = 1184 + 32
 _MLKEM_BYTES: Final = 1184

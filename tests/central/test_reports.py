@@ -141,7 +141,7 @@ def test_an_oversized_body_is_refused_before_it_is_read(enrolled: Enrol, client:
         for _ in range(6):
             yield b" " * (1 << 20)
 
-    answer = client.post("/v1/reports", content=endless(), headers={"Cloche-Wire": "1", "Cloche-Store": store.store_id})
+    answer = store.own.post("/v1/reports", content=endless(), headers={"Cloche-Wire": "1", "Cloche-Store": store.store_id})
     assert answer.status_code == 413
     assert store.report("health", {}).status_code == 200
 
@@ -181,4 +181,4 @@ def test_every_answer_carries_the_headers_that_keep_a_page_safe(client: httpx.Cl
         assert answer.headers["x-content-type-options"] == "nosniff"
         assert answer.headers["strict-transport-security"]
         assert "server" not in answer.headers
-    assert json.loads(client.get("/v1/nothing").text) == {"error": "not_found"}
+    assert json.loads(client.get("/v1/nothing").text) == {"error": "certificate"}
