@@ -1,0 +1,1 @@
+"""Tables that leave head office as files: CSV, xlsx and JSON, written as they are read."""
