@@ -31,7 +31,7 @@ from agent.keeper import tick
 from agent.lock import hold_lock
 from agent.operation import Request
 from agent.operations import find_operation
-from agent.reporting import report_health, report_inventory
+from agent.reporting import continue_inventory, report_health, report_inventory
 from agent.schedule import Schedule
 from agent.sealing.policy import seal_by_policy
 from agent.watch.api import BLOCKING, Crossing, Gap, Watch
@@ -62,6 +62,10 @@ class StoppedError(ClocheError):
     """A scan that ends because the daemon does; what it had found is kept."""
 
 
+class PausedError(ClocheError):
+    """A scan that waits until head office has taken some reports; what it had found is kept."""
+
+
 class Daemon:
     """One daemon of one home.
 
@@ -77,6 +81,8 @@ class Daemon:
         self._pumped = time.monotonic()
         self._rescan = threading.Event()
         self._changed = threading.Event()
+        self._changed.set()  # what a command without a daemon changed
+        self._paused = False
         self._schedule = Schedule(agent.settings, lambda: datetime.now(UTC))
 
     def run(self) -> None:
@@ -185,6 +191,7 @@ class Daemon:
                     self._rescan.clear()
                     self._attempt("scan", self._scan)
                     sealing = -math.inf
+                self._attempt("report the rest of the inventory", partial(continue_inventory, self._agent))
             if time.monotonic() - sealing > SEAL_EVERY:
                 sealing = time.monotonic()
                 self._attempt("seal by policy", self._seal)
@@ -198,15 +205,27 @@ class Daemon:
 
     def _is_scan_due(self) -> bool:
         roots = tuple(os.path.realpath(os.fsencode(root)) for root in self._agent.settings.scan.roots)
-        if not roots or self._rescan.is_set():
-            return bool(roots)
+        if not roots or self._is_paused():
+            return False
+        if self._rescan.is_set():
+            return True
         last = self._agent.inventory.last_run(covering=roots)
         return self._schedule.due(last.ended_at if last else None, datetime.now(UTC))
+
+    def _is_paused(self) -> bool:
+        """Too much waits for head office; said once each time."""
+        paused = self._agent.outbox.waiting().full
+        if paused and not self._paused:
+            log.warning("scheduled scans pause: the reports that may wait for head office are there")
+        self._paused = paused
+        return paused
 
     def _scan(self) -> None:
         def look_up(_update: dict[str, Any]) -> None:
             if self._stop.is_set():
                 raise StoppedError("the scan was cut short: the daemon stops")
+            if self._is_paused():
+                raise PausedError("the scan was cut short: too many reports wait for head office")
 
         request = Request(arguments={"scheduled": True}, caller=this_caller(), progress=look_up)
         find_operation("scan").load()(self._agent, request)

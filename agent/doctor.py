@@ -160,8 +160,18 @@ def documents(_home: Home) -> Check:
 
 
 def head_office(home: Home) -> Check:
-    """This store is enrolled."""
+    """This store is enrolled, and its reports leave."""
+    from agent.link.standing import standing
+
     enrolled = (home.outbox / "link.json").exists()
+    try:
+        link = load_settings(home.settings_file).link
+        waiting = standing(home.outbox, most_bytes=link.max_spool_bytes, most_reports=link.max_spool_reports)
+    except ClocheError as error:
+        return Check(name="head_office", state="missing", why="settings_bad", values=(("error", str(error)),))
+    if enrolled and waiting.full:
+        values = (("waiting", str(waiting.reports)),)
+        return Check(name="head_office", state="reduced", why="hq_full", values=values)
     return Check(
         name="head_office", state="ok" if enrolled else "reduced", why="hq_enrolled" if enrolled else "hq_none"
     )

@@ -20,7 +20,7 @@ def status(agent: Agent, request: Request) -> Answer:
     del request
     run = agent.inventory.last_run()
     open_incidents = [item for item in incidents(agent).all() if item.phase not in ("closed", "dismissed")]
-    link = agent.outbox.link_state()
+    link, waiting = agent.outbox.link_state(), agent.outbox.waiting()
     document: dict[str, Any] = {
         "schema": "cloche.status/1",
         "store": agent.settings.store.name,
@@ -46,7 +46,9 @@ def status(agent: Agent, request: Request) -> Answer:
             for own in dict.fromkeys(replace(own, key="") for own in agent.own_programs.learned())
         ],
         "outbox": {
-            "waiting": len(agent.outbox.pending()),
+            "waiting": waiting.reports,
+            "bytes": waiting.bytes,
+            "scan_paused": waiting.full,
             "last_contact": link.last_contact or None,
             "fault": link.fault or None,
         },

@@ -14,6 +14,7 @@ from agent.inventory.store import Inventory
 from agent.link.outbox import Outbox, link_owner
 from agent.messages.post import Post
 from agent.people import People
+from agent.reporting.state import Reporting
 from agent.steady import Beat, beat_of, kernel_beat
 from agent.watch.api import NoWatch, Watch
 from agent.watch.events import EventStore
@@ -54,6 +55,7 @@ class Agent:
     mask: Callable[[str], str]
     now: Callable[[], datetime]
     steady: Callable[[], Beat]
+    reporting: Reporting = field(default_factory=Reporting, repr=False)
     exclusive: threading.RLock = field(default_factory=threading.RLock, repr=False)
     moved: set[str] = field(default_factory=set)
 
@@ -104,7 +106,12 @@ def build_agent(
         keyring=keyring,
         quarantine=quarantine,
         watch=watch or NoWatch(),
-        outbox=Outbox(home.outbox, keyring.sign),
+        outbox=Outbox(
+            home.outbox,
+            keyring.sign,
+            most_bytes=settings.link.max_spool_bytes,
+            most_reports=settings.link.max_spool_reports,
+        ),
         post=Post(home.outbox, link_owner()),
         own_programs=OwnPrograms(inventory.sessions),
         mask=mask_text,

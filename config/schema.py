@@ -184,6 +184,13 @@ class LinkSettings(Section):
 
     retry_seconds: float = Field(5.0, gt=0, description="First pause after a failure; doubled, with jitter.")
     max_retry_seconds: float = Field(600.0, gt=0, description="Longest pause.")
+    max_spool_bytes: int = Field(
+        256 << 20,
+        ge=1 << 20,
+        description="Bytes of reports that may wait for head office. Beyond, scheduled scans pause and less urgent "
+        "reports wait in the databases; incidents, alerts and the record go in all the same. Nothing is dropped.",
+    )
+    max_spool_reports: int = Field(100_000, ge=100, description="The same bound, as a number of reports.")
 
 
 class LegalEntity(Section):

@@ -49,6 +49,8 @@ def command(console: Console) -> int:
     show(text("status.outbox", waiting=outbox["waiting"], contact=console.time(outbox["last_contact"] or None)))
     if outbox["waiting"] and outbox["fault"]:
         show(text("status.away", fault=outbox["fault"]))
+    if outbox["scan_paused"]:
+        show(text("status.scan_paused", waiting=outbox["waiting"]))
     if not found["keys"]:
         show(text("status.no_keys"))
     return answer.exit_code

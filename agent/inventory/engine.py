@@ -41,6 +41,7 @@ TABLES: Final[tuple[str, ...]] = (
     "agent.reports.models",
     "agent.sealing.register",
     "agent.purge.models",
+    "agent.reporting.models",
     "agent.security_check.models",
     "agent.vendors.models",
     "agent.training.models",

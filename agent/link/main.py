@@ -3,7 +3,7 @@
 It sends reports to head office, carries messages (`postman`) and serves the page (`page_office`).
 
 Started by systemd as `cloche-link`; started by root it opens its folder and then becomes that account (or nobody).
-It looks for new reports every second: one `listdir` of a small folder, a few microseconds.
+It looks for new reports every second: one `fstat` of the folder while nothing comes.
 """
 
 from __future__ import annotations

@@ -5,8 +5,13 @@ A spool of files, one a report, so that the link opens it by directory descripto
 `link.state` is the one file that the link writes; a torn one counts as absent and costs a repeated sending,
 which head office answers as already known.
 
-Every report names the last *kept* one before it by number and digest. Inventory and health are not kept: only
-the newest waiting one of each is sent, so their numbers may be missing at head office by design.
+Every report names the last *kept* one before it by number and digest. Inventory, health and other pictures of how
+things stand (`central.wire.COALESCED`) are not kept: only the newest waiting one of each is sent, so their numbers may
+be missing at head office by design.
+
+The spool is bounded, and nothing in it is ever dropped: beyond the bound what can wait where it came from is refused
+(`FullError`), scheduled scans pause, and what must not wait (`ALWAYS`) goes in all the same. What lies in the folder is
+known in memory, for this is its only writer: a `put` costs the same beside 100,000 waiting reports as beside none.
 
 `rename(2)` makes a report whole or absent; it is durable only after `fsync` of file and folder.
 """
@@ -20,33 +25,66 @@ import pwd
 import stat
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from agent.link.spool import STATE_FILE, LinkState, Spool, file_name
+from agent.link.settings import SETTINGS_FILE, read_enrolment
+from agent.link.spool import SIGNATURE_SIZE, STATE_FILE, LinkState, Spool, file_name
 from central.wire import COALESCED, MAX_BODY, REPORT_SCHEMA, Kind, digest, report_message
 from config.errors import ClocheError, RefusedError
+from config.log import get_logger
 from config.privileges import NOBODY
 
 LINK_ACCOUNT: Final = "cloche-link"
 HEAD_FILE: Final = "head"
+ALWAYS: Final[frozenset[Kind]] = COALESCED | {"incident", "audit", "order", "alert"}
+"""What goes in however full it is: an incident, a stop or an order's answer waits for nobody, and of what is coalesced
+there is one. The other kinds wait in the databases that they are made from."""
+MOST_BODY: Final = MAX_BODY
+MOST_BYTES: Final = 256 << 20
+MOST_REPORTS: Final = 100_000
+
+log = get_logger("outbox")
+
+
+class FullError(ClocheError):
+    """The spool holds as much as it may, and this kind of report can wait where it came from."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Waiting:
+    """What is not acknowledged yet. `full`: the bound is reached, and head office is known."""
+
+    reports: int
+    bytes: int
+    full: bool
 
 
 class Outbox:
     """Where the daemon puts what head office shall know. One writer: the holder of `home/lock`.
 
     Promise: when `put` returns, the report is on disk, numbered and signed, and stays until it is acknowledged;
-    of inventory and health only the newest waiting one stays. Limit: a report that the link claims to have
+    of what is coalesced only the newest waiting one stays. Limit: a report that the link claims to have
     delivered is dropped on its word.
     """
 
-    def __init__(self, folder: Path, sign: Callable[[bytes], bytes]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        sign: Callable[[bytes], bytes],
+        *,
+        most_bytes: int = MOST_BYTES,
+        most_reports: int = MOST_REPORTS,
+    ) -> None:
         """Make the folder and put right what a crash has left.
 
         Args:
             folder: `home.outbox`.
             sign: Ed25519 by the store's seal key (`Keyring.sign`).
+            most_bytes: bound on what waits.
+            most_reports: the same, as a number of reports.
 
         Raises:
             ClocheError: the folder cannot be made or is not a plain folder of ours.
@@ -54,6 +92,11 @@ class Outbox:
         self._folder = folder
         self._sign = sign
         self._lock = threading.Lock()
+        self._most = (most_bytes, most_reports)
+        self._there: dict[int, tuple[Kind, int]] = {}  # in ascending order: kind and bytes by number
+        self._coalesced: dict[Kind, set[int]] = {kind: set() for kind in COALESCED}
+        self._bytes = 0
+        self._head: tuple[int, dict[str, Any] | None] | None = None
         self._uid, self._gid = link_owner()
         try:
             folder.mkdir(mode=0o750, parents=True, exist_ok=True)
@@ -69,6 +112,8 @@ class Outbox:
         for name in os.listdir(folder):
             if name.endswith(".part"):
                 (folder / name).unlink()
+        for number, kind, size in self._spool.sizes():
+            self._remember(number, kind, size)
 
     def close(self) -> None:
         """Give the folder's descriptor back."""
@@ -78,11 +123,15 @@ class Outbox:
         """Number, sign and keep one report; its number.
 
         Raises:
+            FullError: too much waits, and this kind may wait where it came from (see `ALWAYS`).
             ClocheError: the disk refused it, or the document is over 4 MB. Nothing is kept then.
         """
         with self._lock:
-            spooled = self._spool.entries()
-            number, previous = self._next(spooled)
+            acknowledged = self._spool.state().acknowledged
+            self._drop(until=acknowledged)
+            if kind not in ALWAYS and self._standing(acknowledged).full:
+                raise FullError(f"{self._folder}: full: a report of kind {kind} waits until head office takes some")
+            number, previous = self._next()
             body = json.dumps(
                 {
                     "schema": REPORT_SCHEMA, "kind": kind, "number": number, "previous": previous,
@@ -93,18 +142,37 @@ class Outbox:
             if len(body) > MAX_BODY:
                 raise ClocheError(f"a report of kind {kind} has {len(body)} bytes, over {MAX_BODY}")
             self._write(file_name(number, kind), self._sign(report_message(body)) + body, mode=0o640)
-            kept = {"number": number, "digest": digest(body)} if kind not in COALESCED else previous
-            self._write_head(number + 1, kept)
-            acknowledged = self._spool.state().acknowledged
-            for old, old_kind in spooled:
-                replaced = old_kind == kind and kind in COALESCED
-                if replaced or old <= min(acknowledged, number - 1):
-                    self._spooled_path(old, old_kind).unlink(missing_ok=True)
+            older = tuple(self._coalesced.get(kind, ()))
+            self._remember(number, kind, SIGNATURE_SIZE + len(body))
+            self._head = number + 1, previous if kind in COALESCED else {"number": number, "digest": digest(body)}
+            try:
+                self._write_head()
+            except ClocheError as error:  # the report is there, and the next start finds its number by it
+                log.warning("the outbox's head was not written", why=str(error))
+            for old in older:
+                self._forget(old)
             return number
+
+    def waiting(self) -> Waiting:
+        """How much is not acknowledged yet, and whether that is all that may wait."""
+        with self._lock:
+            acknowledged = self._spool.state().acknowledged
+            self._drop(until=acknowledged)
+            return self._standing(acknowledged)
+
+    def enrolled_as(self) -> str:
+        """Whose reports these are: the store's identifier at its head office and that one's address; '' for none."""
+        try:
+            enrolment = read_enrolment(self._folder)
+        except ClocheError:
+            return ""
+        return f"{enrolment.store} {enrolment.url}" if enrolment else ""
 
     def pending(self) -> list[tuple[int, Kind]]:
         """Number and kind of every report not yet acknowledged, in order."""
-        return self._spool.pending()
+        with self._lock:
+            acknowledged = self._spool.state().acknowledged
+            return [(number, kind) for number, (kind, _size) in self._there.items() if number > acknowledged]
 
     def link_state(self) -> LinkState:
         """What the link last said of itself."""
@@ -117,9 +185,10 @@ class Outbox:
             ClocheError: the disk refused it.
         """
         with self._lock:
-            following, previous = self._next(self._spool.entries())
+            following, previous = self._next()
             if number > following:
-                self._write_head(number, previous)
+                self._head = number, previous
+                self._write_head()
 
     def place(self, name: str, content: bytes) -> None:
         """Put a file for the link beside the reports (its configuration), whole or not at all.
@@ -130,8 +199,60 @@ class Outbox:
         with self._lock:
             self._write(name, content, mode=0o640)
 
-    def _next(self, spooled: list[tuple[int, Kind]]) -> tuple[int, dict[str, Any] | None]:
+    def own_file(self, name: str) -> bytes | None:
+        """What `keep` kept; None where there is nothing that can be read."""
+        try:
+            return (self._folder / name).read_bytes()
+        except OSError:
+            return None
+
+    def keep(self, name: str, content: bytes) -> None:
+        """A file of the daemon's own beside the reports, which the link cannot read.
+
+        Raises:
+            ClocheError: the disk refused it.
+        """
+        with self._lock:
+            self._write(name, content, mode=0o600)
+
+    def _standing(self, acknowledged: int) -> Waiting:
+        reports, size = len(self._there), self._bytes
+        newest = next(reversed(self._there), 0)
+        if 0 < newest <= acknowledged:  # kept for its number
+            reports, size = reports - 1, size - self._there[newest][1]
+        most_bytes, most_reports = self._most
+        full = size >= most_bytes or reports >= most_reports
+        return Waiting(reports=reports, bytes=size, full=full and (self._folder / SETTINGS_FILE).exists())
+
+    def _drop(self, *, until: int) -> None:
+        """Let go of what was acknowledged; never the newest, by which a lost `head` is found again."""
+        newest = next(reversed(self._there), 0)
+        done = []
+        for number in self._there:
+            if number > until or number == newest:
+                break
+            done.append(number)
+        for number in done:
+            self._forget(number)
+
+    def _remember(self, number: int, kind: Kind, size: int) -> None:
+        self._there[number] = (kind, size)
+        self._bytes += size
+        if kind in COALESCED:
+            self._coalesced[kind].add(number)
+
+    def _forget(self, number: int) -> None:
+        kind, size = self._there[number]
+        self._spooled_path(number, kind).unlink(missing_ok=True)
+        del self._there[number]
+        self._bytes -= size
+        if kind in COALESCED:
+            self._coalesced[kind].discard(number)
+
+    def _next(self) -> tuple[int, dict[str, Any] | None]:
         """The next number and the last kept report: `head`, or what a crash left newer than it in the spool."""
+        if self._head is not None:
+            return self._head
         number, previous = 1, None
         with contextlib.suppress(FileNotFoundError):
             try:
@@ -139,19 +260,21 @@ class Outbox:
                 number, previous = int(head["next"]), head["previous"]
             except (ValueError, KeyError, TypeError) as error:
                 raise ClocheError(f"{self._folder / HEAD_FILE}: damaged; remove it and enrol again") from error
-        for spooled_number, kind in spooled:
-            if spooled_number >= number:
-                number = spooled_number + 1
-                report = self._spool.read(spooled_number, kind)
+        for spooled, (kind, _size) in self._there.items():
+            if spooled >= number:
+                number = spooled + 1
+                report = self._spool.read(spooled, kind)
                 if report is not None and kind not in COALESCED:
-                    previous = {"number": spooled_number, "digest": digest(report.body)}
-        return number, previous
+                    previous = {"number": spooled, "digest": digest(report.body)}
+        self._head = number, previous
+        return self._head
 
     def _spooled_path(self, number: int, kind: Kind) -> Path:
         return self._folder / file_name(number, kind)
 
-    def _write_head(self, number: int, previous: dict[str, Any] | None) -> None:
-        self._write(HEAD_FILE, json.dumps({"next": number, "previous": previous}).encode(), mode=0o600)
+    def _write_head(self) -> None:
+        following, previous = self._next()
+        self._write(HEAD_FILE, json.dumps({"next": following, "previous": previous}).encode(), mode=0o600)
 
     def _write(self, name: str, content: bytes, *, mode: int) -> None:
         """A file under its name, whole and durable, or not there."""

@@ -49,6 +49,7 @@ class Sender:
         self._enrolment = enrolment
         self._jitter = jitter or random.SystemRandom().random
         self._failures = 0
+        self._seen: int | None = None  # when the folder had last changed as all of it had been sent
         self._state = spool.state()
         context = ssl.create_default_context(cadata=enrolment.authority_pem)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -68,9 +69,12 @@ class Sender:
             is_stopping: asked before each report.
             beat: called before each report, for a watchdog.
         """
+        stamp, certain = self._spool.stamp()
+        if stamp == self._seen:
+            return Pause(seconds=0)
         for number, kind in self._spool.entries():
             if is_stopping():
-                break
+                return Pause(seconds=0)
             beat()
             if number <= self._state.acknowledged:
                 continue
@@ -80,6 +84,7 @@ class Sender:
             pause = self._send(report)
             if pause is not None:
                 return pause
+        self._seen = stamp if certain else None
         return Pause(seconds=0)
 
     def _send(self, report: Report) -> Pause | None:

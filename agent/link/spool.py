@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -20,6 +21,8 @@ from config.errors import ClocheError, RefusedError
 STATE_FILE: Final = "link.state"
 MAX_STATE: Final = 16_384
 SIGNATURE_SIZE: Final = 64
+CERTAIN_NS: Final = 1_000_000_000
+_KINDS: Final[dict[str, Kind]] = {kind: kind for kind in KINDS}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,12 +76,26 @@ class Spool:
 
     def entries(self) -> list[tuple[int, Kind]]:
         """Number and kind of every file of the spool, acknowledged ones included, in order."""
-        found: list[tuple[int, Kind]] = []
-        for name in os.listdir(self._directory):
-            number, _, rest = name.partition(".")
-            if number.isdecimal():
-                found.extend((int(number), kind) for kind in KINDS if kind == rest)
+        return sorted(entry for name in os.listdir(self._directory) if (entry := _entry(name)) is not None)
+
+    def sizes(self) -> list[tuple[int, Kind, int]]:
+        """The same, with the bytes of each file."""
+        found = []
+        with os.scandir(self._directory) as files:
+            for file in files:
+                entry = _entry(file.name)
+                if entry is not None:
+                    found.append((*entry, file.stat(follow_symlinks=False).st_size))
         return sorted(found)
+
+    def stamp(self) -> tuple[int, bool]:
+        """When a file last came into the folder or left it (ns), and whether that is long enough ago to be certain.
+
+        The kernel's clock of a file ticks every 4 ms or so: what came within the tick in which the folder was looked
+        at would not be seen.
+        """
+        changed = os.fstat(self._directory).st_mtime_ns
+        return changed, abs(time.time_ns() - changed) > CERTAIN_NS
 
     def pending(self) -> list[tuple[int, Kind]]:
         """Number and kind of every report not yet acknowledged, in order."""
@@ -160,6 +177,13 @@ class Spool:
             os.fsync(self._state)
         except OSError as error:
             raise ClocheError(f"{self.folder / STATE_FILE}: cannot be written: {error.strerror}") from error
+
+
+def _entry(name: str) -> tuple[int, Kind] | None:
+    """Number and kind of a report by the name of its file."""
+    number, _, rest = name.partition(".")
+    kind = _KINDS.get(rest)
+    return (int(number), kind) if kind is not None and number.isdecimal() else None
 
 
 def file_name(number: int, kind: Kind) -> str:

@@ -81,7 +81,9 @@ def test_a_report_of_the_inventory_counts_files_and_masks_their_names(agent: Age
     assert document["coverage"]["listed"] == 6
     kinds = {group["kind"]: (group["items"], group["persons"]) for group in document["groups"]}
     assert kinds == {"spreadsheet": (1, 30), "sqlite": (1, 70)}
-    assert [place["kind"] for place in document["worst"]] == ["spreadsheet", "sqlite"]
+    told = [place for section in document["sections"].values() for place in section]
+    assert {place["kind"] for place in told} == {"spreadsheet", "sqlite"}
+    assert set(document["section_digests"]) == set(document["sections"])
     assert PHONE not in json.dumps(document)
 
 
