@@ -47,14 +47,17 @@ class Snapshot(Base):
 
 
 class Section(Base):
-    """A part of a store's inventory: the places whose identifiers begin alike. It is replaced whole, so neither order
-    nor repetition of reports can spoil it."""
+    """Places of a store's inventory whose identifiers begin alike: `section` is `all`, one hexadecimal digit or two,
+    by how many places there are (`central.ingest.shelves`), or `*` for the worst places of an older agent. It holds
+    what the sections' digests say, so neither order nor repetition of reports can spoil it."""
 
     __tablename__ = "sections"
     store_id: Mapped[str] = mapped_column(ForeignKey("stores.id"), primary_key=True)
     section: Mapped[str] = mapped_column(String(4), primary_key=True)
     number: Mapped[int]
-    digest: Mapped[str] = mapped_column(String(16))
+    """Of the newest report that changed it."""
+    digests: Mapped[dict[str, Any]]
+    """Digest by section (two hexadecimal digits), as the store told them."""
     places: Mapped[int]
     document: Mapped[bytes]
     """JSON list of places (`central.documents.Location`), UTF-8."""

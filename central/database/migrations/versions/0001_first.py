@@ -540,7 +540,7 @@ def upgrade() -> None:
         sa.Column("store_id", sa.String(length=40), nullable=False),
         sa.Column("section", sa.String(length=4), nullable=False),
         sa.Column("number", sa.BigInteger(), nullable=False),
-        sa.Column("digest", sa.String(length=16), nullable=False),
+        sa.Column("digests", sa.JSON(), nullable=False),
         sa.Column("places", sa.BigInteger(), nullable=False),
         sa.Column("document", sa.LargeBinary(), nullable=False),
         sa.ForeignKeyConstraint(["store_id"], ["stores.id"], name=op.f("sections_store_id_fkey")),
