@@ -7,7 +7,7 @@ The explicit list: a table that no module below names does not exist.
 from central.models.base import Base, Moment
 from central.models.catalogue import Catalogued, Holding
 from central.models.direct import Case, Delivery, OfficerKey, OfficerVersion, Order
-from central.models.history import DayFigures
+from central.models.history import DayFigures, FleetDay
 from central.models.hooks import Duty, NewsMark, OnceKey, Webhook, WebhookDelivery
 from central.models.people import (
     ApiToken,
@@ -39,9 +39,9 @@ from central.models.stores import Certificate, Entity, Fault, Instance, Region, 
 
 __all__ = [
     "Act", "Anchor", "ApiToken", "Attempt", "Base", "Case", "Catalogued", "Certificate", "DayFigures", "Delivery",
-    "Duty", "Entity", "Fact", "Fault", "Gap", "Grant", "Holding", "Instance", "Invitation", "Login", "Moment",
-    "NewsMark", "OfficerKey", "OfficerVersion", "OnceKey", "Order", "Paper", "PeoplePush", "Person", "PersonSegment",
-    "ProviderRequest", "RecoveryCode", "Region", "Section", "Snapshot", "Store", "StoreKey", "StoredAlert",
-    "StoredDrill", "StoredEvent", "StoredIncident", "StoredReport", "Substitution", "Token", "View", "Webhook",
-    "WebhookDelivery",
+    "Duty", "Entity", "Fact", "Fault", "FleetDay", "Gap", "Grant", "Holding", "Instance", "Invitation", "Login",
+    "Moment", "NewsMark", "OfficerKey", "OfficerVersion", "OnceKey", "Order", "Paper", "PeoplePush", "Person",
+    "PersonSegment", "ProviderRequest", "RecoveryCode", "Region", "Section", "Snapshot", "Store", "StoreKey",
+    "StoredAlert", "StoredDrill", "StoredEvent", "StoredIncident", "StoredReport", "Substitution", "Token", "View",
+    "Webhook", "WebhookDelivery",
 ]  # fmt: skip

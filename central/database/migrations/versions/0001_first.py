@@ -83,6 +83,23 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("key", name=op.f("facts_pkey")),
     )
     op.create_table(
+        "fleet_days",
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("entity_id", sa.String(length=40), nullable=False),
+        sa.Column("region_id", sa.String(length=40), nullable=False),
+        sa.Column("stores", sa.BigInteger(), nullable=False),
+        sa.Column("persons", sa.BigInteger(), nullable=False),
+        sa.Column("places", sa.BigInteger(), nullable=False),
+        sa.Column("sealed", sa.BigInteger(), nullable=False),
+        sa.Column("exposed", sa.BigInteger(), nullable=False),
+        sa.Column("unread", sa.BigInteger(), nullable=False),
+        sa.Column("open_alerts", sa.BigInteger(), nullable=False),
+        sa.Column("open_incidents", sa.BigInteger(), nullable=False),
+        sa.Column("scores", sa.BigInteger(), nullable=False),
+        sa.Column("scored", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("day", "entity_id", "region_id", name=op.f("fleet_days_pkey")),
+    )
+    op.create_table(
         "news_marks",
         sa.Column("topic", sa.String(length=40), nullable=False),
         sa.Column("subject", sa.String(length=200), nullable=False),
