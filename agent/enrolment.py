@@ -12,8 +12,10 @@ from typing import Any, Final
 
 from cryptography import x509
 
+from agent.link.credentials import make_request, take_key
 from agent.link.request import is_number, pin_of_certificate, pin_of_token, write_request
 from agent.link.settings import SETTINGS_FILE, Enrolment
+from agent.link.trust import read_answer, save
 from agent.operation import Answer, Request
 from agent.reporting import report_health, report_inventory, report_record
 from agent.wiring import Agent
@@ -21,6 +23,7 @@ from config.errors import ClocheError, RefusedError, UsageError
 from config.identity import decode_public, key_id
 
 MAX_TEXT: Final = 200
+WAITING_KEY: Final = "tls.enrol"
 
 
 def enrol(agent: Agent, request: Request) -> Answer:
@@ -40,7 +43,9 @@ def enrol(agent: Agent, request: Request) -> Answer:
 def _prepare(agent: Agent, request: Request) -> Answer:
     token, name = str(request.arguments["token"]), agent.mask(agent.settings.store.name)
     try:
-        letter = write_request(token, agent.keyring.public_key, name, agent.keyring.sign)
+        pin_of_token(token)
+        csr = make_request(agent.home.keys / WAITING_KEY)
+        letter = write_request(token, agent.keyring.public_key, name, agent.keyring.sign, csr=csr)
     except ValueError as error:
         raise UsageError(agent.text("link.bad_token", reason=str(error))) from error
     return Answer(document={"schema": "cloche.enrol-request/1", **letter})
@@ -55,11 +60,18 @@ def _finish(agent: Agent, request: Request) -> Answer:
         raise ClocheError(agent.text("link.bad_answer", url=url)) from error
     if not hmac.compare_digest(theirs, pin):
         raise RefusedError(agent.text("link.wrong_pin", url=url))
-    settings, recovery, hq, following = _read_answer(agent, url, authority, request.arguments["answer"])
+    answer = request.arguments["answer"]
+    settings, recovery, hq, following = _read_answer(agent, url, authority, answer)
+    try:
+        trust = read_answer(answer)
+    except ValueError as error:
+        raise ClocheError(agent.text("link.bad_answer", url=url)) from error
     if recovery is not None:
         agent.keyring.adopt(recovery, hq)
+    save(agent.home, trust)
     agent.outbox.continue_at(following)
     agent.outbox.place(SETTINGS_FILE, settings.encode())
+    (agent.home.keys / WAITING_KEY).unlink(missing_ok=True)
     agent.audit.append(
         "enrol", request.caller.user, hq=agent.mask(settings.hq), url=url, store=settings.store,
         recovery=key_id(recovery) if recovery else None,
@@ -80,10 +92,13 @@ def _read_answer(
     agent: Agent, url: str, authority: str, answer: dict[str, Any]
 ) -> tuple[Enrolment, bytes | None, bytes | None, int]:
     try:
+        certificate = str(answer["certificate"])
         settings = Enrolment(
             url=url, authority_pem=authority, store=str(answer["store"])[:40], name=str(answer["name"])[:MAX_TEXT],
             hq=str(answer["hq"])[:MAX_TEXT], retry_seconds=agent.settings.link.retry_seconds,
-            max_retry_seconds=agent.settings.link.max_retry_seconds,
+            max_retry_seconds=agent.settings.link.max_retry_seconds, certificate_pem=certificate,
+            key_pem=take_key(agent.home.keys / WAITING_KEY, certificate, authority, str(answer["store"])[:40]),
+            certificate_seconds=float(answer["certificate_seconds"]), received_at=agent.now().isoformat(),
         )  # fmt: skip
         recovery = decode_public(answer["recovery"]) if answer["recovery"] else None
         hq = decode_public(answer["hq_key"]) if answer["hq_key"] else None

@@ -28,7 +28,7 @@ from config.privileges import become_nobody
 from config.text import Text
 
 SECONDS: Final = 20.0
-TOKEN_WORDS: Final = frozenset({"token_used", "token_expired", "token_unknown"})
+TOKEN_WORDS: Final = frozenset({"token_used", "token_expired", "token_unknown", "store_revoked", "key_taken"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +89,8 @@ def _read(answer: Answered, url: str, text: Text) -> dict[str, Any]:
         return dict(document)
     if word in TOKEN_WORDS:
         raise RefusedError(text(f"link.{word}"))
+    if answer.status == 429:
+        raise ClocheError(text("link.busy", url=url))
     if answer.status in (401, 403):
         raise RefusedError(text("link.refused", status=answer.status, word=word[:40]))
     raise ClocheError(text("link.refused", status=answer.status, word=word[:40]))

@@ -24,7 +24,9 @@ class Exchange:
     signature: str
 
 
-def write_request(token: str, public_key: bytes, name: str, sign: Callable[[bytes], bytes]) -> dict[str, str]:
+def write_request(
+    token: str, public_key: bytes, name: str, sign: Callable[[bytes], bytes], *, csr: str
+) -> dict[str, str]:
     """The request as a document that an operation can answer with.
 
     Raises:
@@ -34,7 +36,7 @@ def write_request(token: str, public_key: bytes, name: str, sign: Callable[[byte
     body = json.dumps(
         {
             "schema": ENROL_SCHEMA, "token": identifier, "secret": secret, "public_key": encode(public_key),
-            "name": name,
+            "name": name, "csr": csr,
         },
         ensure_ascii=False,
     ).encode()  # fmt: skip

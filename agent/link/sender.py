@@ -1,7 +1,6 @@
 """Send reports to head office, in order, until each has its answer.
 
-httpx over TLS with head office's authority as the only trust; the host name is checked as well, for the same
-authority will sign stores' certificates. An answer that never came leaves it open whether the report arrived: it is
+An answer that never came leaves it open whether the report arrived: it is
 sent again, and head office answers 200 to bytes that it has.
 """
 
@@ -17,12 +16,12 @@ from typing import Final
 import httpx
 
 from agent.link.bounded import Answered, ask
+from agent.link.office import make_instance, open_client, word_of
 from agent.link.settings import Enrolment
 from agent.link.spool import LinkState, Report, Spool
-from central.wire import HEADER_NUMBER, HEADER_SIGNATURE, HEADER_STORE, HEADER_WIRE, WIRE, encode
+from central.wire import HEADER_NUMBER, HEADER_SIGNATURE, encode
 from config.log import get_logger
 
-SECONDS: Final = 30.0
 NEVER_TAKEN: Final = frozenset({409, 413, 422})
 MAX_WAIT: Final = 3600.0
 
@@ -44,19 +43,17 @@ class Sender:
     (recorded as refused). Limit: after a crash the last report may be sent twice.
     """
 
-    def __init__(self, spool: Spool, enrolment: Enrolment, *, jitter: Callable[[], float] | None = None) -> None:
+    def __init__(
+        self, spool: Spool, enrolment: Enrolment, *, instance: str = "", jitter: Callable[[], float] | None = None
+    ) -> None:
+        """Send what lies in `spool` to the head office of `enrolment`, as this `instance` of the link."""
         self._spool = spool
         self._enrolment = enrolment
         self._jitter = jitter or random.SystemRandom().random
         self._failures = 0
         self._seen: int | None = None  # when the folder had last changed as all of it had been sent
         self._state = spool.state()
-        context = ssl.create_default_context(cadata=enrolment.authority_pem)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        self._client = httpx.Client(
-            base_url=enrolment.url, verify=context, timeout=SECONDS, trust_env=False, follow_redirects=False,
-            limits=httpx.Limits(max_connections=1, keepalive_expiry=60),
-        )  # fmt: skip
+        self._client = open_client(enrolment, instance or make_instance())
 
     def close(self) -> None:
         """End the connection."""
@@ -90,8 +87,8 @@ class Sender:
     def _send(self, report: Report) -> Pause | None:
         """One report; None when it is dealt with for good."""
         headers = {
-            HEADER_WIRE: str(WIRE), HEADER_STORE: self._enrolment.store, HEADER_NUMBER: str(report.number),
-            HEADER_SIGNATURE: encode(report.signature), "Content-Type": "application/json",
+            HEADER_NUMBER: str(report.number), HEADER_SIGNATURE: encode(report.signature),
+            "Content-Type": "application/json",
         }  # fmt: skip
         try:
             answer = ask(self._client, "POST", "/v1/reports", content=report.body, headers=headers)
@@ -104,7 +101,7 @@ class Sender:
             log.error("report refused", number=report.number, kind=report.kind, status=answer.status)
             self._acknowledge(report, refused=answer.status)
             return None
-        return self._fail(f"HTTP {answer.status}", _retry_after(answer))
+        return self._fail(f"HTTP {answer.status} {word_of(answer)}".strip(), _retry_after(answer))
 
     def _acknowledge(self, report: Report, *, refused: int | None) -> None:
         self._failures = 0

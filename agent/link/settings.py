@@ -1,11 +1,14 @@
-"""Where head office is: written by enrolment into the outbox folder, read by the link. Nothing in it is secret."""
+"""Where head office is and by which certificate it knows us: written into the outbox folder by enrolment and renewal.
+
+Read by the link alone (0640, its group): the private key in it is good for this connection and signs no report.
+"""
 
 from __future__ import annotations
 
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,7 +23,9 @@ MAX_SETTINGS: Final = 65_536
 class Enrolment:
     """`url` of head office, PEM certificate of its authority, our identifier and name there.
 
-    `retry_seconds` and `max_retry_seconds` come from the store's settings, which the link may not read.
+    `retry_seconds` and `max_retry_seconds` come from the store's settings, which the link may not read. The certificate
+    came at `received_at` (ISO 8601, by our own clock) and lives for `certificate_seconds` from then on: the dates in it
+    are head office's, and one of the two clocks may be wrong.
     """
 
     url: str
@@ -30,6 +35,10 @@ class Enrolment:
     hq: str
     retry_seconds: float = 5.0
     max_retry_seconds: float = 600.0
+    certificate_pem: str = field(default="", repr=False)
+    key_pem: str = field(default="", repr=False)
+    certificate_seconds: float = 0.0
+    received_at: str = ""
 
     def encode(self) -> bytes:
         """As JSON."""
@@ -60,6 +69,9 @@ def read_enrolment(folder: Path | int) -> Enrolment | None:
             url=str(values["url"]), authority_pem=str(values["authority_pem"]), store=str(values["store"]),
             name=str(values["name"]), hq=str(values["hq"]), retry_seconds=float(values["retry_seconds"]),
             max_retry_seconds=float(values["max_retry_seconds"]),
+            certificate_pem=str(values.get("certificate_pem", "")), key_pem=str(values.get("key_pem", "")),
+            certificate_seconds=float(values.get("certificate_seconds", 0)),
+            received_at=str(values.get("received_at", "")),
         )  # fmt: skip
     except (ValueError, KeyError, TypeError) as error:
         raise ClocheError(f"{shown}: damaged: run cloche enrol again") from error

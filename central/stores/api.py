@@ -49,7 +49,7 @@ RENEWALS_WITHIN: Final = timedelta(days=1)
 log = get_logger("hq.stores")
 
 
-class Renewal(Part):
+class Renewal(Part, frozen=True, kw_only=True):
     """What a store sends for a new certificate."""
 
     csr: str
@@ -129,7 +129,8 @@ class StoreApi:
             200,
             {
                 "schema": ENROL_SCHEMA, "store": enrolled.store_id, "name": enrolled.name, "hq": self._office.name,
-                "next_number": enrolled.next_number, "certificate": enrolled.certificate_pem, **trusted,
+                "next_number": enrolled.next_number, "certificate": enrolled.certificate_pem,
+                "certificate_seconds": self._issuing.lasts.total_seconds(), **trusted,
             },
         )  # fmt: skip
 
@@ -163,7 +164,13 @@ class StoreApi:
             return refusal(422, "malformed")
         if word:
             return busy(3600) if word == "busy" else refusal(403 if word == "store_revoked" else 401, word)
-        return answer(200, {"schema": RENEW_SCHEMA, "certificate": pem})
+        return answer(
+            200,
+            {
+                "schema": RENEW_SCHEMA, "certificate": pem,
+                "certificate_seconds": self._issuing.lasts.total_seconds(),
+            },
+        )  # fmt: skip
 
     async def _read_applicant(self, request: Request) -> _Applicant:
         body = await read_body(request, MAX_ENROLMENT)
