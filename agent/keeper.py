@@ -39,6 +39,7 @@ DUTIES: Final[tuple[str, ...]] = (
     "agent.drill.reminders:remind",
     "agent.vendors.duties:look_after",
     "agent.assess.regular:keep_assessing",
+    "agent.reporting.due:tell_due",
 )
 """`module:function` of each duty, in the order they are done: an explicit list, imported when first needed."""
 

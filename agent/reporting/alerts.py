@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 
 from agent.inventory.models import AlertRow
 from agent.inventory.records import Alert
@@ -60,6 +60,8 @@ def tell_alerts(agent: Agent) -> int:
         report_alert(agent, alert)
     if alerts and alerts[-1].id > int(first):
         note_reported(agent, KIND, FIRST, str(alerts[-1].id))
+        with agent.inventory.sessions.begin() as session:  # what lies below the mark needs no note of its own
+            session.execute(delete(ReportedRow).where(ReportedRow.kind == KIND, ReportedRow.key.in_(keys)))
     return len(missing)
 
 

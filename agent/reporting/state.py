@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -30,7 +31,17 @@ class Reporting:
     """Head office asked for everything again."""
     wanted_at: float | None = None
     group: GroupKey | None = field(default=None, repr=False)
+    looked: dict[str, float] = field(default_factory=dict, repr=False)
     lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
+
+    def is_time(self, name: str, apart: float) -> bool:
+        """Whether the last look at `name` was at least `apart` seconds ago; if so, this is the next one."""
+        now = time.monotonic()
+        last = self.looked.get(name)
+        if last is not None and now - last < apart:
+            return False
+        self.looked[name] = now
+        return True
 
 
 def reported(agent: Agent, kind: str, key: str = "") -> str | None:

@@ -150,6 +150,15 @@ class EventStore:
         with self._sessions() as reading:
             return [Recorded(id=row.id, happening=_happening(row)) for row in reading.scalars(query)]
 
+    def notable(self, *, after: int, until: int, limit: int = 500) -> list[Recorded]:
+        """Crossings and gaps with numbers above `after` up to `until`, oldest first."""
+        query = select(EventRow).where(
+            EventRow.id > after, EventRow.id <= until, EventRow.kind.in_(("crossing", "gap"))
+        )
+        with self._sessions() as reading:
+            rows = reading.scalars(query.order_by(EventRow.id).limit(limit))
+            return [Recorded(id=row.id, happening=_happening(row)) for row in rows]
+
     def last(self) -> int:
         """The newest number, 0 when empty."""
         with self._sessions() as reading:
