@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
+from central.database.failures import DatabaseError
 from central.database.writer import BusyError
 from config.errors import ClocheError, RefusedError, UsageError
 from config.log import describe, get_logger
@@ -93,6 +94,8 @@ def _of_cloche(_request: Request, error: ClocheError) -> Response:
             return problem(403, "refused", str(error))
         case UsageError():
             return problem(422, "usage", str(error))
+        case DatabaseError():
+            return problem(503, "database", headers={"Retry-After": str(RETRY_SECONDS)})
         case BusyError():
             return problem(429, "busy", "the queue is full", headers={"Retry-After": str(RETRY_SECONDS)})
         case _:

@@ -5,7 +5,6 @@ FastAPI's own pages of documentation load scripts from elsewhere; ours is drawn 
 
 from __future__ import annotations
 
-import os
 from typing import Any, Final
 
 from fastapi import FastAPI
@@ -19,11 +18,8 @@ from central.api.problems import Problem, handle_problems
 from central.api.throttle import Throttle
 from central.api.wire_document import wire_document
 from central.office import HeadOffice
-from config.errors import UsageError
 
 PREFIX: Final = "/api/v1"
-A_MINUTE: Final = 600
-AT_ONCE: Final = 120
 WRONG_A_MINUTE: Final = 20
 ROUTERS: Final = (offices.router, stores.router, incidents.router, orders.router, files.router)
 """The explicit list."""
@@ -50,23 +46,12 @@ def describe_api() -> FastAPI:
 def build_api(office: HeadOffice) -> ASGIApp:
     """The application, to be mounted at `PREFIX`."""
     api = describe_api()
+    rate = office.settings.api.requests_a_minute
     api.state.gate = Gate(
-        office=office, of_tokens=Throttle(rate_of_settings(), max(AT_ONCE, rate_of_settings() // 5)),
+        office=office, of_tokens=Throttle(rate, max(1, rate // 5)),
         of_addresses=Throttle(WRONG_A_MINUTE, WRONG_A_MINUTE),
     )  # fmt: skip
     return Tagged(api)
-
-
-def rate_of_settings() -> int:
-    """Requests a minute of one token: `CLOCHEHQ_API_RATE`, else 600.
-
-    Raises:
-        UsageError: it is no number from 1 on.
-    """
-    given = os.environ.get("CLOCHEHQ_API_RATE", str(A_MINUTE))
-    if not given.isdecimal() or not 1 <= int(given) <= 1_000_000:
-        raise UsageError("CLOCHEHQ_API_RATE: a number of requests a minute, from 1 to 1000000")
-    return int(given)
 
 
 def openapi_document(api: FastAPI) -> dict[str, Any]:
