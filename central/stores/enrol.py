@@ -13,12 +13,14 @@ import hmac
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Annotated
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+from pydantic import AfterValidator, BaseModel, ConfigDict
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from central.documents import Line, Part
+from central.documents import plain
 from central.models import Store, StoreKey, Token
 from central.moments import now
 from central.people.record import note_act
@@ -28,14 +30,16 @@ from central.wire import encode
 from config.errors import RefusedError, UsageError
 
 
-class Enrolment(Part):
+class Enrolment(BaseModel):
     """What a store sends: its token, its keys, the name it gives itself."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
 
     token: str
     secret: str
     public_key: str
     csr: str
-    name: Line
+    name: Annotated[str, AfterValidator(lambda name: plain(name[:200]).strip())]
 
 
 @dataclass(frozen=True, kw_only=True)
