@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, Final
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
-from pydantic import ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 from starlette.requests import ClientDisconnect, Request
@@ -18,7 +18,6 @@ from starlette.routing import Route
 
 from central.answers import answer, busy, other_wire, refusal
 from central.database.writer import BusyError
-from central.documents import Part
 from central.ingest.bodies import TooLargeError, read_body
 from central.models import Certificate, Store
 from central.moments import now
@@ -49,8 +48,10 @@ RENEWALS_WITHIN: Final = timedelta(days=1)
 log = get_logger("hq.stores")
 
 
-class Renewal(Part, frozen=True, kw_only=True):
+class Renewal(BaseModel):
     """What a store sends for a new certificate."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
 
     csr: str
 
