@@ -44,6 +44,7 @@ HEADER_INSTANCE: Final = "Cloche-Instance"
 _REPORT_CONTEXT: Final = b"cloche.report/1\x00"
 _ENROL_CONTEXT: Final = b"cloche.enrol/1\x00"
 _GROUP_KEY_CONTEXT: Final = b"cloche.group-key/1\x00"
+_GROUP_KEY_ANSWER_CONTEXT: Final = b"cloche.group-key-answer/1\x00"
 _ORDER_CONTEXT: Final = b"cloche.order/1\x00"
 _TIME_CONTEXT: Final = b"cloche.time/1\x00"
 _RENEW_CONTEXT: Final = b"cloche.renew/1\x00"
@@ -62,6 +63,21 @@ def enrol_message(pin: bytes, body: bytes) -> bytes:
 def group_key_message(body: bytes) -> bytes:
     """The bytes that a store's key signs to ask for the key of fingerprints."""
     return _GROUP_KEY_CONTEXT + body
+
+
+def group_key_answer_message(body: bytes) -> bytes:
+    """What head office signs when it gives the key of fingerprints, so that no link puts in its own."""
+    return _GROUP_KEY_ANSWER_CONTEXT + body
+
+
+def group_key_info(store: str) -> bytes:
+    """What the seal of the key of fingerprints is bound to."""
+    return b"cloche group key v1 " + store.encode()
+
+
+def persons_info(store: str, incident: str, round_: int, part: int) -> bytes:
+    """What the seal of a part of an incident's fingerprints is bound to."""
+    return f"cloche persons v1 {store} {incident} {round_} {part}".encode()
 
 
 def renew_message(body: bytes) -> bytes:

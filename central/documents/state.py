@@ -189,5 +189,6 @@ class Persons(Part, frozen=True, kw_only=True):
     count: Count
     sensitive: Count = 0
     key: Word = ""
+    round: Count = 0
     sealed: str | None = None
     sketch: str | None = None

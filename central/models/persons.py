@@ -19,6 +19,8 @@ class PersonSegment(Base):
     incident_id: Mapped[str] = mapped_column(String(80), primary_key=True)
     part: Mapped[int] = mapped_column(primary_key=True)
     parts: Mapped[int]
+    round: Mapped[int] = mapped_column(default=0)
+    """Which count of the store's; a later one replaces the earlier whole."""
     number: Mapped[int]
     key_id: Mapped[str] = mapped_column(String(40))
     persons: Mapped[int]

@@ -529,6 +529,7 @@ def upgrade() -> None:
         sa.Column("incident_id", sa.String(length=80), nullable=False),
         sa.Column("part", sa.BigInteger(), nullable=False),
         sa.Column("parts", sa.BigInteger(), nullable=False),
+        sa.Column("round", sa.BigInteger(), nullable=False),
         sa.Column("number", sa.BigInteger(), nullable=False),
         sa.Column("key_id", sa.String(length=40), nullable=False),
         sa.Column("persons", sa.BigInteger(), nullable=False),
