@@ -22,7 +22,11 @@ class Holding(Base):
     persons: Mapped[int]
     """Summed over the places: one customer in two places counts twice."""
     exposed: Mapped[int]
-    __table_args__ = (Index("holdings_label", "label", "store_id"), Index("holdings_level", "level", "store_id"))
+    __table_args__ = (
+        Index("holdings_label", "label", "store_id", "places", "persons", "exposed"),
+        Index("holdings_level", "level", "store_id", "places", "exposed"),
+    )
+    """They hold what is summed: 280,000 rows in 60 ms instead of 165 (SQLite)."""
 
 
 class Catalogued(Base):

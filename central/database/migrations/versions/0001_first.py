@@ -469,8 +469,8 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["store_id"], ["stores.id"], name=op.f("holdings_store_id_fkey")),
         sa.PrimaryKeyConstraint("store_id", "label", "kind", "level", name=op.f("holdings_pkey")),
     )
-    op.create_index("holdings_label", "holdings", ["label", "store_id"], unique=False)
-    op.create_index("holdings_level", "holdings", ["level", "store_id"], unique=False)
+    op.create_index("holdings_label", "holdings", ["label", "store_id", "places", "persons", "exposed"], unique=False)
+    op.create_index("holdings_level", "holdings", ["level", "store_id", "places", "exposed"], unique=False)
     op.create_table(
         "incidents",
         sa.Column("store_id", sa.String(length=40), nullable=False),
