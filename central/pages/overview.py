@@ -1,14 +1,39 @@
-"""The first page: stores by what needs somebody."""
+"""The first page: stores by what needs somebody, sums over all of them, and what changed since yesterday."""
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Final
 
+from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy.orm import Session
 from starlette.routing import Route
 
+from central.models import Entity, Region, Store
 from central.moments import now
-from central.pages.attention import tiles
+from central.pages.attention import ORDER, Urgency, sums, tiles, urgency_at
+from central.pages.changes import changes
 from central.pages.doors import Doors, Visit
+from central.pages.paging import page_of
+
+MAX_TEXT: Final = 80
+LOUD: Final[tuple[Urgency, ...]] = ("incident", "alert", "fault")
+"""Shown as tiles; the others are lines of a table."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Filter:
+    """What a reader narrows the list to; '' for no narrowing."""
+
+    region: str = ""
+    entity: str = ""
+    urgency: str = ""
+    text: str = ""
+
+    @property
+    def is_set(self) -> bool:
+        """Anything."""
+        return bool(self.region or self.entity or self.urgency or self.text)
 
 
 def routes(doors: Doors) -> list[Route]:
@@ -18,10 +43,77 @@ def routes(doors: Doors) -> list[Route]:
 
 def overview(visit: Visit) -> tuple[str, dict[str, Any]]:
     """Stores by what needs attention."""
-    found = tiles(visit.session, now())
+    session, moment = visit.session, now()
+    visible = and_(visit.viewer.visible(), Store.revoked_at.is_(None))
+    wish = read_filter(visit)
+    narrowed = and_(visible, condition_of(wish)) if wish.is_set else visible
+    all_sums = sums(session, visible, moment)
+    shown = sums(session, narrowed, moment) if wish.is_set else all_sums
+    needed = and_(narrowed, urgency_is(wish.urgency, moment)) if wish.urgency else narrowed
+    total = _count(shown.counts, wish.urgency)
+    paging = page_of(visit.request, total)
+    found = tiles(session, needed, moment, limit=paging.size, offset=paging.offset)
+    today = moment.astimezone(visit.office.timezone).date()
+    since, changed = (None, []) if wish.is_set or paging.number > 1 else changes(session, visible, moment, today)
     return "overview.html", {
-        "urgent": [tile for tile in found if tile.needs_someone],
-        "fine": [tile for tile in found if not tile.needs_someone],
-        "persons": sum(tile.store.persons for tile in found),
-        "incidents": sum(len(tile.incidents) for tile in found),
+        "sums": all_sums,
+        "counts": shown.counts,
+        "urgencies": [word for word in ORDER if word != "fine"],
+        "loud": [tile for tile in found if tile.urgency in LOUD],
+        "quiet": [tile for tile in found if tile.urgency not in LOUD],
+        "paging": paging,
+        "wish": wish,
+        "regions": choices(session, Region, Store.region_id, visible),
+        "entities": choices(session, Entity, Store.entity_id, visible),
+        "since": since,
+        "changes": changed,
+        "is_first": not wish.is_set and paging.number == 1,
     }
+
+
+def read_filter(visit: Visit) -> Filter:
+    """From the address; too long or unknown values narrow nothing."""
+    query = visit.request.query_params
+    urgency = query.get("urgency", "")
+    return Filter(
+        region=query.get("region", "")[:40], entity=query.get("entity", "")[:40],
+        urgency=urgency if urgency in ORDER or urgency == "needing" else "", text=query.get("q", "").strip()[:MAX_TEXT],
+    )  # fmt: skip
+
+
+def condition_of(wish: Filter) -> ColumnElement[bool]:
+    """SQL condition of all but the urgency."""
+    parts: list[ColumnElement[bool]] = []
+    if wish.region:
+        parts.append(Store.region_id == wish.region)
+    if wish.entity:
+        parts.append(Store.entity_id == wish.entity)
+    if wish.text:
+        parts.append(named_like(wish.text))
+    return and_(*parts) if parts else Store.id.is_not(None)
+
+
+def named_like(text: str) -> ColumnElement[bool]:
+    """Stores with a text in their name, or whose identifier begins so."""
+    return or_(Store.name.icontains(text, autoescape=True), Store.id.istartswith(text, autoescape=True))
+
+
+def urgency_is(wish: str, moment: Any) -> ColumnElement[bool]:
+    """SQL condition: this urgency, or (`needing`) any but fine."""
+    urgency = urgency_at(moment)
+    if wish == "needing":
+        return urgency > ORDER["fine"]
+    return urgency == {str(word): number for word, number in ORDER.items()}[wish]
+
+
+def choices(session: Session, table: Any, column: Any, visible: ColumnElement[bool]) -> list[tuple[str, str]]:
+    """Regions or entities that have stores the viewer may see."""
+    held = select(column).where(visible, column.is_not(None)).distinct()
+    rows = session.execute(select(table.id, table.name).where(table.id.in_(held)).order_by(table.name))
+    return [(identifier, name) for identifier, name in rows]
+
+
+def _count(counts: dict[Urgency, int], wish: str) -> int:
+    if wish == "needing":
+        return sum(count for word, count in counts.items() if word != "fine")
+    return sum(count for word, count in counts.items() if not wish or word == wish)
