@@ -20,6 +20,7 @@ from central.models import Fact, Store, StoredIncident, StoredReport
 from central.office_keys import make_office_keys
 from central.people.accounts import add_person, make_passphrase
 from central.people.record import note_act
+from central.people.second_factor import POLICIES
 from central.people.secrets import make_accounts_key
 from central.persons.keys import persons_keys
 from central.stores.authority import make_authority, pin_of, server_facts
@@ -42,8 +43,21 @@ def hq(home_folder: str | None) -> None:
 @click.option("--timezone", default="Asia/Shanghai", show_default=True, help="IANA time zone of its pages.")
 @click.option("--officer", default="admin", show_default=True, help="Account of the first officer.")
 @click.option("--passphrase-file", type=click.Path(), help="First line is the officer's passphrase.")
-def init(
-    console: Console, name: str, hosts: tuple[str, ...], timezone: str, officer: str, passphrase_file: str | None
+@click.option(
+    "--second-factor",
+    type=click.Choice(POLICIES),
+    default="required",
+    show_default=True,
+    help="Of whoever may declare, purge or look after people.",
+)
+def init(  # noqa: PLR0913, PLR0917  one argument an option
+    console: Console,
+    name: str,
+    hosts: tuple[str, ...],
+    timezone: str,
+    officer: str,
+    passphrase_file: str | None,
+    second_factor: str,
 ) -> None:
     """Make authority, certificate, database and the first account."""
     home = console.home
@@ -68,6 +82,7 @@ def init(
         with sessionmaker(engine).begin() as session:
             session.merge(Fact(key="name", value=name))
             session.merge(Fact(key="timezone", value=timezone))
+            session.merge(Fact(key="second_factor", value=second_factor))
             add_person(session, officer, passphrase, role="security_lead")
             note_act(session, "cloche-hq", "init", name)
     finally:
@@ -196,11 +211,21 @@ def token(console: Console, store_name: str, hours: int) -> None:
     show_envvar=True,
     help="0: any free port.",
 )
-def serve(console: Console, host: str, port: int) -> int:
+@click.option(
+    "--certificate-days",
+    type=click.FloatRange(min=0.00001, max=825),
+    default=90.0,
+    show_default=True,
+    help="How long a store's certificate lives; it is renewed after two thirds.",
+)
+def serve(console: Console, host: str, port: int, certificate_days: float) -> int:
     """Serve pages and take reports, over TLS, until told to stop."""
     from central.serve import serve_forever
 
-    return serve_forever(console.home, host, port, announce=lambda url: click.echo(console.say("cli_serving", url=url)))
+    return serve_forever(
+        console.home, host, port, announce=lambda url: click.echo(console.say("cli_serving", url=url)),
+        certificate_lasts=timedelta(days=certificate_days),
+    )  # fmt: skip
 
 
 @hq.command()

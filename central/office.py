@@ -16,14 +16,17 @@ from central.database.writer import Writer
 from central.direct.delivery import Waiting
 from central.direct.signing import OrderKey, sessions_with_key
 from central.home import HeadOfficeHome
+from central.ingest.take import Taker
 from central.keys import Recipients, read_recipients
 from central.office_keys import make_office_keys, read_order_key
 from central.people.record import read_fact
-from central.people.secrets import Secrets, read_secrets
+from central.people.secrets import Secrets, make_missing_key, read_secrets
 from central.people.views import ViewLog
+from central.settings import OfficeSettings, load_office_settings
 from central.stores.authority import Authority, read_authority
 from central.stores.certificates import LASTS
 from central.stores.trusted import Trusted
+from central.summary.keeper import Keeper
 from config.log import get_logger
 
 log = get_logger("hq")
@@ -48,12 +51,15 @@ class HeadOffice:
     writer: Writer = field(repr=False)
     secrets: Secrets = field(repr=False)
     views: ViewLog = field(repr=False)
+    settings: OfficeSettings
     order_key: OrderKey = field(repr=False)
     waiting: Waiting = field(repr=False)
+    summary: Keeper = field(repr=False)
     certificate_lasts: timedelta = LASTS
 
     def close(self) -> None:
         """Write what waits and let go of the database."""
+        self.summary.close()
         self.views.close()
         self.writer.close()
         self.engine.dispose()
@@ -66,7 +72,7 @@ def open_office(home: HeadOfficeHome, *, queue_limit: int = 1000, certificate_la
         ClocheError: a file is missing or damaged, or the database is newer than this program.
     """
     home.require()
-    accounts = read_secrets(home)
+    settings = load_office_settings(home.folder)
     authority = read_authority(home)
     make_office_keys(home)  # a head office made by an earlier version has none
     engine = open_database(home.database_url, on_upgrade=lambda message: log.warning("database", message=message))
@@ -74,13 +80,19 @@ def open_office(home: HeadOfficeHome, *, queue_limit: int = 1000, certificate_la
     with sessions() as session:
         name = read_fact(session, "name", "HQ")
         timezone = ZoneInfo(read_fact(session, "timezone", "Asia/Shanghai"))
-    writer = Writer(sessions_with_key(home, engine), limit=queue_limit)
+        make_missing_key(home, session)
+    accounts = read_secrets(home)
+    writer = Writer(sessions_with_key(home, engine), limit=queue_limit, take=Taker(timezone).take_many)
     writer.start()
     views = ViewLog(writer)
     views.start()
+    summary = Keeper(sessions, writer, timezone)
+    summary.start()
     return HeadOffice(
         name=name, timezone=timezone, pin=authority.pin, authority=authority, authority_pem=authority.pem,
         trusted=Trusted(home=home, sessions=sessions), certificate_lasts=certificate_lasts,
         recipients=partial(read_recipients, home), engine=engine, sessions=sessions, writer=writer,
-        secrets=accounts, views=views, order_key=OrderKey(read_order_key(home)), waiting=Waiting(sessions, writer),
+        secrets=accounts, views=views, settings=settings,
+        order_key=OrderKey(read_order_key(home)), waiting=Waiting(sessions, writer),
+        summary=summary,
     )  # fmt: skip

@@ -13,7 +13,7 @@ import ssl
 import subprocess
 import sys
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -98,13 +98,18 @@ def call_office(folder: Path, *arguments: str) -> dict[str, Any]:
 
 
 @contextmanager
-def serve_office(folder: Path, *, port: int = 0, made: Mapping[str, Any] | None = None) -> Iterator[OfficeProcess]:
-    """Make a head office with keys (or take the one that `made` describes), and serve it until the end of the block."""
+def serve_office(
+    folder: Path, *, port: int = 0, made: Mapping[str, Any] | None = None, more: Sequence[str] = ()
+) -> Iterator[OfficeProcess]:
+    """Make a head office with keys (or take the one that `made` describes), and serve it until the end of the block.
+
+    `more` are further options of `cloche-hq serve`.
+    """
     if made is None:
-        made = call_office(folder, "init", "--name", "测试总部")
+        made = call_office(folder, "init", "--name", "测试总部", "--second-factor", "offered")
         call_office(folder, "keys", "init", "--recovery-file", str(folder.with_name(f"{folder.name}.recovery")))
     process = subprocess.Popen(
-        [*PROGRAM, "serve", "--home", str(folder), "--port", str(port)],
+        [*PROGRAM, "serve", "--home", str(folder), "--port", str(port), *more],
         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env={**os.environ, "LANG": "en"},
     )  # fmt: skip
     try:

@@ -69,6 +69,8 @@ class Login(Base):
     expires_at: Mapped[datetime]
     second_at: Mapped[datetime | None]
     """When the second factor was last given; None: not yet."""
+    by_provider: Mapped[bool] = mapped_column(default=False)
+    """The chain's identity provider sent them, and asks for a second factor itself."""
     address: Mapped[str] = mapped_column(String(60), default="")
     agent: Mapped[str] = mapped_column(String(120), default="")
     """What the browser calls itself, for the list of one's own logins."""

@@ -15,8 +15,11 @@ from typing import Final
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from central.home import HeadOfficeHome
+from central.models import Person
 from config.errors import ClocheError, CorruptError, UsageError
 
 KEY_BYTES: Final = 32
@@ -64,6 +67,16 @@ def make_accounts_key(home: HeadOfficeHome) -> None:
     file = accounts_key_file(home)
     if not file.exists():
         home.write(file, secrets.token_bytes(KEY_BYTES))
+
+
+def make_missing_key(home: HeadOfficeHome, session: Session) -> None:
+    """Give a head office of an earlier version its key; never a second one where secrets lie under the first.
+
+    Raises:
+        ClocheError: the disk refused it.
+    """
+    if session.scalar(select(Person.id).where(Person.totp.is_not(None)).limit(1)) is None:
+        make_accounts_key(home)
 
 
 def read_secrets(home: HeadOfficeHome) -> Secrets:

@@ -40,6 +40,7 @@ class ViewLog:
         self._views: list[tuple[datetime, str, str]] = []
         self._logins: dict[bytes, datetime] = {}
         self._tokens: dict[str, datetime] = {}
+        self._refusals: dict[tuple[str, str], int] = {}
         self._recent: dict[tuple[str, str], float] = {}
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="hq-views", daemon=True)
@@ -78,6 +79,13 @@ class ViewLog:
             with self._lock:
                 self._logins[login.digest] = moment
 
+    def refused(self, person_id: str, path: str, why: str) -> None:
+        """Somebody was refused something; refusals of one second at one place are one entry with their number."""
+        key = (person_id, plain(f"{path} {why}", 280))
+        with self._lock:
+            if key in self._refusals or len(self._refusals) < MOST_WAITING:
+                self._refusals[key] = self._refusals.get(key, 0) + 1
+
     def used(self, token_id: str) -> None:
         """A token was used."""
         with self._lock:
@@ -92,12 +100,20 @@ class ViewLog:
             views, self._views = self._views, []
             logins, self._logins = self._logins, {}
             tokens, self._tokens = self._tokens, {}
+            refusals, self._refusals = self._refusals, {}
             edge = time.monotonic() - SAME_VIEW
             self._recent = {key: moment for key, moment in self._recent.items() if moment > edge}
-        if not (views or logins or tokens):
+        if not (views or logins or tokens or refusals):
             return
+
+        def keep(session: Session) -> None:
+            keep_views(session, views)
+            keep_uses(session, logins, tokens)
+            for (person_id, what), count in refusals.items():
+                note_act(session, person_id, "refused", what if count == 1 else f"{what} ({count})")
+
         try:
-            done: Future[Any] = self._writer.submit(lambda session: keep_views(session, views, logins, tokens))
+            done: Future[Any] = self._writer.submit(keep)
             done.result()
         except Exception as error:  # noqa: BLE001  tried again at the next beat; nothing is dropped
             if not isinstance(error, ClocheError):
@@ -106,22 +122,23 @@ class ViewLog:
                 self._views = views + self._views
                 self._logins = logins | self._logins
                 self._tokens = tokens | self._tokens
+                self._refusals = refusals | self._refusals
 
 
-def keep_views(
-    session: Session,
-    views: list[tuple[datetime, str, str]],
-    logins: dict[bytes, datetime],
-    tokens: dict[str, datetime],
-) -> None:
-    """Write views with one act over them, and when logins and tokens were last used."""
-    if views:
-        flush = f"v-{secrets.token_hex(8)}"
-        rows = [(f"{flush}-{place:05d}", at, who, path) for place, (at, who, path) in enumerate(views)]
-        session.execute(
-            insert(View), [{"id": one, "at": at, "person_id": who, "path": path} for one, at, who, path in rows]
-        )
-        note_act(session, "cloche-hq", "views", f"{flush} {view_rows_digest(rows)}")
+def keep_views(session: Session, views: list[tuple[datetime, str, str]]) -> None:
+    """Write views with one act over them."""
+    if not views:
+        return
+    flush = f"v-{secrets.token_hex(8)}"
+    rows = [(f"{flush}-{place:05d}", at, who, path) for place, (at, who, path) in enumerate(views)]
+    session.execute(
+        insert(View), [{"id": one, "at": at, "person_id": who, "path": path} for one, at, who, path in rows]
+    )
+    note_act(session, "cloche-hq", "views", f"{flush} {view_rows_digest(rows)}")
+
+
+def keep_uses(session: Session, logins: dict[bytes, datetime], tokens: dict[str, datetime]) -> None:
+    """Write when logins and tokens were last used."""
     for digest, moment in logins.items():
         session.execute(update(Login).where(Login.digest == digest, Login.seen_at < moment).values(seen_at=moment))
     for token_id, moment in tokens.items():

@@ -257,6 +257,7 @@ def upgrade() -> None:
         sa.Column("seen_at", Moment(), nullable=False),
         sa.Column("expires_at", Moment(), nullable=False),
         sa.Column("second_at", Moment(), nullable=True),
+        sa.Column("by_provider", sa.Boolean(), nullable=False),
         sa.Column("address", sa.String(length=60), nullable=False),
         sa.Column("agent", sa.String(length=120), nullable=False),
         sa.ForeignKeyConstraint(["person_id"], ["people.id"], name=op.f("logins_person_id_fkey")),
