@@ -28,6 +28,7 @@ from agent.client import this_caller
 from agent.control import ControlServer
 from agent.incident.telling import Pace, mark_open, tell_moved
 from agent.keeper import tick
+from agent.link.errands import has_answers
 from agent.lock import hold_lock
 from agent.operation import Request
 from agent.operations import find_operation
@@ -176,9 +177,13 @@ class Daemon:
             post = self._agent.post
             present = post.link_id
             since = time.monotonic() - kept
-            if since > KEEP_EVERY or (since > KEEP_APART and (present != met or post.news(1))):
+            if since > KEEP_EVERY or (since > KEEP_APART and (present != met or self._has_news())):
                 kept, met = time.monotonic(), present
                 self._attempt("keep what is due", partial(tick, self._agent, self._agent.now()))
+
+    def _has_news(self) -> bool:
+        """The link has brought something."""
+        return bool(self._agent.post.news(1)) or has_answers(self._agent.home.outbox)
 
     # work
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 log = get_logger("keeper")
 
 DUTIES: Final[tuple[str, ...]] = (
+    "agent.direction.carrying:keep",
     "agent.incident.reminders:keep_clocks",
     "agent.incident.standing:keep_standing",
     "agent.reports.drafting:keep_drafts",
@@ -33,6 +34,7 @@ DUTIES: Final[tuple[str, ...]] = (
     "agent.incident.orders:give_missing",
     "agent.incident.orders:remind",
     "agent.messages.delivering:tick",
+    "agent.link.renewal:look_after",
     "agent.notice.idle:count_due",
     "agent.notice.idle:send_due",
     "agent.training.reminders:remind",

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Final
 
 import uvicorn
@@ -15,6 +16,7 @@ import uvicorn
 from central.app import build_app
 from central.home import HeadOfficeHome
 from central.office import open_office
+from central.stores.certificates import LASTS
 from central.stores.tls import StoreProtocol, server_context
 from config.errors import ClocheError, ExitCode
 from config.notify import notify, watchdog_seconds
@@ -23,7 +25,10 @@ MOST_CONNECTIONS: Final = 20_000
 """Every store keeps one open; the service's limit of descriptors is above it."""
 
 
-def serve_forever(home: HeadOfficeHome, host: str, port: int, announce: Callable[[str], None]) -> int:
+def serve_forever(
+    home: HeadOfficeHome, host: str, port: int, announce: Callable[[str], None], *,
+    certificate_lasts: timedelta = LASTS,
+) -> int:  # fmt: skip
     """Serve until SIGTERM or SIGINT; finishes what was accepted.
 
     Args:
@@ -31,11 +36,12 @@ def serve_forever(home: HeadOfficeHome, host: str, port: int, announce: Callable
         host: address to listen on.
         port: TCP port, 0 for any free one.
         announce: told the URL once connections are taken.
+        certificate_lasts: how long a store's certificate lives.
 
     Raises:
         ClocheError: the address is taken, or a file is missing or damaged.
     """
-    office = open_office(home)
+    office = open_office(home, certificate_lasts=certificate_lasts)
     try:
         with _listen(host, port) as listener:
             config = uvicorn.Config(

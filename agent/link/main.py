@@ -1,6 +1,7 @@
 """The `cloche-link` process: the only one that talks to the network. It has no access to data.
 
-It sends reports to head office, carries messages (`postman`) and serves the page (`page_office`).
+It sends reports to head office, carries errands there (`carrier`) and messages (`postman`), and serves the page
+(`page_office`).
 
 Started by systemd as `cloche-link`; started by root it opens its folder and then becomes that account (or nobody).
 It looks for new reports every second: one `fstat` of the folder while nothing comes.
@@ -12,14 +13,17 @@ import gc
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import Final
 
 import click
 
+from agent.link.carrier import Carrier
 from agent.link.desk import Desk
 from agent.link.letters import INBOX
+from agent.link.office import make_instance
 from agent.link.outbox import LINK_ACCOUNT
 from agent.link.page_office import PageOffice
 from agent.link.postman import Postman
@@ -45,9 +49,11 @@ class Link:
     Promise: a part that breaks ends the process, and systemd starts it anew.
     """
 
-    def __init__(self, spool: Spool, desk: Desk | None = None) -> None:
+    def __init__(self, spool: Spool, carrier: Carrier, desk: Desk | None = None, *, instance: str = "") -> None:
         self._spool = spool
+        self._carrier = carrier
         self._desk = desk
+        self._instance = instance
         self._stop = threading.Event()
         self._broken = False
 
@@ -62,7 +68,8 @@ class Link:
         enrolment: Enrolment | None = None
         pause = 0.0
         office = PageOffice(self._desk) if self._desk else None
-        threads = self._start_postman()
+        threads = [self._start("carrier", lambda: self._carrier.run(self._stop, self._spool.enrolment))]
+        threads += self._start_postman()
         notify("READY=1")
         try:
             while not self._stop.is_set():
@@ -72,7 +79,7 @@ class Link:
                     enrolment, pause = current, 0.0
                     if sender is not None:
                         sender.close()
-                    sender = Sender(self._spool, current) if current else None
+                    sender = Sender(self._spool, current, instance=self._instance) if current else None
                     notify(f"STATUS={current.url if current else 'not enrolled'}")
                     gc.collect()
                 if sender is not None and pause <= 0:
@@ -104,18 +111,22 @@ class Link:
             return []
         self._desk.publish()
         postman = Postman(self._desk)
+        return [self._start("postman", lambda: postman.run(self._stop))]
+
+    def _start(self, name: str, work: Callable[[], None]) -> threading.Thread:
+        """A part beside the sending; if it breaks, the process ends."""
 
         def carry() -> None:
             try:
-                postman.run(self._stop)
+                work()
             except Exception as error:  # noqa: BLE001  the boundary of a thread
-                log.error("the postman broke", error=describe(error))
+                log.error("a part of the link broke", part=name, error=describe(error))
                 self._broken = True
                 self._stop.set()
 
-        thread = threading.Thread(target=carry, name="postman", daemon=True)
+        thread = threading.Thread(target=carry, name=name, daemon=True)
         thread.start()
-        return [thread]
+        return thread
 
     def run_once(self, text: Text) -> ExitCode:
         """Send what waits now; INCOMPLETE if head office did not take all of it.
@@ -126,8 +137,9 @@ class Link:
         enrolment = self._spool.enrolment()
         if enrolment is None:
             raise NoDaemonError(text("link.not_enrolled", folder=self._spool.folder / SETTINGS_FILE))
-        sender = Sender(self._spool, enrolment)
+        sender = Sender(self._spool, enrolment, instance=self._instance)
         try:
+            self._carrier.round(enrolment)
             pause = sender.send_waiting(self._stop.is_set, lambda: None)
         finally:
             sender.close()
@@ -144,8 +156,11 @@ class Link:
 def cloche_link(home_folder: str | None, once: bool, debug: bool) -> int:
     """Send this store's reports to head office."""
     set_up_logging(debug=debug)
-    spool, desk = open_folders(find_home(home_folder).outbox)
-    link = Link(spool, desk)
+    instance = make_instance()
+    folder = find_home(home_folder).outbox
+    carrier = Carrier(folder, instance)
+    spool, desk = open_folders(folder)
+    link = Link(spool, carrier, desk, instance=instance)
     signal.signal(signal.SIGTERM, link.stop)
     signal.signal(signal.SIGINT, link.stop)
     try:
@@ -153,6 +168,7 @@ def cloche_link(home_folder: str | None, once: bool, debug: bool) -> int:
             return int(link.run_once(Text()))
         link.run()
     finally:
+        carrier.close()
         spool.close()
         if desk is not None:
             desk.close()
