@@ -29,6 +29,13 @@ def busy(seconds: int = RETRY_SECONDS) -> Response:
     return response
 
 
+def retry_later(word: str, detail: str = "", seconds: int = RETRY_SECONDS) -> Response:
+    """503: head office cannot, and will again; nothing was taken."""
+    response = refusal(503, word, detail)
+    response.headers["Retry-After"] = str(seconds)
+    return response
+
+
 def other_wire(request: Request) -> Response | None:
     """The refusal of a request that speaks another version, or None."""
     if request.headers.get(HEADER_WIRE) == str(WIRE):

@@ -18,6 +18,9 @@ from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from central.api.metrics import Measured, Metrics
+from central.api.programs import PREFIX, build_api
+from central.database.failures import DatabaseError
 from central.database.writer import BusyError
 from central.direct.delivery import OrdersApi
 from central.ingest.api import Api
@@ -26,6 +29,7 @@ from central.pages.doors import Doors, nobody
 from central.pages.login import LoginPages
 from central.pages.render import Pages
 from central.pages.routes import all_routes
+from central.persons.api import PersonsApi
 from central.stores.api import StoreApi
 from central.stores.gate import Gate
 from config.log import describe, get_logger
@@ -92,6 +96,7 @@ def build_app(office: HeadOffice) -> Starlette:
     """The ASGI application over an open head office."""
     pages = Pages(office.timezone, office.name)
     doors = Doors(office, pages)
+    metrics = Metrics(office, (office.trusted.home.server_chain, office.trusted.home.authority_certificate))
 
     def say(request: Request, status: int, key: str) -> Response:
         if request.url.path.startswith("/v1/"):
@@ -106,6 +111,7 @@ def build_app(office: HeadOffice) -> Starlette:
         return say(request, 503, "busy")
 
     def on_database(request: Request, error: Exception) -> Response:
+        metrics.database_errors.inc()
         log.error("database failed", error=describe(error))
         return say(request, 503, "database")
 
@@ -118,10 +124,17 @@ def build_app(office: HeadOffice) -> Starlette:
             *StoreApi(office).routes(),
             *Api(office).routes(),
             *OrdersApi(office.waiting, office.order_key).routes(),
+            *PersonsApi(office).routes(),
             *LoginPages(office, pages).routes(),
             *all_routes(doors),
+            *metrics.routes(),
+            Mount(PREFIX, build_api(office)),
             Mount("/static", StaticFiles(directory=STATIC)),
         ],
-        middleware=[Middleware(Boundary, on_defect=on_defect), Middleware(Gate, office=office)],
-        exception_handlers={HTTPException: on_http, BusyError: on_busy, SQLAlchemyError: on_database},
+        middleware=[
+            Middleware(Measured, metrics=metrics),
+            Middleware(Boundary, on_defect=on_defect),
+            Middleware(Gate, office=office),
+        ],
+        exception_handlers={HTTPException: on_http, BusyError: on_busy, SQLAlchemyError: on_database, DatabaseError: on_database},
     )

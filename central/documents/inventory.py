@@ -78,3 +78,7 @@ class Inventory(Timed, frozen=True, kw_only=True):
         Timed.__post_init__(self)
         if not _HEX.fullmatch("".join((*self.sections, *self.section_digests, *self.section_digests.values()))):
             raise ValueError("not hexadecimal")
+        for name, places in self.sections.items():
+            for place in places:
+                if place.id[:2] != name:
+                    raise ValueError("a place in another's section")

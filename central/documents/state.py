@@ -18,6 +18,15 @@ class Audit(Part, frozen=True, kw_only=True):
     head: Annotated[str, Meta(pattern=r"^[0-9a-f]{64,128}$")]
 
 
+class StandingDuty(Timed, frozen=True, kw_only=True):
+    """A duty that no incident starts. `reached` None: only people can tell; `due` None: nothing, or it is not known."""
+
+    key: Word
+    reached: bool | None = None
+    due: When | None = None
+    done_at: When | None = None
+
+
 class Health(Timed, frozen=True, kw_only=True):
     """How the agent is."""
 
@@ -37,6 +46,7 @@ class Health(Timed, frozen=True, kw_only=True):
     disk_total: Count = 0
     open_alerts: Annotated[tuple[Word, ...], Meta(max_length=1000)] | None = None
     audit: Audit | None = None
+    standing: Annotated[tuple[StandingDuty, ...], Meta(max_length=60)] = ()
 
 
 class Alert(Timed, frozen=True, kw_only=True):

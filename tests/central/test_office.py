@@ -89,9 +89,10 @@ def test_a_newer_database_is_refused_by_name(tmp_path: Path) -> None:
     path = tmp_path / "hq.db"
     open_database(f"sqlite:///{path}", create=True).dispose()
     connection = sqlite3.connect(path)
-    connection.execute("PRAGMA user_version = 99")
+    connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    connection.commit()
     connection.close()
-    with pytest.raises(ClocheError, match=r"hq\.db.*newer.*99"):
+    with pytest.raises(ClocheError, match=r"hq\.db.*newer.*9999"):
         open_database(f"sqlite:///{path}")
 
 

@@ -1,0 +1,15 @@
+"""A drill as it was played."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from central.documents import Drill, encode_document
+from central.ingest.batch import Batch, Figures, Incoming
+
+
+def apply(batch: Batch, figures: Figures, report: Incoming) -> None:  # noqa: ARG001  one shape for all kinds
+    """Keep it as last told."""
+    document = cast("Drill", report.document)
+    text = encode_document(document).decode()
+    batch.put("drills", (report.store_id, document.id, report.envelope.number, document.at, text))

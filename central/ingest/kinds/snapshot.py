@@ -1,0 +1,19 @@
+"""Documents of which only the newest is kept."""
+
+from __future__ import annotations
+
+from central.documents import encode_document
+from central.ingest.batch import Batch, Incoming
+
+
+def is_newest(batch: Batch, report: Incoming) -> bool:
+    """No report of this kind and store with a higher number is there."""
+    return batch.snapshots.get((report.store_id, report.envelope.kind), 0) <= report.envelope.number
+
+
+def put_snapshot(batch: Batch, report: Incoming, document: object | None = None) -> None:
+    """Keep a report's document (or what is kept of it) as the newest of its kind."""
+    envelope = report.envelope
+    batch.snapshots[report.store_id, envelope.kind] = envelope.number
+    text = encode_document(report.document if document is None else document).decode()
+    batch.put("snapshots", (report.store_id, envelope.kind, envelope.number, envelope.written_at, text))
