@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from agent.incident.records import Incident, Phase
 from agent.incident.store import incidents
 from agent.notice.persons import count_persons, digest_of_items, last_count
+from agent.reporting.persons import is_due
 from agent.watch.api import NoWatch
 from config.errors import ClocheError
 from config.log import describe, get_logger
@@ -44,7 +45,8 @@ def uncounted(agent: Agent) -> list[Incident]:
         whole = incidents(agent).get(incident.id)
         counted = last_count(agent, incident.id)
         sealed = any(item.vault_id for item in whole.items)
-        if not whole.items or (counted is not None and counted.items == digest_of_items(whole)):
+        items = digest_of_items(whole)
+        if not whole.items or (counted is not None and counted.items == items and not is_due(agent, whole.id, items)):
             continue
         if not sealed or agent.keyring.held(incident.id) is not None:
             found.append(whole)

@@ -37,6 +37,7 @@ from scanners.person_records import (
     SUPPLIER,
     VIRTUAL,
     WEAK,
+    WEAKER,
     Records,
 )
 
@@ -47,6 +48,8 @@ MOST_RECORDS: Final = 6_000_000
 MOST_SETS: Final = 1 << 16
 _PENDING: Final = 1 << 16
 _REACHED: Final = (PHONE, OTHER_PHONE, MAIL)
+FIRST: Final = ((PHONE, OTHER_PHONE), (DOCUMENT,), (MAIL,), (MEMBER,))
+"""What a person is known by at another store, the strongest first."""
 _GROUPS: Final = ((PHONE, OTHER_PHONE), (MAIL,), (DOCUMENT,), (MEMBER,))
 
 Rows = NDArray[np.int32]
@@ -283,6 +286,44 @@ class Joined:
         bits = sum(1 << bit for bit, entity in enumerate(self._entities[:MOST_TYPES]) if entity in entities)
         found: NDArray[np.bool_] = (self.types & np.uint64(bits)) != 0
         return found
+
+    def first_identities(self) -> tuple[Numbers, NDArray[np.uint8]]:
+        """The identity that each person is known by elsewhere, and of which kind it is (a place in `FIRST` from 1).
+
+        The strongest kind that a person has, and of several values of it the smallest. A value that stands beside
+        several people (the till's placeholder) is nobody's, but of whoever has nothing else. Kind 0: nothing but a
+        name, by which nobody can be told apart elsewhere.
+        """
+        found = np.zeros(self.count, np.uint64)
+        kinds = np.zeros(self.count, np.uint8)
+        for kind, slots in enumerate((*FIRST, (WEAK,)), start=1):
+            self._identify(found, kinds, kind, slots, own=True)
+        self._identify(found, kinds, len(FIRST) + 1, (*STRONG, WEAK), own=False)
+        by_name = (kinds > len(FIRST)) & ~self._have(frozenset(WEAKER) - {"PERSON"})
+        kinds[by_name] = 0
+        return found, kinds
+
+    def _identify(
+        self, found: Numbers, kinds: NDArray[np.uint8], kind: int, slots: Sequence[int], *, own: bool
+    ) -> None:
+        """Give whoever has no identity yet one of these slots."""
+        rows = [np.flatnonzero((self._columns.key(slot) != 0) & (kinds[self.people] == 0)) for slot in slots]
+        keys = np.concatenate([self._columns.key(slot)[some] for slot, some in zip(slots, rows, strict=True)])
+        people = np.concatenate([self.people[some] for some in rows])
+        if not len(keys):
+            return
+        if own:
+            order = np.argsort(keys, kind="stable")
+            keys, people = keys[order], people[order]
+            same = keys[1:] == keys[:-1]
+            groups = np.concatenate([np.zeros(1, np.int64), np.cumsum(~same)])
+            of_several = np.zeros(int(groups[-1]) + 1, np.bool_)
+            of_several[groups[1:][same & (people[1:] != people[:-1])]] = True
+            keys, people = keys[~of_several[groups]], people[~of_several[groups]]
+        least = np.full(self.count, np.iinfo(np.uint64).max, np.uint64)
+        np.minimum.at(least, people, keys)
+        kinds[people] = kind
+        found[people] = least[people]
 
     def contacts(self) -> tuple[Numbers, Rows]:
         """Every fingerprint of a number or mailbox in ascending order, each once, and whose it is."""

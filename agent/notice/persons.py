@@ -23,12 +23,15 @@ from agent.incident.store import incidents
 from agent.notice.counting import FilesReader, Unreadable, never_prints, sensitive_entities, sensitive_together
 from agent.notice.models import CountRow
 from agent.notice.never import never_of
+from config.errors import ClocheError
+from config.log import get_logger
 
 if TYPE_CHECKING:
     from agent.notice.identities import Joined
     from agent.wiring import Agent
     from containment.keys import Unlocker
 
+log = get_logger("notice")
 NAMED: Final = 200
 """Files that a count names; all are counted."""
 
@@ -81,12 +84,21 @@ def count_persons(
         UsageError: no such incident.
         ClocheError: a worker does not start, or the count cannot be kept.
     """
-    incident = incidents(agent).get(incident_id)
-    run_key = secrets.token_bytes(32)
+    from agent.reporting import persons as reports
+
+    incident, group = incidents(agent).get(incident_id), agent.reporting.group
+    run_key = reports.run_key(group) if group is not None else secrets.token_bytes(32)
     with FilesReader(agent, incident.items, unlocker or agent.keyring.held(incident.id), run_key) as reader:
         joined, counted = count_with(agent, incident, reader, (run_key, actor), progress)
-    del joined
-    return keep(agent, incident, counted)
+    kept = keep(agent, incident, counted)
+    if group is not None:
+        pack = agent.settings.detect.levels
+        sensitive = joined.is_sensitive(sensitive_entities(pack), sensitive_together(pack))
+        try:
+            reports.tell_persons(agent, incident.id, counted.items, joined, sensitive, group)
+        except ClocheError as error:  # the count stands; what head office lacks is counted again
+            log.warning("persons were not told", incident=incident.id, why=agent.mask(str(error)))
+    return kept
 
 
 def count_with(

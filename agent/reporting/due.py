@@ -13,6 +13,7 @@ from agent.link.outbox import FullError
 from agent.reporting.alerts import tell_alerts
 from agent.reporting.drills import tell_drills
 from agent.reporting.events import tell_events
+from agent.reporting.group import keep_group_key
 from agent.reporting.papers import tell_papers
 from agent.reporting.standings import tell_assessment, tell_training, tell_vendors
 from config.errors import ClocheError
@@ -23,13 +24,14 @@ if TYPE_CHECKING:
 
 log = get_logger("reporting")
 
-Teller = Callable[["Agent", datetime], int]
+Teller = Callable[["Agent", datetime], object]
 TELLERS: Final[tuple[tuple[str, float, Teller], ...]] = (
     ("alerts", 0.0, lambda agent, _now: tell_alerts(agent)),
     ("events", 60.0, lambda agent, _now: tell_events(agent)),
     ("assessment", 0.0, tell_assessment),
     ("drills", 0.0, tell_drills),
     ("papers", 0.0, tell_papers),
+    ("group key", 0.0, keep_group_key),
     ("vendors", 300.0, tell_vendors),
     ("training", 600.0, tell_training),
 )

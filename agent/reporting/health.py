@@ -47,7 +47,21 @@ def health_document(agent: Agent) -> dict[str, Any]:
         "disk_free": disk[0],
         "disk_total": disk[1],
         "audit": {"entries": head.seq, "head": head.hash},
+        "standing": standing(agent),
     }
+
+
+def standing(agent: Agent) -> list[dict[str, Any]]:
+    """Duties that no incident starts, by key: whether they hold here, when each is due and was done last."""
+    from agent.incident.standing import standing_duties
+
+    return [
+        {
+            "key": state.key, "reached": state.reached, "due": state.due.isoformat() if state.due else None,
+            "done_at": state.done.at.isoformat() if state.done else None,
+        }
+        for state in standing_duties(agent, agent.now())
+    ]  # fmt: skip
 
 
 def _disk(agent: Agent) -> tuple[int, int]:

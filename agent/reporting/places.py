@@ -165,7 +165,7 @@ def _sections(agent: Agent, places: Iterable[_Place]) -> dict[str, list[dict[str
         agent.reporting.masked.clear()
     sections: dict[str, list[dict[str, Any]]] = {}
     for place in worst:
-        name = hmac.digest(key, place.path, hashlib.sha256).hex()[:16]
+        name = place_id(key, place.path)
         subject = next(iter(place.subjects)) if len(place.subjects) == 1 else ""
         sections.setdefault(name[:2], []).append({
             "id": name, "path": _masked(agent, place.path), "label": agent.mask(words.subject(subject))[:LONGEST_PATH],
@@ -173,6 +173,28 @@ def _sections(agent: Agent, places: Iterable[_Place]) -> dict[str, list[dict[str
             "entities": sorted(place.entities)[:MOST_ENTITIES],
         })  # fmt: skip
     return {name: sorted(sections[name], key=lambda place: str(place["id"])) for name in sorted(sections)}
+
+
+def place_id(key: bytes, path: bytes) -> str:
+    """A place's identifier: a keyed digest, 16 hexadecimal digits."""
+    return hmac.digest(key, path, hashlib.sha256).hex()[:16]
+
+
+def paths_of(agent: Agent, wanted: Iterable[str]) -> dict[str, bytes]:
+    """The paths behind identifiers that head office names; what is not there (any more) is left out.
+
+    Raises:
+        ClocheError: the inventory cannot be read.
+    """
+    names, key = set(wanted), _key(agent)
+    found: dict[str, bytes] = {}
+    for item in agent.inventory.items():
+        path = item.container or item.path
+        if item.state != "gone" and item.findings and path not in found.values():
+            name = place_id(key, path)
+            if name in names:
+                found[name] = path
+    return found
 
 
 def _masked(agent: Agent, path: bytes) -> str:

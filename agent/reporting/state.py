@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from agent.reporting.models import ReportedRow
 
 if TYPE_CHECKING:
-    from agent.reporting.group import GroupKey
+    from agent.link.fingerprints import GroupKey
+    from agent.link.letters import LinkKey
     from agent.wiring import Agent
 
 
@@ -31,6 +32,8 @@ class Reporting:
     """Head office asked for everything again."""
     wanted_at: float | None = None
     group: GroupKey | None = field(default=None, repr=False)
+    group_asked: LinkKey | None = field(default=None, repr=False)
+    group_at: float | None = None
     looked: dict[str, float] = field(default_factory=dict, repr=False)
     lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
 

@@ -10,12 +10,13 @@ from __future__ import annotations
 import base64
 import binascii
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Final
 
 import numpy as np
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
+from central.documents import Persons
 from central.persons.keys import MARK_BYTES, PersonsKeys
 from central.persons.sketch import Sketch
 from central.wire import persons_info
@@ -24,20 +25,6 @@ SUITE: Final = Suite(KEM.MLKEM768_X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
 PRINT_BYTES: Final = 16
 MOST: Final = 150_000
 """Persons of one part: 2.4 MB, 3.2 MB in base64."""
-
-
-class Told(Protocol):
-    """A report of persons (`central.documents.Persons`)."""
-
-    incident: str
-    part: int
-    parts: int
-    count: int
-    sensitive: int
-    key: str
-    round: int
-    sealed: str | None
-    sketch: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +46,7 @@ class SegmentError(ValueError):
     """A report of persons that contradicts itself; names the field."""
 
 
-def open_segment(keys: PersonsKeys, store_id: str, told: Told) -> Segment:
+def open_segment(keys: PersonsKeys, store_id: str, told: Persons) -> Segment:
     """Open what a store sealed, and make marks of it (a second for a million).
 
     Raises:
