@@ -64,14 +64,16 @@ class OfficeProcess:
     officer: str
     passphrase: str
     pid: int
+    database: str = ""
+    """URL of its database; '' for the SQLite file in its folder."""
 
     def call(self, *arguments: str) -> dict[str, Any]:
         """The document of a `cloche-hq` command."""
-        return call_office(self.folder, *arguments)
+        return call_office(self.folder, *arguments, database=self.database)
 
     def token(self, store_name: str = "", lasts: timedelta = timedelta(hours=1)) -> str:
         """A new enrolment token, made beside the running server as `cloche-hq token` does."""
-        engine = open_database(f"sqlite:///{self.folder / 'hq.db'}")
+        engine = open_database(self.database or f"sqlite:///{self.folder / 'hq.db'}")
         try:
             with sessionmaker(engine).begin() as session:
                 pin = pin_of(self.folder / "ca.pem")
@@ -85,39 +87,50 @@ class OfficeProcess:
         return httpx.Client(base_url=self.url, verify=context, trust_env=False, timeout=30)
 
 
-def call_office(folder: Path, *arguments: str) -> dict[str, Any]:
+def call_office(folder: Path, *arguments: str, database: str = "") -> dict[str, Any]:
     """The document of a `cloche-hq` command on the head office in `folder`.
 
     Raises:
         subprocess.CalledProcessError: it failed; `stderr` says why.
     """
     done = subprocess.run(
-        [*PROGRAM, *arguments, "--home", str(folder), "--json"], capture_output=True, check=True, text=True
-    )
+        [*PROGRAM, *arguments, "--home", str(folder), "--json"], capture_output=True, check=True, text=True,
+        env=environment_of(database),
+    )  # fmt: skip
     return dict(json.loads(done.stdout))
+
+
+def environment_of(database: str) -> dict[str, str]:
+    """The environment of a `cloche-hq` with this database ('' for its own file)."""
+    return {**os.environ, "LANG": "en", **({"CLOCHEHQ_DATABASE": database} if database else {})}
 
 
 @contextmanager
 def serve_office(
-    folder: Path, *, port: int = 0, made: Mapping[str, Any] | None = None, more: Sequence[str] = ()
-) -> Iterator[OfficeProcess]:
+    folder: Path, *, port: int = 0, made: Mapping[str, Any] | None = None, more: Sequence[str] = (), database: str = "",
+    log: Path | None = None,
+) -> Iterator[OfficeProcess]:  # fmt: skip
     """Make a head office with keys (or take the one that `made` describes), and serve it until the end of the block.
 
-    `more` are further options of `cloche-hq serve`.
+    `more` are further options of `cloche-hq serve`, `database` is a URL ('' for the file in its folder), `log` takes
+    what it says on stderr.
     """
     if made is None:
-        made = call_office(folder, "init", "--name", "测试总部", "--second-factor", "offered")
-        call_office(folder, "keys", "init", "--recovery-file", str(folder.with_name(f"{folder.name}.recovery")))
-    process = subprocess.Popen(
-        [*PROGRAM, "serve", "--home", str(folder), "--port", str(port), *more],
-        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env={**os.environ, "LANG": "en"},
-    )  # fmt: skip
+        made = call_office(folder, "init", "--name", "测试总部", "--second-factor", "offered", database=database)
+        sheet = str(folder.with_name(f"{folder.name}.recovery"))
+        call_office(folder, "keys", "init", "--recovery-file", sheet, database=database)
+    with (log or Path(os.devnull)).open("ab") as errors:
+        process = subprocess.Popen(
+            [*PROGRAM, "serve", "--home", str(folder), "--port", str(port), *more],
+            stdout=subprocess.PIPE, stderr=errors, text=True, env=environment_of(database),
+        )  # fmt: skip
     try:
         assert process.stdout is not None  # noqa: S101  asked for above
         url = process.stdout.readline().split()[-1]
         yield OfficeProcess(
-            folder=folder, url=url, officer=made["officer"], passphrase=made["passphrase"], pid=process.pid
-        )
+            folder=folder, url=url, officer=made["officer"], passphrase=made["passphrase"], pid=process.pid,
+            database=database,
+        )  # fmt: skip
     finally:
         process.terminate()
         process.communicate(timeout=20)

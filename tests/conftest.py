@@ -43,7 +43,15 @@ def has_chinese_font() -> bool:
     return obstacle() is None
 
 
+def has_postgres() -> bool:
+    """A private PostgreSQL can be run."""
+    from postgres import is_usable
+
+    return is_usable()
+
+
 PROBES: Final[dict[str, Callable[[], bool]]] = {
+    "postgres": has_postgres,
     "root": lambda: os.geteuid() == 0,
     "fanotify": has_fanotify,
     "chinese_font": has_chinese_font,
