@@ -27,6 +27,7 @@ from central.ingest.api import Api
 from central.office import HeadOffice
 from central.pages.doors import Doors, nobody
 from central.pages.login import LoginPages
+from central.pages.provider import ProviderPages
 from central.pages.render import Pages
 from central.pages.routes import all_routes
 from central.persons.api import PersonsApi
@@ -96,6 +97,7 @@ def build_app(office: HeadOffice) -> Starlette:
     """The ASGI application over an open head office."""
     pages = Pages(office.timezone, office.name)
     doors = Doors(office, pages)
+    logins = LoginPages(office, pages)
     metrics = Metrics(office, (office.trusted.home.server_chain, office.trusted.home.authority_certificate))
 
     def say(request: Request, status: int, key: str) -> Response:
@@ -125,7 +127,8 @@ def build_app(office: HeadOffice) -> Starlette:
             *Api(office).routes(),
             *OrdersApi(office.waiting, office.order_key).routes(),
             *PersonsApi(office).routes(),
-            *LoginPages(office, pages).routes(),
+            *logins.routes(),
+            *ProviderPages(office, pages, logins).routes(),
             *all_routes(doors),
             *metrics.routes(),
             Mount(PREFIX, build_api(office)),

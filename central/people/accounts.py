@@ -104,7 +104,8 @@ def begin_login(
     session.add(
         Login(
             digest=cookie_digest(cookie), person_id=person.id, form_token=secrets.token_urlsafe(24), begun_at=now(),
-            seen_at=now(), by_provider=by_provider, second_at=now() if by_provider else None, expires_at=now() + lasts, address=address[:60], agent=plain(agent, 120),
+            seen_at=now(), by_provider=by_provider, second_at=now() if by_provider else None,
+            expires_at=now() + lasts, address=address[:60], agent=plain(agent, 120),
         )
     )  # fmt: skip
     note_act(session, person.id, "login", address)

@@ -36,9 +36,7 @@ def test_all_errors_are_named_at_once_with_their_paths(tmp_path: Path) -> None:
 
 
 def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
-    folder = write(
-        tmp_path, '[login]\nidle_minutes = 45\n[login.oidc]\nissuer = "https://a.example"\nclient_id = "x"\n'
-    )
+    folder = write(tmp_path, '[login]\nidle_minutes = 45\n[login.oidc]\nissuer = "https://a.cn"\nclient_id = "x"')
     environment = {
         "CLOCHEHQ_LOGIN__IDLE_MINUTES": "15", "CLOCHEHQ_LOGIN__OIDC__ISSUER": "https://id.example/",
         "CLOCHEHQ_LOGIN__OIDC__SECOND_FACTOR": "true", "CLOCHEHQ_HOME": "/elsewhere", "CLOCHEHQ_DATABASE": "x",
