@@ -15,9 +15,16 @@ class Entry:
     key: str
     path: str
     act: Act = "look"
+    of_one_store: bool = False
+    """Only for whoever holds a role for a single store."""
 
 
-ENTRIES: Final = (Entry(key="hq_pages.nav_overview", path="/"),)
+ENTRIES: Final = (
+    Entry(key="hq_my.nav", path="/my", of_one_store=True),
+    Entry(key="hq_pages.nav_overview", path="/"),
+    Entry(key="hq_incident.cases", path="/cases"),
+    Entry(key="hq_law.nav", path="/law", act="law"),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +42,8 @@ def links_for(viewer: Viewer | None, path: str) -> tuple[Link, ...]:
     """The entries that this person may follow; the one that the page at `path` belongs to is marked."""
     if viewer is None:
         return ()
-    shown = [entry for entry in ENTRIES if viewer.may(entry.act)]
+    has_own = any(right.scope == "store" for right in viewer.rights)
+    shown = [entry for entry in ENTRIES if viewer.may(entry.act) and (has_own or not entry.of_one_store)]
     nearest = max(
         (entry.path for entry in shown if entry.path != "/" and f"{path}/".startswith(f"{entry.path}/")),
         key=len,

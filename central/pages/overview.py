@@ -7,13 +7,15 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.orm import Session
+from starlette.responses import RedirectResponse
 from starlette.routing import Route
 
 from central.models import Entity, Region, Store
 from central.moments import now
 from central.pages.attention import ORDER, Urgency, sums, tiles, urgency_at
 from central.pages.changes import changes
-from central.pages.doors import Doors, Visit
+from central.pages.doors import Doors, Shown, Visit
+from central.pages.manager import is_of_one_store
 from central.pages.paging import page_of
 
 MAX_TEXT: Final = 80
@@ -41,8 +43,10 @@ def routes(doors: Doors) -> list[Route]:
     return [doors.page("/", overview)]
 
 
-def overview(visit: Visit) -> tuple[str, dict[str, Any]]:
-    """Stores by what needs attention."""
+def overview(visit: Visit) -> Shown:
+    """Stores by what needs attention. Whoever has one store only begins with the simple page of it."""
+    if is_of_one_store(visit.viewer) and not visit.request.query_params:
+        return RedirectResponse("/my", status_code=303)
     session, moment = visit.session, now()
     visible = and_(visit.viewer.visible(), Store.revoked_at.is_(None))
     wish = read_filter(visit)

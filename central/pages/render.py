@@ -25,7 +25,7 @@ from config.text import LANGUAGES, Language, Text, load_packs
 TEMPLATES: Final = Path(__file__).parent / "templates"
 STATIC: Final = Path(__file__).parent / "static"
 LANGUAGE_COOKIE: Final = "cloche-lang"
-LABELS: Final = ("hq", "hq_pages", "incident")
+LABELS: Final = ("hq", "hq_pages", "hq_incident", "incident", "law", "assess")
 """Text packs in which words of closed lists (`kind_insider`) are looked up, in this order."""
 
 

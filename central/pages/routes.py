@@ -4,8 +4,23 @@ from __future__ import annotations
 
 from starlette.routing import Route
 
-from central.pages import charts, exports, incident, overview, store
+from central.pages import (
+    acts,
+    case,
+    case_acts,
+    charts,
+    declaring,
+    exports,
+    incident,
+    lawyer,
+    manager,
+    overview,
+    papers,
+    store,
+    trouble,
+)  # fmt: skip
 from central.pages.doors import Doors
+from central.pages.hooks import HookPages
 from central.pages.own import OwnPages
 from central.pages.proving import ProvingPages
 
@@ -19,5 +34,14 @@ def all_routes(doors: Doors) -> list[Route]:
         *OwnPages(doors).routes(),
         *store.routes(doors),
         *incident.routes(doors),
+        *acts.routes(doors),
+        *papers.routes(doors),
+        *case.routes(doors),
+        *case_acts.routes(doors),
+        *declaring.routes(doors),
+        *lawyer.routes(doors),
+        *manager.routes(doors),
+        *trouble.routes(doors),
         *exports.routes(doors),
+        *HookPages(doors).routes(),
     ]
