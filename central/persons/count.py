@@ -10,8 +10,10 @@ known by a name alone is one a store.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from datetime import datetime
 from itertools import pairwise
 from typing import Final
 
@@ -29,6 +31,8 @@ AT_ONCE: Final = 10_000_000
 """Marks in memory together: 160 MB."""
 EXACT: Final = 50_000_000
 """Marks, those of one person at several stores counted each, that are compared one by one."""
+QUICK: Final = 500_000
+"""Marks that are compared in less time than it is worth to remember the answer."""
 _PIECES: Final = 32
 _ASKED: Final = 200
 
@@ -47,7 +51,7 @@ class Distinct:
     persons: int
     sensitive: int
     error: float
-    missing: list[str] = field(default_factory=list)
+    missing: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,11 +68,18 @@ class _Part:
     sensitive: int
     marks: int | None
     has_sketch: bool
+    received: datetime
 
     @property
     def is_sensitive(self) -> bool:
         """All persons of it are."""
         return 0 < self.sensitive == self.persons
+
+
+_TURN: Final = threading.Lock()
+_ANSWERS: Final[dict[tuple[tuple[tuple[str, str], ...], tuple[_Part, ...]], Distinct]] = {}
+"""What was counted lately: the same parts of the same counts have the same answer."""
+_REMEMBERED: Final = 64
 
 
 def distinct(session: Session, incidents: Sequence[tuple[str, str]]) -> Distinct:
@@ -78,24 +89,37 @@ def distinct(session: Session, incidents: Sequence[tuple[str, str]]) -> Distinct
         session: reads.
         incidents: of any stores; twice the same counts once.
     """
-    asked = list(dict.fromkeys(incidents))
-    parts, missing = _known(_parts(session, asked), asked)
+    asked = tuple(dict.fromkeys(incidents))
+    found = _parts(session, asked)
+    if sum(part.persons for part in found) < QUICK:
+        return _count(session, asked, found)
+    with _TURN:  # ten million take seconds: whoever asks the same meanwhile waits for the answer
+        known = _ANSWERS.get((asked, found))
+        if known is None:
+            while len(_ANSWERS) >= _REMEMBERED:
+                del _ANSWERS[next(iter(_ANSWERS))]
+            known = _ANSWERS[asked, found] = _count(session, asked, found)
+    return known
+
+
+def _count(session: Session, asked: Sequence[tuple[str, str]], found: Sequence[_Part]) -> Distinct:
+    parts, missing = _known(found, asked)
     mixed = sum(part.sensitive for part in parts if 0 < part.sensitive < part.persons)
     has_marks = all(part.marks == part.persons * MARK_BYTES for part in parts)
     if has_marks and sum(part.persons for part in parts) <= EXACT:
         persons = _compared(session, parts)
         sensitive = _compared(session, [part for part in parts if part.is_sensitive])
         exact = not missing and not mixed
-        return Distinct(exact=exact, persons=persons, sensitive=sensitive + mixed, error=0.0, missing=missing)
+        return Distinct(exact=exact, persons=persons, sensitive=sensitive + mixed, error=0.0, missing=tuple(missing))
     persons, without = _estimated(session, parts)
     sensitive, _ = _estimated(session, [part for part in parts if part.is_sensitive])
     missing += sorted({part.store for part in without})
     return Distinct(
-        exact=False, persons=persons, sensitive=min(persons, sensitive + mixed), error=ERROR, missing=missing
+        exact=False, persons=persons, sensitive=min(persons, sensitive + mixed), error=ERROR, missing=tuple(missing)
     )
 
 
-def _parts(session: Session, asked: Sequence[tuple[str, str]]) -> list[_Part]:
+def _parts(session: Session, asked: Sequence[tuple[str, str]]) -> tuple[_Part, ...]:
     row = PersonSegment
     wanted = set(asked)
     found: list[_Part] = []
@@ -103,17 +127,16 @@ def _parts(session: Session, asked: Sequence[tuple[str, str]]) -> list[_Part]:
     for low in range(0, len(stores), _ASKED):
         query = select(
             row.store_id, row.incident_id, row.part, row.parts, row.round, row.key_id, row.persons, row.sensitive,
-            func.length(row.marks), row.sketch.is_not(None),
+            func.length(row.marks), row.sketch.is_not(None), row.received_at,
         ).where(row.store_id.in_(stores[low : low + _ASKED]))  # fmt: skip
-        for store, incident, part, parts, round_, key_id, persons, sensitive, marks, has_sketch in session.execute(
-            query
-        ):
+        for row_ in session.execute(query):
+            store, incident, part, parts, round_, key_id, persons, sensitive, marks, has_sketch, received = row_
             if (store, incident) in wanted:
                 found.append(_Part(
                     store=store, incident=incident, part=part, parts=parts, round=round_, key_id=key_id,
-                    persons=persons, sensitive=sensitive, marks=marks, has_sketch=bool(has_sketch),
+                    persons=persons, sensitive=sensitive, marks=marks, has_sketch=bool(has_sketch), received=received,
                 ))  # fmt: skip
-    return found
+    return tuple(found)
 
 
 def _known(found: Iterable[_Part], asked: Sequence[tuple[str, str]]) -> tuple[list[_Part], list[str]]:
