@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from datetime import timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -11,19 +10,18 @@ import click
 from sqlalchemy import func, select
 from sqlalchemy.orm import sessionmaker
 
+from central.commands.certificate import certificate
+from central.commands.digest import digest
 from central.commands.migrate import migrate
 from central.console import Console, console_options, run
 from central.database.engine import open_database
-from central.hosts import is_host, own_hosts
+from central.founding import Founding, found, is_empty
+from central.hosts import is_host
 from central.keys import make_keys, read_recipients
-from central.models import Fact, Store, StoredIncident, StoredReport
-from central.office_keys import make_office_keys
+from central.models import Store, StoredIncident, StoredReport
 from central.people.accounts import add_person, make_passphrase
-from central.people.record import note_act
 from central.people.second_factor import POLICIES
-from central.people.secrets import make_accounts_key
-from central.persons.keys import persons_keys
-from central.stores.authority import make_authority, pin_of, server_facts
+from central.stores.authority import pin_of, server_facts
 from central.stores.enrol import make_token
 from config.errors import ExitCode, RefusedError, UsageError
 from config.identity import Identity, key_id, make_identity, read_line
@@ -61,7 +59,7 @@ def init(  # noqa: PLR0913, PLR0917  one argument an option
 ) -> None:
     """Make authority, certificate, database and the first account."""
     home = console.home
-    if home.authority_key.exists():
+    if home.server_chain.exists():
         raise RefusedError(f"{home.folder}: there is a head office already")
     try:
         ZoneInfo(timezone)
@@ -73,28 +71,13 @@ def init(  # noqa: PLR0913, PLR0917  one argument an option
     passphrase, made_up = console.new_passphrase(
         console.say("cli_officer_passphrase", officer=officer), passphrase_file
     )
-    named = list(dict.fromkeys([*hosts, *own_hosts()]))
-    home.create()
-    os.umask(0o077)
-    make_accounts_key(home)
-    engine = open_database(home.database_url, create=True)
-    try:
-        with sessionmaker(engine).begin() as session:
-            session.merge(Fact(key="name", value=name))
-            session.merge(Fact(key="timezone", value=timezone))
-            session.merge(Fact(key="second_factor", value=second_factor))
-            add_person(session, officer, passphrase, role="security_lead")
-            note_act(session, "cloche-hq", "init", name)
-    finally:
-        engine.dispose()
-    make_authority(home, name, named)
-    make_office_keys(home)
-    persons_keys(home)
+    founding = Founding(name=name, hosts=hosts, timezone=timezone, officer=officer, second_factor=second_factor)
+    made = found(home, founding, passphrase)
     document = {
-        "schema": "cloche.hq-init/1", "home": str(home.folder), "name": name, "hosts": named, "officer": officer,
-        "passphrase": passphrase if made_up else None, "pin": pin_of(home.authority_certificate).hex(),
+        "schema": "cloche.hq-init/1", "home": str(home.folder), "name": name, "hosts": made.hosts, "officer": officer,
+        "passphrase": passphrase if made_up else None, "pin": made.pin.hex(),
     }  # fmt: skip
-    lines = [console.say("cli_made", folder=home.folder), console.say("cli_hosts", hosts=", ".join(named))]
+    lines = [console.say("cli_made", folder=home.folder), console.say("cli_hosts", hosts=", ".join(made.hosts))]
     if made_up:
         lines.append(console.say("cli_login", officer=officer, passphrase=passphrase))
     console.answer(document, [*lines, console.say("cli_next")])
@@ -218,14 +201,35 @@ def token(console: Console, store_name: str, hours: int) -> None:
     show_default=True,
     help="How long a store's certificate lives; it is renewed after two thirds.",
 )
-def serve(console: Console, host: str, port: int, certificate_days: float) -> int:
-    """Serve pages and take reports, over TLS, until told to stop."""
-    from central.serve import serve_forever
+@click.option(
+    "--processes",
+    type=click.IntRange(1, 64),
+    default=1,
+    envvar="CLOCHEHQ_PROCESSES",
+    show_default=True,
+    show_envvar=True,
+    help="How many processes serve; one that dies is started anew.",
+)
+def serve(console: Console, host: str, port: int, certificate_days: float, processes: int) -> int:
+    """Serve pages and take reports, over TLS, until told to stop. In an empty folder a head office is made first."""
+    from central.serve import Serving, serve_forever
 
+    if is_empty(console.home):
+        _make_first(console, host)
+    lasts = timedelta(days=certificate_days)
     return serve_forever(
-        console.home, host, port, announce=lambda url: click.echo(console.say("cli_serving", url=url)),
-        certificate_lasts=timedelta(days=certificate_days),
+        console.home, Serving(host=host, port=port, processes=processes, certificate_lasts=lasts),
+        announce=lambda url: click.echo(console.say("cli_serving", url=url)),
     )  # fmt: skip
+
+
+def _make_first(console: Console, host: str) -> None:
+    """Make a head office with defaults, and say how to come in: shown once, for whoever started us."""
+    hosts = [] if host in ("0.0.0.0", "::") else [host]  # noqa: S104  told apart, not bound
+    made = found(console.home, Founding(hosts=tuple(hosts)), make_passphrase())
+    click.echo(console.say("cli_made", folder=console.home.folder))
+    click.echo(console.say("cli_login", officer=made.officer, passphrase=made.passphrase))
+    click.echo(console.say("cli_first", folder=console.home.folder))
 
 
 @hq.command()
@@ -258,7 +262,7 @@ def status(console: Console) -> int:
     return int(ExitCode.DONE if recipients.recovery else ExitCode.INCOMPLETE)
 
 
-for command in (migrate,):
+for command in (migrate, digest, certificate):
     hq.add_command(command)
 
 

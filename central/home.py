@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -104,6 +105,29 @@ class HeadOfficeHome:
                 os.fsync(file.fileno())
         except OSError as error:
             raise ClocheError(f"{path}: cannot be written: {error.strerror}") from error
+
+    def replace(self, path: Path, content: bytes, *, mode: int = 0o600) -> None:
+        """A new version of a file: whole and durable, or the old one stays.
+
+        Raises:
+            ClocheError: the disk refused it.
+        """
+        fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+        self.write(fresh, content, mode=mode)
+        try:
+            fresh.rename(path)
+            _sync(path.parent)
+        except OSError as error:
+            fresh.unlink(missing_ok=True)
+            raise ClocheError(f"{path}: cannot be replaced: {error.strerror}") from error
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def find_home(folder: str | None) -> HeadOfficeHome:

@@ -6,91 +6,180 @@ uvicorn's own log is not used: its error log prints the message of an exception,
 from __future__ import annotations
 
 import asyncio
+import resource
+import signal
 import socket
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Final
 
 import uvicorn
 
 from central.app import build_app
 from central.home import HeadOfficeHome
-from central.office import open_office
+from central.office import HeadOffice, open_office
+from central.stores.authority import read_authority
 from central.stores.certificates import LASTS
-from central.stores.tls import StoreProtocol, server_context
+from central.stores.server_certificate import renew_if_due
+from central.stores.tls import ServerTls, StoreProtocol
+from central.workers import Beat, Workers
 from config.errors import ClocheError, ExitCode
+from config.log import describe, get_logger
 from config.notify import notify, watchdog_seconds
 
 MOST_CONNECTIONS: Final = 20_000
-"""Every store keeps one open; the service's limit of descriptors is above it."""
+"""Every store keeps one open; the limit of descriptors is raised above it."""
+LOOK_SECONDS: Final = 5.0
+RENEW_SECONDS: Final = 3600.0
+
+log = get_logger("hq.serve")
 
 
-def serve_forever(
-    home: HeadOfficeHome, host: str, port: int, announce: Callable[[str], None], *,
-    certificate_lasts: timedelta = LASTS,
-) -> int:  # fmt: skip
+@dataclass(frozen=True, kw_only=True)
+class Serving:
+    """How to serve: the address, how many processes, how long a store's certificate lives."""
+
+    host: str
+    port: int
+    processes: int = 1
+    certificate_lasts: timedelta = LASTS
+
+
+def serve_forever(home: HeadOfficeHome, serving: Serving, announce: Callable[[str], None]) -> int:
     """Serve until SIGTERM or SIGINT; finishes what was accepted.
 
     Args:
         home: head office's folder.
-        host: address to listen on.
-        port: TCP port, 0 for any free one.
+        serving: where and how. Port 0 is any free one.
         announce: told the URL once connections are taken.
-        certificate_lasts: how long a store's certificate lives.
 
     Raises:
         ClocheError: the address is taken, or a file is missing or damaged.
     """
-    office = open_office(home, certificate_lasts=certificate_lasts)
+    home.require()
+    renew_if_due(home, read_authority(home))
+    _raise_limits()
+    listeners = _listen(serving)
     try:
-        with _listen(host, port) as listener:
-            config = uvicorn.Config(
-                build_app(office), http=StoreProtocol, loop="uvloop", ws="none",
-                ssl_context_factory=server_context(home), log_config=None, access_log=False, server_header=False,
-                lifespan="off", timeout_keep_alive=75, limit_concurrency=MOST_CONNECTIONS,
-                timeout_graceful_shutdown=10,
-            )  # fmt: skip
-            shown = f"[{host}]" if ":" in host else host
-            url = f"https://{shown}:{listener.getsockname()[1]}"
-            _Server(config, lambda: announce(url), office.waiting.release).run(sockets=[listener])
+        shown = f"[{serving.host}]" if ":" in serving.host else serving.host
+        url = f"https://{shown}:{listeners[0].getsockname()[1]}"
+        if serving.processes == 1:
+            ready = partial(_ready, lambda: announce(url))
+            return _serve(home, serving, listeners[0], ready, partial(notify, "WATCHDOG=1"))
+        workers = Workers(
+            [partial(_serve, home, serving, listener) for listener in listeners],
+            ready=partial(_ready, lambda: announce(url)),
+        )
+        return workers.run()
+    finally:
+        for listener in listeners:
+            listener.close()
+
+
+def _serve(
+    home: HeadOfficeHome, serving: Serving, listener: socket.socket, ready: Callable[[], None], beat: Beat
+) -> int:
+    """One process at work."""
+    for number in (signal.SIGTERM, signal.SIGINT):  # uvicorn raises them once more when all is answered
+        signal.signal(number, lambda _number, _frame: None)
+    office = open_office(home, certificate_lasts=serving.certificate_lasts)
+    try:
+        tls = ServerTls(home)
+        config = uvicorn.Config(
+            build_app(office), http=StoreProtocol, loop="uvloop", ws="none", ssl_context_factory=tls.context,
+            log_config=None, access_log=False, server_header=False, lifespan="off", timeout_keep_alive=75,
+            limit_concurrency=MOST_CONNECTIONS, timeout_graceful_shutdown=10, backlog=2048,
+        )  # fmt: skip
+        _Server(config, _Chores(home, office, tls, beat), ready).run(sockets=[listener])
     finally:
         office.close()
     return int(ExitCode.DONE)
 
 
-class _Server(uvicorn.Server):
-    """uvicorn that says when it listens, and beats systemd's watchdog from its own loop."""
+def _ready(announce: Callable[[], None]) -> None:
+    announce()
+    notify("READY=1")
 
-    def __init__(self, config: uvicorn.Config, announce: Callable[[], None], let_go: Callable[[], None]) -> None:
+
+class _Chores:
+    """What a server does beside answering: it beats, and looks after its certificate."""
+
+    def __init__(self, home: HeadOfficeHome, office: HeadOffice, tls: ServerTls, beat: Beat) -> None:
+        self._home = home
+        self._office = office
+        self._tls = tls
+        self._beat = beat
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        pause = min(watchdog_seconds() or LOOK_SECONDS, LOOK_SECONDS)
+        until_renewal = 0.0
+        while True:
+            self._beat()
+            if until_renewal <= 0:
+                until_renewal = RENEW_SECONDS
+                await asyncio.to_thread(self._renew)
+            self._tls.reload()
+            await asyncio.sleep(pause)
+            until_renewal -= pause
+
+    def _renew(self) -> None:
+        try:
+            renew_if_due(self._home, self._office.authority)
+        except ClocheError as error:
+            log.error("the server's certificate cannot be renewed", why=describe(error))
+
+
+class _Server(uvicorn.Server):
+    """uvicorn that says when it listens, and does its chores from its own loop."""
+
+    def __init__(self, config: uvicorn.Config, chores: _Chores, ready: Callable[[], None]) -> None:
         super().__init__(config)
-        self._announce = announce
-        self._let_go = let_go
+        self._chores = chores
+        self._ready = ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, then say so."""
         await super().startup(sockets=sockets)
         if self.started:
-            self._announce()
-            notify("READY=1")
-            self._beat = asyncio.create_task(_beat())
+            self._ready()
+            self._work = asyncio.create_task(self._chores.run())
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop beating and finish what is under way."""
         notify("STOPPING=1")
-        self._let_go()  # long polls would hold the end up
         await super().shutdown(sockets=sockets)
 
 
-async def _beat() -> None:
-    seconds = watchdog_seconds()
-    while seconds:
-        notify("WATCHDOG=1")
-        await asyncio.sleep(seconds)
+def _listen(serving: Serving) -> list[socket.socket]:
+    """A socket for each process, all at one address: the kernel spreads new connections evenly over them.
 
+    One socket that all accept from would not do: whoever wakes first takes everything that waits.
 
-def _listen(host: str, port: int) -> socket.socket:
+    Raises:
+        ClocheError: the address is taken or none of this machine.
+    """
+    listeners: list[socket.socket] = []
+    port, several = serving.port, serving.processes > 1
     try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        return socket.create_server((host, port), family=family, backlog=1024)
+        family = socket.getaddrinfo(serving.host, port, type=socket.SOCK_STREAM)[0][0]
+        for _ in range(serving.processes):
+            listener = socket.create_server((serving.host, port), family=family, backlog=2048, reuse_port=several)
+            listeners.append(listener)
+            port = listener.getsockname()[1]
     except OSError as error:
-        raise ClocheError(f"{host}:{port}: cannot be listened on: {error.strerror}") from error
+        for listener in listeners:
+            listener.close()
+        raise ClocheError(f"{serving.host}:{serving.port}: cannot be listened on: {error.strerror}") from error
+    return listeners
+
+
+def _raise_limits() -> None:
+    """As many descriptors as we may have."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_CONNECTIONS + 1000
+    if soft < wanted:
+        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))

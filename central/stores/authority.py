@@ -96,31 +96,38 @@ class Authority:
 def make_authority(home: HeadOfficeHome, name: str, hosts: Iterable[str]) -> None:
     """Write the authority and the server's certificate for `hosts` (names and IP addresses).
 
+    What is there of them already is kept: an authority that lost its certificate gets one of the same key and name,
+    which is the same authority to every store.
+
     Raises:
-        ClocheError: a file exists already, or the disk refused it.
+        ClocheError: a file that is there is damaged, the server's certificate exists, or the disk refused it.
     """
-    authority_key, server_key = generate_private_key(SECP256R1()), generate_private_key(SECP256R1())
+    if not home.authority_key.exists():
+        home.write(home.authority_key, _private(generate_private_key(SECP256R1())))
+    if not home.authority_certificate.exists():
+        certificate = _certify_authority(read_key(home.authority_key), name)
+        home.write(home.authority_certificate, certificate.public_bytes(Encoding.PEM), mode=0o644)
+    if not home.server_key.exists():
+        home.write(home.server_key, _private(generate_private_key(SECP256R1())))
+    chain = read_authority(home).certify_server(read_key(home.server_key), hosts)
+    home.write(home.server_chain, chain, mode=0o644)
+
+
+def _certify_authority(key: EllipticCurvePrivateKey, name: str) -> x509.Certificate:
     subject = x509.Name(
         [
             x509.NameAttribute(NameOID.ORGANIZATION_NAME, name[:64]),
             x509.NameAttribute(NameOID.COMMON_NAME, AUTHORITY_NAME),
         ]
     )
-    identifier = x509.SubjectKeyIdentifier.from_public_key(authority_key.public_key())
     ends = now() + timedelta(days=365 * AUTHORITY_YEARS)
-    certificate = (
-        _certificate(subject, subject, authority_key.public_key(), begins=now() - OFF, ends=ends)
+    return (
+        _certificate(subject, subject, key.public_key(), begins=now() - OFF, ends=ends)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(_usage(signs_certificates=True), critical=True)
-        .add_extension(identifier, critical=False)
-        .sign(authority_key, hashes.SHA256())
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .sign(key, hashes.SHA256())
     )
-    pem = certificate.public_bytes(Encoding.PEM)
-    authority = Authority(pem=pem.decode("ascii"), certificate=certificate, key=authority_key)
-    home.write(home.authority_key, _private(authority_key))
-    home.write(home.authority_certificate, pem, mode=0o644)
-    home.write(home.server_key, _private(server_key))
-    home.write(home.server_chain, authority.certify_server(server_key, hosts), mode=0o644)
 
 
 def read_authority(home: HeadOfficeHome) -> Authority:

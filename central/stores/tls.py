@@ -20,26 +20,57 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from central.home import HeadOfficeHome
 from central.stores.certificates import STORE
 from central.wire import STORE_URI
+from config.errors import ClocheError
+from config.log import describe, get_logger
 
 EXTENSION: Final = "cloche.certificate"
 NO_CHECK_TIME: Final = 0x200000
 """X509_V_FLAG_NO_CHECK_TIME of OpenSSL 1.1.0 and later; Python has no name for it."""
 
+log = get_logger("hq.tls")
 
-def server_context(home: HeadOfficeHome) -> Callable[[uvicorn.Config, Callable[[], ssl.SSLContext]], ssl.SSLContext]:
-    """What uvicorn makes its context with."""
 
-    def make(_config: uvicorn.Config, _default: Callable[[], ssl.SSLContext]) -> ssl.SSLContext:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        context.load_cert_chain(home.server_chain, home.server_key)
-        context.load_verify_locations(home.authority_certificate)
-        context.verify_mode = ssl.CERT_OPTIONAL
-        context.verify_flags |= NO_CHECK_TIME
-        context.set_alpn_protocols(["http/1.1"])
-        return context
+class ServerTls:
+    """The server's side of TLS; a certificate that was made anew is taken up while it runs."""
 
-    return make
+    def __init__(self, home: HeadOfficeHome) -> None:
+        self._home = home
+        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._context.minimum_version = ssl.TLSVersion.TLSv1_2
+        self._loaded = self._stamp()
+        try:
+            self._context.load_cert_chain(home.server_chain, home.server_key)
+            self._context.load_verify_locations(home.authority_certificate)
+        except (ssl.SSLError, OSError) as error:
+            raise ClocheError(f"{home.server_chain}: does not fit {home.server_key}, or one is damaged") from error
+        self._context.verify_mode = ssl.CERT_OPTIONAL
+        self._context.verify_flags |= NO_CHECK_TIME
+        self._context.set_alpn_protocols(["http/1.1"])
+
+    def context(self, _config: uvicorn.Config, _default: Callable[[], ssl.SSLContext]) -> ssl.SSLContext:
+        """For uvicorn's `ssl_context_factory`."""
+        return self._context
+
+    def reload(self) -> None:
+        """Take up what was made anew; what does not fit is left alone until it does."""
+        stamp = self._stamp()
+        if stamp == self._loaded:
+            return
+        self._loaded = stamp
+        try:
+            self._context.load_cert_chain(self._home.server_chain, self._home.server_key)
+        except (ssl.SSLError, OSError) as error:
+            log.error("the new certificate of the server cannot be used", error=describe(error))
+            return
+        log.info("the server has a new certificate")
+
+    def _stamp(self) -> tuple[int, int]:
+        """Which version of the certificate's file this is."""
+        try:
+            facts = self._home.server_chain.stat()
+        except OSError:
+            return 0, 0
+        return facts.st_ino, facts.st_mtime_ns
 
 
 class StoreProtocol(HttpToolsProtocol):
