@@ -11,9 +11,11 @@ import click
 
 from agent.console import Console
 from config.commandline import run, stand_in_for
+from config.direction import PACKS
 from config.home import find_home
 from config.load import load_settings
 from config.log import set_up_logging
+from config.packs import prefer
 from config.text import Text
 
 VERBS: Final[dict[str, str]] = {
@@ -78,6 +80,7 @@ def common_options(function: Callable[..., Any]) -> Callable[..., Any]:
     ) -> Any:
         set_up_logging(debug=debug, quiet=True)
         home = find_home(home_folder or context.find_root().params.get("home_folder"))
+        prefer(home.direction / PACKS)
         context.find_root().obj = console = Console(home=home, text=Text(), as_json=as_json, debug=debug)
         store = load_settings(home.settings_file).store
         console.text, console.zone = Text(store.language), ZoneInfo(store.timezone)

@@ -76,7 +76,7 @@ def perform(
     from agent.lock import hold_lock
     from agent.wiring import build_agent
 
-    settings = load_settings(console.home.settings_file)
+    settings = load_settings(console.home.settings_file, direction=console.home.direction)
     with hold_lock(console.home, console.text), build_agent(console.home, settings) as agent:
         request = Request(arguments=arguments, caller=this_caller(), descriptors=descriptors, progress=progress)
         answer = listed.load()(agent, request)

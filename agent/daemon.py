@@ -1,8 +1,9 @@
-"""The daemon: wires the agent once, then keeps five things going beside each other.
+"""The daemon: wires the agent once, then keeps six things going beside each other.
 
 - *pump*: what the guard saw goes to the event store at once; a crossed bound goes on to
 - *respond*: alerts, stops, or declares, in a thread of its own, so that a long isolation loses no event;
 - *work*: scans when it is due, seals by policy, reports;
+- *direct*: orders of head office, the slow ones beside the others;
 - *keep*: clocks, reminders and messages (`agent.keeper`), beside the work, for a scan may take an hour;
 - *control*: operations of people.
 
@@ -26,6 +27,8 @@ from typing import Any, Final
 from agent.aftermath import deny_fenced
 from agent.client import this_caller
 from agent.control import ControlServer
+from agent.direction.carrying import carry_out_waiting, recover
+from agent.direction.taking import take
 from agent.incident.telling import Pace, mark_open, tell_moved
 from agent.keeper import tick
 from agent.link.errands import has_answers
@@ -51,6 +54,7 @@ from config.text import Text
 
 log = get_logger("daemon")
 TICK_SECONDS: Final = 0.5
+DIRECT_SECONDS: Final = 0.25  # one fstat of a folder while nothing comes
 HEALTH_EVERY: Final = 300.0
 SEAL_EVERY: Final = 300.0
 LOOK_EVERY: Final = 5.0  # an idle daemon asks its database no more often than this
@@ -82,19 +86,20 @@ class Daemon:
         self._pumped = time.monotonic()
         self._rescan = threading.Event()
         self._changed = threading.Event()
+        self._slow_orders = threading.Event()
         self._changed.set()  # what a command without a daemon changed
         self._paused = False
         self._schedule = Schedule(agent.settings, lambda: datetime.now(UTC))
 
-    def run(self) -> None:
-        """Run until SIGTERM or SIGINT."""
+    def run(self) -> bool:
+        """Run until SIGTERM or SIGINT, or until head office has changed what is read at a start: then True."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda _number, _frame: self._stop.set())
         self._mark()
         server = ControlServer(self._agent, changed=self._changed.set)
         threads = [
             threading.Thread(target=self._guarded, args=(loop,), name=loop.__name__.strip("_"))
-            for loop in (self._pump, self._respond, self._work, self._keep)
+            for loop in (self._pump, self._respond, self._work, self._keep, self._direct, self._direct_slowly)
         ]
         for thread in threads:
             thread.start()
@@ -106,12 +111,18 @@ class Daemon:
         while not self._stop.wait(pause):
             if time.monotonic() - self._pumped < STALLED_SECONDS:
                 notify("WATCHDOG=1")
+            if self._agent.orders.again:
+                break
+        anew = not self._stop.is_set()
+        self._stop.set()
+        self._agent.orders.stopping.set()
         notify("STOPPING=1")
         server.close()
         self._crossings.put(None)
         for thread in threads:
             thread.join()
         self._agent.audit.append("daemon.stopped", "cloche")
+        return anew
 
     def _guarded(self, loop: Callable[[], None]) -> None:
         """Run a loop; if it breaks, end the process so that it starts anew, rather than limp on unseen."""
@@ -185,6 +196,35 @@ class Daemon:
         """The link has brought something."""
         return bool(self._agent.post.news(1)) or has_answers(self._agent.home.outbox)
 
+    # direct
+
+    def _direct(self) -> None:
+        """Take orders of head office as they come and carry them out, beside the work: a scan may take an hour."""
+        orders = self._agent.orders
+        orders.driven = True
+        self._attempt("go on with orders", partial(recover, self._agent))
+        looked = -math.inf
+        while not self._stop.wait(DIRECT_SECONDS):
+            if orders.has_changed() or time.monotonic() - looked > KEEP_EVERY:
+                looked = time.monotonic()
+                self._attempt("take orders", partial(take, self._agent))
+                self._attempt(
+                    "carry out orders", partial(carry_out_waiting, self._agent, self._order_ended, slow=False)
+                )
+                self._slow_orders.set()
+
+    def _direct_slowly(self) -> None:
+        """Those that may take an hour: a declaration does not wait for them."""
+        while not self._stop.is_set():
+            if self._slow_orders.wait(TICK_SECONDS):
+                self._slow_orders.clear()
+                self._attempt("carry out orders", partial(carry_out_waiting, self._agent, self._order_ended, slow=True))
+
+    def _order_ended(self) -> None:
+        """Head office hears how things stand after an order, and what fell due by it is done at once."""
+        self._changed.set()
+        self._attempt("keep what is due", partial(tick, self._agent, self._agent.now()))
+
     # work
 
     def _work(self) -> None:
@@ -253,8 +293,8 @@ class Daemon:
             log.error("a step failed", step=what, error=describe(error))
 
 
-def run_daemon(home: Home, settings: Settings) -> None:
-    """Take the lock, connect to the guard (or the fallback), recover, and run.
+def run_daemon(home: Home, settings: Settings) -> bool:
+    """Take the lock, connect to the guard (or the fallback), recover, and run; True if it wants to be started anew.
 
     Raises:
         RefusedError: another process holds the lock.
@@ -265,4 +305,4 @@ def run_daemon(home: Home, settings: Settings) -> None:
         inner: Watch = connect_watch(home, settings)
         watch = SharedWatch(inner)
         with build_agent(home, settings, watch) as agent:
-            Daemon(agent, watch).run()
+            return Daemon(agent, watch).run()

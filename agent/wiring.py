@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from agent.audit import AuditLog
+from agent.direction.box import OrderBox
 from agent.incident.timeline import Timelines
 from agent.inventory.store import Inventory
 from agent.link.outbox import Outbox, link_owner
@@ -51,6 +52,7 @@ class Agent:
     watch: Watch
     outbox: Outbox
     post: Post
+    orders: OrderBox
     own_programs: OwnPrograms
     mask: Callable[[str], str]
     now: Callable[[], datetime]
@@ -113,6 +115,7 @@ def build_agent(
             most_reports=settings.link.max_spool_reports,
         ),
         post=Post(home.outbox, link_owner()),
+        orders=OrderBox(home.outbox, link_owner()),
         own_programs=OwnPrograms(inventory.sessions),
         mask=mask_text,
         now=now,
@@ -132,5 +135,6 @@ def build_agent(
         agent.events.close()
         agent.outbox.close()
         agent.post.close()
+        agent.orders.close()
         agent.timelines.close()
         agent.audit.close()

@@ -86,6 +86,11 @@ class Home:
         return self.state / "timelines"
 
     @property
+    def direction(self) -> Path:
+        """What head office has set here: settings, people, data packs (`config.direction`)."""
+        return self.state / "direction"
+
+    @property
     def control_socket(self) -> Path:
         """The daemon's API."""
         return self.run / "control.sock"

@@ -14,7 +14,9 @@ from typing import Any, Final
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
 
+from config.direction import OVERLAY, PEOPLE, read_direction
 from config.errors import RefusedError, UsageError
+from config.overlay import lay_over
 from config.schema import Settings
 
 PREFIX: Final = "CLOCHE_"
@@ -28,8 +30,15 @@ class _Environment(Settings, BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True)
 
 
-def load_settings(file: Path, environment: Mapping[str, str] | None = None) -> Settings:
+def load_settings(
+    file: Path, environment: Mapping[str, str] | None = None, *, direction: Path | None = None
+) -> Settings:
     """The checked settings; a file that does not exist means defaults.
+
+    Args:
+        file: the store's own.
+        environment: variables that go over it; the process's where None.
+        direction: folder with what head office has set, which goes over the file and under the environment.
 
     Raises:
         UsageError: broken TOML, an unknown key or a wrong value; all of them in one message, each with its path.
@@ -38,6 +47,11 @@ def load_settings(file: Path, environment: Mapping[str, str] | None = None) -> S
     variables = os.environ if environment is None else environment
     values = _read(file)
     _merge(values, read_secrets(file.with_name(SECRETS)))
+    if direction is not None:
+        values = lay_over(values, read_direction(direction, OVERLAY))
+        people = read_direction(direction, PEOPLE).get("people")
+        if people is not None:
+            values["people"] = people
     named, problems = _overlay(values, variables)
     try:
         settings = Settings.model_validate(values)

@@ -9,21 +9,17 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Final, Literal, Self, get_args
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from config.direction import KINDS, OrderKind
 from config.errors import UsageError
 from config.officers import OfficerPolicy
 from config.overlay import check_overlay
 from config.schema import Person, Role
 from config.section import Section
 
-OrderKind = Literal[
-    "report", "declare", "dismiss", "direct", "note", "advance", "grade", "submit", "isolate_on", "isolate_off",
-    "rescan", "policy", "pack", "drill", "people", "officers", "release", "purge", "seal",
-]  # fmt: skip
-KINDS: Final[tuple[OrderKind, ...]] = get_args(OrderKind)
 SCHEMA: Final = "cloche.order/1"
 MAX_ORDER: Final = 262_144
 """Bytes of an order's text."""
@@ -33,6 +29,7 @@ SHORTEST: Final = timedelta(minutes=1)
 LONGEST: Final = timedelta(days=30)
 ALONE_MINUTES: Final = 240
 """Longest isolation of one store that head office orders without officers; the kernel ends it (docs/decisions/0015)."""
+__all__ = ["KINDS", "OrderKind"]
 EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
 
 IncidentKind = Literal[
@@ -248,7 +245,9 @@ OF_INCIDENT: Final[frozenset[OrderKind]] = frozenset(
 )
 TWO_OFFICERS: Final[frozenset[OrderKind]] = frozenset({"release", "purge", "isolate_off", "officers", "dismiss"})
 """Kinds that always need two officers. Besides: `isolate_on` of more than one store, or for longer than
-`ALONE_MINUTES`; `policy` that loosens."""
+`ALONE_MINUTES`; `policy` that loosens; `pack` outside `HARMLESS`."""
+HARMLESS: Final = ("authority/", "calendar/", "drill/", "law/", "logistics/", "notice/", "text/", "training/")
+"""Packs that change what people read and by when, not what is found or who is asked."""
 NOT_IT: Final[frozenset[OrderKind]] = frozenset({"purge"})
 """Kinds for which one of the officers is not from IT."""
 
@@ -351,6 +350,8 @@ def officers_needed(kind: OrderKind, *, mass: bool, params: Mapping[str, Any], l
         return 2
     if kind == "isolate_on":
         return 2 if mass or params.get("minutes", 60) > ALONE_MINUTES else 0
+    if kind == "pack":
+        return 0 if str(params.get("path", "")).startswith(HARMLESS) else 2
     return 2 if kind == "policy" and loosens else 0
 
 

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, Field
 
+from config.direction import DirectionSettings
 from config.measures import CheckSettings, IsolateSettings
 from config.messaging import PageSettings, SendersSettings
 from config.notice import NoticeSettings
@@ -228,6 +229,7 @@ class Settings(Section):
     watch: WatchSettings = WatchSettings()
     respond: RespondSettings = RespondSettings()
     link: LinkSettings = LinkSettings()
+    direction: DirectionSettings = DirectionSettings()
     senders: SendersSettings = SendersSettings()
     page: PageSettings = PageSettings()
     notice: NoticeSettings = NoticeSettings()

@@ -6,13 +6,13 @@ are `{name}`, filled by `str.format_map` with plain values: a text never reaches
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 from string import Formatter
 from typing import Any, Final, Literal
+
+from config.packs import pack_layers, pack_names
 
 Language = Literal["zh-CN", "en"]
 LANGUAGES: Final[tuple[Language, ...]] = ("zh-CN", "en")
@@ -39,12 +39,20 @@ FORMATTER: Final = PlainFormatter()
 def load_packs() -> Mapping[str, Mapping[str, str]]:
     """All texts by key; the packs ship with the program and a test checks that both languages are there."""
     texts: dict[str, Mapping[str, str]] = {}
-    for entry in sorted(files("config").joinpath("data", "text").iterdir(), key=lambda item: item.name):
-        if entry.name.endswith(".toml"):
-            area = entry.name.removesuffix(".toml")
-            for key, versions in tomllib.loads(entry.read_text(encoding="utf-8")).items():
-                texts[f"{area}.{key}"] = versions
+    for name in pack_names("text"):
+        for pack in pack_layers("text", name):
+            for key, versions in pack.items():
+                texts[f"{name.removesuffix('.toml')}.{key}"] = versions
     return texts
+
+
+def placeholders(words: str) -> set[str]:
+    """The names that a text wants filled.
+
+    Raises:
+        ValueError: braces that do not match, or a name that is none.
+    """
+    return {name for _, name, _, _ in FORMATTER.parse(words) if name is not None}
 
 
 @dataclass(frozen=True)

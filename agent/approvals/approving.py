@@ -8,7 +8,7 @@ which names each, are what he cannot change unseen.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
@@ -23,6 +23,7 @@ from agent.incident.store import incidents
 from agent.messages.records import Answer as Word
 from config.errors import ClocheError, RefusedError, UsageError
 from config.log import describe, get_logger
+from config.officers import Officer
 from config.schema import Person
 
 if TYPE_CHECKING:
@@ -30,7 +31,8 @@ if TYPE_CHECKING:
 
 log = get_logger("approvals")
 VERSION_MARK: Final = "#"
-How = Literal["account", "code", "link", "page"]
+How = Literal["account", "code", "link", "page", "officer", "officer_it"]
+"""`officer` (from IT: `officer_it`): by a signature over an order of head office's that this store has verified."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +84,22 @@ def require(agent: Agent, act: Act, subject: str, digest: str, about: str, actor
         reason = agent.mask(agent.settings.respond.single_handed)
         _record(agent, subject, actor, "single_handed", reason_given=reason)
     return found
+
+
+def count_officers(agent: Agent, subject: str, digest: str, officers: Iterable[Officer]) -> Standing:
+    """Count officers who signed an order of head office's for exactly this version; their signatures were verified.
+
+    Raises:
+        UsageError: nobody has asked for this version.
+    """
+    with agent.inventory.reading() as session:
+        request = session.scalars(_version(subject, digest)).first()
+    if request is None:
+        raise UsageError(agent.text("approval.unknown", subject=subject))
+    for officer in officers:
+        person = Person(name=f"{officer.name} ({officer.person})", roles=("security_lead",))
+        _give(agent, request, person, "officer_it" if officer.it else "officer")
+    return _standing_of(agent, request)
 
 
 def approve(agent: Agent, subject: str, person: Person, how: How, version: str = "") -> Standing:
@@ -221,12 +239,25 @@ def _standing_of(agent: Agent, request: RequestRow) -> Standing:
     with agent.inventory.reading() as session:
         given = _given(session, request.id)
     act = cast("Act", request.act)
-    people = [person for word in given if (person := agent.people.named(word.person)) is not None]
+    people = [person for word in given if (person := _speaker(agent, act, word)) is not None]
     return Standing(
         act=act, subject=request.subject, digest=request.digest, about=request.about,
         asked_by=request.asked_by, asked_at=request.asked_at, given=given,
         missing=RULES[act].lacks(people, single_handed=bool(agent.settings.respond.single_handed)),
     )  # fmt: skip
+
+
+def _speaker(agent: Agent, act: Act, word: Given) -> Person | None:
+    """Whose word it is, if it counts for this act."""
+    if word.how in ("officer", "officer_it"):
+        # signs for what stores destroy; never in the lawyer's place
+        return Person(name=word.person, roles=("security_lead",) if word.how == "officer_it" else ("department_head",))
+    person = agent.people.named(word.person)
+    if person is not None and act in ("purge", "originals") and word.how != "account":
+        from agent.direction.policy import is_vouched
+
+        return person if is_vouched(agent, person) else None
+    return person
 
 
 def _given(session: Session, request: int) -> tuple[Given, ...]:

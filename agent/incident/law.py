@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import tomllib
 from functools import cache
-from importlib.resources import files
 from typing import Final, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from agent.incident.records import Kind, Phase
+from config.packs import pack_names, pack_text, read_pack
 from config.schema import Role
 from config.text import Language
 
@@ -187,12 +187,7 @@ def standing_about(subject: str) -> tuple[tuple[Regime, Standing], ...]:
 @cache
 def load_regimes() -> tuple[Regime, ...]:
     """All regimes that ship with Cloche, by id."""
-    folder = files("config").joinpath("data", "law")
-    return tuple(
-        parse_regime(entry.name.removesuffix(".toml"), entry.read_text(encoding="utf-8"))
-        for entry in sorted(folder.iterdir(), key=lambda entry: entry.name)
-        if entry.name.endswith(".toml")
-    )
+    return tuple(parse_regime(name.removesuffix(".toml"), pack_text("law", name)) for name in pack_names("law"))
 
 
 def duty_title(key: str, language: Language) -> str:
@@ -223,5 +218,4 @@ class PlanDuty(BaseModel):
 @cache
 def load_plan() -> tuple[PlanDuty, ...]:
     """What the plan asks of people, phase by phase."""
-    pack = files("config").joinpath("data", "plan", "duties.toml").read_text(encoding="utf-8")
-    return tuple(PlanDuty.model_validate(duty) for duty in tomllib.loads(pack)["duties"])
+    return tuple(PlanDuty.model_validate(duty) for duty in read_pack("plan", "duties.toml")["duties"])

@@ -6,14 +6,14 @@ be; what rests on such a year, or on a calendar that was not checked, is unverif
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from functools import cache
-from importlib.resources import files
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from config.packs import pack_names, read_pack
 
 FIRST_WEEKEND_DAY = 5
 
@@ -43,11 +43,7 @@ class Due:
 @cache
 def load_calendars() -> tuple[Calendar, ...]:
     """All calendars that ship with Cloche."""
-    return tuple(
-        Calendar.model_validate(tomllib.loads(entry.read_text(encoding="utf-8")))
-        for entry in sorted(files("config").joinpath("data", "calendar").iterdir(), key=lambda entry: entry.name)
-        if entry.name.endswith(".toml")
-    )
+    return tuple(Calendar.model_validate(read_pack("calendar", name)) for name in pack_names("calendar"))
 
 
 def after_working_days(start: datetime, days: int, country: str, zone: ZoneInfo) -> Due:

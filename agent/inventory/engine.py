@@ -33,6 +33,7 @@ TABLES: Final[tuple[str, ...]] = (
     "agent.assess.models",
     "agent.audit.models",
     "agent.cleaning.models",
+    "agent.direction.models",
     "agent.incident.duty_models",
     "agent.incident.models",
     "agent.incident.order_models",

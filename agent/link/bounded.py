@@ -16,7 +16,7 @@ MAX_ANSWER: Final = 65_536
 
 @dataclass(frozen=True, kw_only=True)
 class Answered:
-    """What came back; `body` is cut at `MAX_ANSWER`."""
+    """What came back; `body` is cut at the bound."""
 
     status: int
     headers: httpx.Headers
@@ -30,16 +30,17 @@ def ask(
     *,
     content: bytes | None = None,
     headers: Mapping[str, str] | None = None,
+    most: int = MAX_ANSWER,
 ) -> Answered:
-    """Ask; a connection with more in it than is read is closed.
+    """Ask; a connection with more in it than `most` bytes is closed.
 
     Raises:
         httpx.HTTPError: no answer came, or none that is HTTP.
     """
-    body = b""
+    body = bytearray()
     with client.stream(method, path, content=content, headers=headers) as answer:
         for piece in answer.iter_bytes(MAX_ANSWER):
             body += piece
-            if len(body) >= MAX_ANSWER:
+            if len(body) >= most:
                 break
-        return Answered(status=answer.status_code, headers=answer.headers, body=body[:MAX_ANSWER])
+        return Answered(status=answer.status_code, headers=answer.headers, body=bytes(body[:most]))

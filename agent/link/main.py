@@ -24,6 +24,7 @@ from agent.link.carrier import Carrier
 from agent.link.desk import Desk
 from agent.link.letters import INBOX
 from agent.link.office import make_instance
+from agent.link.orders import FOLDER, Courier, OrderFolder
 from agent.link.outbox import LINK_ACCOUNT
 from agent.link.page_office import PageOffice
 from agent.link.postman import Postman
@@ -49,10 +50,19 @@ class Link:
     Promise: a part that breaks ends the process, and systemd starts it anew.
     """
 
-    def __init__(self, spool: Spool, carrier: Carrier, desk: Desk | None = None, *, instance: str = "") -> None:
+    def __init__(
+        self,
+        spool: Spool,
+        carrier: Carrier,
+        desk: Desk | None = None,
+        courier: Courier | None = None,
+        *,
+        instance: str = "",
+    ) -> None:
         self._spool = spool
         self._carrier = carrier
         self._desk = desk
+        self._courier = courier
         self._instance = instance
         self._stop = threading.Event()
         self._broken = False
@@ -70,6 +80,8 @@ class Link:
         office = PageOffice(self._desk) if self._desk else None
         threads = [self._start("carrier", lambda: self._carrier.run(self._stop, self._spool.enrolment))]
         threads += self._start_postman()
+        if (courier := self._courier) is not None:
+            self._start("courier", lambda: courier.run(self._stop))  # not waited for: its request is held open
         notify("READY=1")
         try:
             while not self._stop.is_set():
@@ -141,12 +153,13 @@ class Link:
         try:
             self._carrier.round(enrolment)
             pause = sender.send_waiting(self._stop.is_set, lambda: None)
+            fault = self._courier.once() if self._courier is not None else ""
         finally:
             sender.close()
         if pause.fault:
             click.echo(f"cloche-link: {text('link.unsent', url=enrolment.url, fault=pause.fault)}", err=True)
             return ExitCode.INCOMPLETE
-        return ExitCode.DONE
+        return ExitCode.INCOMPLETE if fault else ExitCode.DONE
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -159,8 +172,9 @@ def cloche_link(home_folder: str | None, once: bool, debug: bool) -> int:
     instance = make_instance()
     folder = find_home(home_folder).outbox
     carrier = Carrier(folder, instance)
+    orders = OrderFolder(folder) if (folder / FOLDER).is_dir() else None
     spool, desk = open_folders(folder)
-    link = Link(spool, carrier, desk, instance=instance)
+    link = Link(spool, carrier, desk, Courier(orders, instance) if orders else None, instance=instance)
     signal.signal(signal.SIGTERM, link.stop)
     signal.signal(signal.SIGINT, link.stop)
     try:
@@ -169,6 +183,8 @@ def cloche_link(home_folder: str | None, once: bool, debug: bool) -> int:
         link.run()
     finally:
         carrier.close()
+        if orders is not None:
+            orders.close()
         spool.close()
         if desk is not None:
             desk.close()

@@ -13,7 +13,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from agent.approvals import require, standing
+from agent.approvals import count_officers, require, standing
 from agent.cleaning.state import evidence_paths
 from agent.incident.course import Course
 from agent.incident.moments import zone_of
@@ -23,6 +23,7 @@ from agent.purge.records import WAIT, Hold, Item, Purge, digest_of
 from agent.purge.store import Purges
 from config.errors import ClocheError, RefusedError, UsageError
 from config.log import get_logger
+from config.officers import Officer
 from containment.quarantine import Entry
 
 if TYPE_CHECKING:
@@ -128,6 +129,23 @@ def approve_or_ask(agent: Agent, purge: Purge, actor: str) -> Purge:
     if missing:
         raise RefusedError(agent.text("purge.waits_for_people", id=purge.id, missing=" ".join(missing)))
     return _approved(agent, purge)
+
+
+def approve_by_officers(agent: Agent, purge: Purge, actor: str, officers: Sequence[Officer]) -> Purge:
+    """Count officers of head office, whose signatures this store has verified; the waiting time begins as ever.
+
+    What is held for the lawyer needs the lawyer's own word at this store besides: it is asked for.
+
+    Raises:
+        RefusedError: whose word is missing still. The request stands.
+    """
+    if purge.state != "asked":
+        return purge
+    about = agent.text("purge.about", id=purge.id, count=len(purge.items), reason=purge.reason)
+    with suppress(RefusedError):
+        require(agent, "purge", purge.subject, purge.digest, about, actor)
+    count_officers(agent, purge.subject, purge.digest, officers)
+    return approve_or_ask(agent, purge, actor)
 
 
 def cancel(agent: Agent, purge: Purge, actor: str, reason: str) -> Purge:

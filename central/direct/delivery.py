@@ -20,9 +20,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Integer, String, bindparam, column, select, update, values
+from sqlalchemy import BigInteger, String, bindparam, case, column, func, select, update, values
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.orm import Session, aliased, sessionmaker
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -195,12 +195,23 @@ class Waiting:
         return is_new
 
     def _read(self, asked: Sequence[tuple[str, int]]) -> tuple[dict[str, list[dict[str, Any]]], set[str]]:
-        """What each of these stores has not been told yet, and those whose picture here is not whole."""
-        given = values(column("store_id", String), column("after_number", Integer), name="asked").data(list(asked))
+        """What each of these stores has not been told yet, and those whose picture here is not whole.
+
+        A store that knows numbers which were never given to it gets everything: this database comes from a backup.
+        """
+        given = values(column("store_id", String), column("after_number", BigInteger), name="asked").data(list(asked))
+        other = aliased(Delivery)
+        last = (
+            select(func.coalesce(func.max(other.number), 0))
+            .where(other.store_id == given.c.store_id)
+            .correlate(given)
+            .scalar_subquery()
+        )
+        after = case((given.c.after_number > last, 0), else_=given.c.after_number)
         with self._sessions() as session:
             rows = session.execute(
                 select(Delivery.store_id, Delivery.number, Delivery.order_id)
-                .join(given, (given.c.store_id == Delivery.store_id) & (Delivery.number > given.c.after_number))
+                .join(given, (given.c.store_id == Delivery.store_id) & (Delivery.number > after))
                 .where(Delivery.state != "withdrawn")
                 .order_by(Delivery.store_id, Delivery.number)
             ).all()

@@ -1,0 +1,58 @@
+"""What this store lets head office order, and what head office has set here: settings, people, data packs.
+
+Head office's part lies in a folder of the store's state, apart from the store's own file, and is laid over it when the
+settings are read. Nothing in that folder is taken that an order did not bring (`agent.direction`); whoever may not
+read it has the store's own file.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Final, Literal, get_args
+
+from pydantic import Field
+
+from config.errors import UsageError
+from config.section import Section
+
+OrderKind = Literal[
+    "report", "declare", "dismiss", "direct", "note", "advance", "grade", "submit", "isolate_on", "isolate_off",
+    "rescan", "policy", "pack", "drill", "people", "officers", "release", "purge", "seal",
+]  # fmt: skip
+KINDS: Final[tuple[OrderKind, ...]] = get_args(OrderKind)
+OVERLAY: Final = "settings.json"
+PEOPLE: Final = "people.json"
+PACKS: Final = "packs"
+MOST: Final = 4 << 20
+
+
+class DirectionSettings(Section):
+    """What head office may order here. Taking a kind off the list is the store's right, and a franchise's."""
+
+    accept: tuple[OrderKind, ...] = Field(
+        KINDS, description="Kinds of orders that are carried out; any other is refused and head office is told."
+    )
+
+
+def read_direction(folder: Path, name: str) -> dict[str, Any]:
+    """A file of that folder; empty where it is absent or not ours to read.
+
+    Raises:
+        UsageError: it is damaged.
+    """
+    file = folder / name
+    try:
+        with file.open("rb") as opened:
+            content = opened.read(MOST)
+    except (FileNotFoundError, PermissionError, NotADirectoryError):
+        return {}
+    except OSError as error:
+        raise UsageError(f"{file}: cannot be read: {error.strerror}") from error
+    try:
+        document = json.loads(content)
+    except ValueError as error:
+        raise UsageError(f"{file}: damaged: remove it, and head office sets it again") from error
+    if not isinstance(document, dict):
+        raise UsageError(f"{file}: damaged: remove it, and head office sets it again")
+    return document
