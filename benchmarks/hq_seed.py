@@ -27,7 +27,7 @@ from central.home import HeadOfficeHome
 from central.models import Base
 from central.moments import now
 
-SECTIONS: Final = 64
+SECTIONS: Final = 16
 BLOBS: Final = 200
 BATCH: Final = 2_000
 KINDS: Final = ("csv", "spreadsheet", "table", "text", "pdf", "archive", "sql_dump", "mail", "image", "sqlite")
@@ -196,7 +196,7 @@ class _Shop:
             "coverage": coverage | {"partial": 0, "skipped": 3, "bytes": 10**11},
             "causes": [{"reason": luck.choice(REASONS), "items": self.unread}] if self.unread else [],
             "groups": [{"kind": kind, "level": level, **counts} for (kind, level), counts in groups.items()],
-            "section_digests": {f"{place:02x}": blob.digest for place, blob in enumerate(self.blobs)}, "worst": [],
+            "section_digests": {f"{place:x}0": blob.digest for place, blob in enumerate(self.blobs)}, "worst": [],
         }  # fmt: skip
         yield "health", {
             "version": self.version, "tier": self.tier, "mode": "protect", "response": "stop", "keys_ready": True,
@@ -245,8 +245,8 @@ def _tables(
         "stores": (shop.row(moment) for shop in shops),
         "sections": (
             {
-                "store_id": shop.id, "section": f"{place:02x}", "number": 900, "digest": blob.digest,
-                "places": blob.places, "document": blob.content,
+                "store_id": shop.id, "section": f"{place:x}", "number": 900,
+                "digests": {f"{place:x}0": blob.digest}, "places": blob.places, "document": blob.content,
             }
             for shop in shops
             for place, blob in enumerate(shop.blobs)
@@ -283,7 +283,10 @@ def _tables(
             {
                 "store_id": shop.id, "at": shop.heard_at - timedelta(minutes=7 * place), "number": 800, "place": place,
                 "kind": "file.opened", "severity": luck.choice(("info", "info", "warning")),
-                "document": {"kind": "file.opened", "text": "示例事件", "user": "cashier", "program": "/usr/bin/tar"},
+                "document": {
+                    "at": (shop.heard_at - timedelta(minutes=7 * place)).isoformat(), "kind": "file.opened",
+                    "severity": "notice", "text": "示例事件", "user": "cashier", "program": "/usr/bin/tar",
+                },
             }
             for shop in shops
             for place in range(EVENTS)
@@ -294,6 +297,7 @@ def _tables(
                 "at": moment - timedelta(days=90 * place + luck.randint(0, 200)),
                 "document": {
                     "id": f"d-{place}", "scenario": luck.choice(SCENARIOS), "ok": luck.random() < 0.9,
+                    "at": moment.isoformat(),
                     "score": luck.randint(30, 100), "detect_seconds": luck.randint(1, 90),
                     "contain_seconds": luck.randint(1, 20), "report_seconds": luck.randint(60, 9000),
                     "text": "示例演练",

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import partial
 from typing import Any, Final
 from xml.etree import ElementTree as ET
 
@@ -23,10 +24,14 @@ from central.models import DayFigures, Holding, Store
 from central.moments import now
 from central.pages.attention import percent
 from central.pages.doors import Doors, Visit
+from central.pages.remembered import Remembered, sight_of
+from central.pages.render import choose_language
 from central.summary.days import history
 from config.text import Text
 
 DAYS: Final = 30
+REMEMBERED: Final = 60.0
+"""Seconds for which a chart of all stores is not made anew."""
 SVG: Final = "{http://www.w3.org/2000/svg}"
 POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'"
 """Of a picture: its own style stands in it, and nothing in it runs."""
@@ -76,32 +81,34 @@ class Chart:
 
 def routes(doors: Doors) -> list[Route]:
     """Pictures and their tables, of all stores and of one."""
+    remembered: Remembered[Chart] = Remembered(REMEMBERED)
+    show, read = partial(picture, remembered), partial(table, remembered)
     return [
-        doors.page("/charts/{name}.svg", picture),
-        doors.page("/charts/{name}", table),
-        doors.page("/stores/{store}/charts/{name}.svg", picture),
-        doors.page("/stores/{store}/charts/{name}", table),
+        doors.page("/charts/{name}.svg", show),
+        doors.page("/charts/{name}", read),
+        doors.page("/stores/{store}/charts/{name}.svg", show),
+        doors.page("/stores/{store}/charts/{name}", read),
     ]
 
 
-def picture(visit: Visit) -> Response:
+def picture(remembered: Remembered[Chart], visit: Visit) -> Response:
     """The chart as SVG."""
     return Response(
-        draw(chart_of(visit), Text(visit.language)),
+        draw(chart_of(remembered, visit), Text(choose_language(visit.request))),
         media_type="image/svg+xml",
         headers={"Content-Security-Policy": POLICY},
     )
 
 
-def table(visit: Visit) -> tuple[str, dict[str, Any]]:
+def table(remembered: Remembered[Chart], visit: Visit) -> tuple[str, dict[str, Any]]:
     """The same figures to read."""
-    chart = chart_of(visit)
+    chart = chart_of(remembered, visit)
     store = visit.store() if "store" in visit.request.path_params else None
     return "chart.html", {"chart": chart, "store": store, "refresh": 0}
 
 
-def chart_of(visit: Visit) -> Chart:
-    """The chart that the path names.
+def chart_of(remembered: Remembered[Chart], visit: Visit) -> Chart:
+    """The chart that the path names, up to a minute old.
 
     Raises:
         HTTPException: 404.
@@ -110,7 +117,9 @@ def chart_of(visit: Visit) -> Chart:
     chart = CHARTS.get(name)
     if chart is None:
         raise HTTPException(404)
-    return chart(visit, name)
+    if "store" in visit.request.path_params:
+        return chart(visit, name)
+    return remembered.get((name, sight_of(visit.viewer)), lambda: chart(visit, name))
 
 
 def draw(chart: Chart, text: Text) -> str:
@@ -120,7 +129,8 @@ def draw(chart: Chart, text: Text) -> str:
     graph = kind(
         js=[], css=["file://style.css", "file://graph.css", f"inline:{DARK}"], style=STYLE, width=640, height=320,
         no_prefix=True, disable_xml_declaration=True, title=None, show_legend=len(chart.series) > 1,
-        legend_at_bottom=True, legend_at_bottom_columns=2, print_values=chart.is_bars, print_values_position="top", dots_size=3, margin=8, margin_right=44 if chart.is_bars else 16, truncate_label=-1,
+        legend_at_bottom=True, legend_at_bottom_columns=2, print_values=chart.is_bars, dots_size=3,
+        print_values_position="top", margin=8, margin_right=44 if chart.is_bars else 16, truncate_label=-1,
         truncate_legend=40, show_minor_x_labels=False, no_data_text=text("hq_pages.chart_empty"),
         formatter=lambda value: f"{value:,.0f}" if value is not None else "", explicit_size=True,
         value_formatter=lambda value: f"{value:,.0f}", max_scale=6, y_labels_major_count=6,

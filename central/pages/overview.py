@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
+from functools import partial
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, and_, or_, select
@@ -13,11 +15,15 @@ from starlette.routing import Route
 from central.models import Entity, Region, Store
 from central.moments import now
 from central.pages.attention import ORDER, Urgency, sums, tiles, urgency_at
-from central.pages.changes import changes
+from central.pages.changes import Change, changes
 from central.pages.doors import Doors, Shown, Visit
 from central.pages.manager import is_of_one_store
 from central.pages.paging import page_of
+from central.pages.remembered import Remembered, sight_of
 
+Changes = tuple[date | None, list[Change]]
+REMEMBERED: Final = 30.0
+"""Seconds."""
 MAX_TEXT: Final = 80
 LOUD: Final[tuple[Urgency, ...]] = ("incident", "alert", "fault")
 """Shown as tiles; the others are lines of a table."""
@@ -40,11 +46,15 @@ class Filter:
 
 def routes(doors: Doors) -> list[Route]:
     """Path of the first page."""
-    return [doors.page("/", overview)]
+    remembered: Remembered[Changes] = Remembered(REMEMBERED)
+    return [doors.page("/", partial(overview, remembered))]
 
 
-def overview(visit: Visit) -> Shown:
-    """Stores by what needs attention. Whoever has one store only begins with the simple page of it."""
+def overview(remembered: Remembered[Changes], visit: Visit) -> Shown:
+    """Stores by what needs attention; what changed since yesterday is up to half a minute old.
+
+    Whoever has one store only begins with the simple page of it.
+    """
     if is_of_one_store(visit.viewer) and not visit.request.query_params:
         return RedirectResponse("/my", status_code=303)
     session, moment = visit.session, now()
@@ -58,7 +68,12 @@ def overview(visit: Visit) -> Shown:
     paging = page_of(visit.request, total)
     found = tiles(session, needed, moment, limit=paging.size, offset=paging.offset)
     today = moment.astimezone(visit.office.timezone).date()
-    since, changed = (None, []) if wish.is_set or paging.number > 1 else changes(session, visible, moment, today)
+    is_first = not wish.is_set and paging.number == 1
+    since, changed = (
+        remembered.get((sight_of(visit.viewer), today), lambda: changes(session, visible, moment, today))
+        if is_first
+        else (None, [])
+    )
     return "overview.html", {
         "sums": all_sums,
         "counts": shown.counts,
@@ -71,7 +86,7 @@ def overview(visit: Visit) -> Shown:
         "entities": choices(session, Entity, Store.entity_id, visible),
         "since": since,
         "changes": changed,
-        "is_first": not wish.is_set and paging.number == 1,
+        "is_first": is_first,
     }
 
 
