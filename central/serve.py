@@ -18,7 +18,9 @@ from typing import Final
 import uvicorn
 
 from central.app import build_app
+from central.digest.weekly import Weekly
 from central.home import HeadOfficeHome
+from central.hooks.courier import Courier
 from central.office import HeadOffice, open_office
 from central.stores.authority import read_authority
 from central.stores.certificates import LASTS
@@ -85,6 +87,9 @@ def _serve(
     for number in (signal.SIGTERM, signal.SIGINT):  # uvicorn raises them once more when all is answered
         signal.signal(number, lambda _number, _frame: None)
     office = open_office(home, certificate_lasts=serving.certificate_lasts)
+    courier, weekly = Courier(office), Weekly(office)
+    courier.start()
+    weekly.start()
     try:
         tls = ServerTls(home)
         config = uvicorn.Config(
@@ -94,6 +99,8 @@ def _serve(
         )  # fmt: skip
         _Server(config, _Chores(home, office, tls, beat), ready).run(sockets=[listener])
     finally:
+        weekly.close()
+        courier.close()
         office.close()
     return int(ExitCode.DONE)
 
