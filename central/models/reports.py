@@ -123,7 +123,7 @@ class StoredDrill(Base):
     number: Mapped[int]
     at: Mapped[datetime]
     document: Mapped[dict[str, Any]]
-    __table_args__ = (Index("drills_at", "at"),)
+    __table_args__ = (Index("drills_store", "store_id", "at"),)
 
 
 class Paper(Base):

@@ -22,8 +22,16 @@ class Entry:
 ENTRIES: Final = (
     Entry(key="hq_my.nav", path="/my", of_one_store=True),
     Entry(key="hq_pages.nav_overview", path="/"),
+    Entry(key="hq_pages.nav_search", path="/search"),
     Entry(key="hq_incident.cases", path="/cases"),
     Entry(key="hq_law.nav", path="/law", act="law"),
+    Entry(key="hq_pages.nav_drills", path="/drills"),
+    Entry(key="hq_pages.nav_training", path="/training"),
+    Entry(key="hq_pages.nav_vendors", path="/vendors"),
+    Entry(key="hq_pages.nav_assessment", path="/assessment"),
+    Entry(key="hq_people.people", path="/people", act="people"),
+    Entry(key="hq_people.record", path="/record", act="record"),
+    Entry(key="hq_people.settings", path="/settings", act="settings"),
 )
 
 

@@ -43,6 +43,8 @@ from config.orders import OrderKind
 
 NAMED: Final = 10
 """Entries of each list that the store's own page shows."""
+CLOSED_ALERTS: Final = 3
+"""Shown where none or few are open."""
 GAPS: Final = 20
 ORDERS: Final[tuple[OrderKind, ...]] = ("rescan", "isolate_on", "isolate_off", "drill", "policy", "seal")
 """What can be ordered from here; declaring has a page of its own."""
@@ -82,7 +84,11 @@ def one_store(visit: Visit) -> tuple[str, dict[str, Any]]:
         "incidents": incidents_of(session, store.id),
         "alerts": [
             Alert.model_validate(document)
-            for document in session.scalars(_alerts(store.id).with_only_columns(StoredAlert.document).limit(NAMED))
+            for document in session.scalars(
+                _alerts(store.id)
+                .with_only_columns(StoredAlert.document)
+                .limit(max(CLOSED_ALERTS, min(NAMED, store.open_alerts)))
+            )
         ],
         "faults": faults_of(session, store.id),
         "gaps": list(

@@ -6,6 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 from central.database.partitions import make_default
+from central.database.storage import compress_fast
 from central.models.base import Moment
 
 revision = "0001"
@@ -436,7 +437,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["store_id"], ["stores.id"], name=op.f("drills_store_id_fkey")),
         sa.PrimaryKeyConstraint("store_id", "drill_id", name=op.f("drills_pkey")),
     )
-    op.create_index("drills_at", "drills", ["at"], unique=False)
+    op.create_index("drills_store", "drills", ["store_id", "at"], unique=False)
     op.create_table(
         "faults",
         sa.Column("store_id", sa.String(length=40), nullable=False),
@@ -587,6 +588,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("store_id", "public_key", name=op.f("store_keys_pkey")),
     )
     make_default(op.get_bind())
+    compress_fast(op.get_bind())
 
 
 def downgrade() -> None:

@@ -1,0 +1,232 @@
+"""All stores under one question: who is overdue for a drill or a training, with whom data is shared, how assessments
+stand. Worst first, with the same filters as the first page."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Hashable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from functools import cache, partial
+from importlib.resources import files
+from typing import Any, Final
+
+from sqlalchemy import BigInteger, ColumnElement, String, and_, case, cast, func, select, true
+from sqlalchemy.orm import Session
+from starlette.routing import Route
+
+from central.documents import Drill
+from central.models import Entity, Region, Snapshot, Store, StoredDrill
+from central.moments import now
+from central.pages.doors import Doors, Visit
+from central.pages.overview import choices, condition_of, read_filter
+from central.pages.paging import page_of
+from central.pages.remembered import Remembered, sight_of
+
+REMEMBERED: Final = 60.0
+LOW: Final = 60
+"""Below it a score is called low on the page; it decides nothing."""
+Shown = tuple[str, dict[str, Any]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SharedWith:
+    """A vendor as all stores together know it, by its name."""
+
+    name: str
+    stores: int
+    shared: int
+    persons: int
+    ends: date | None
+    """The earliest end of a contract."""
+    open_now: int
+
+
+def routes(doors: Doors) -> list[Route]:
+    """Paths of the pages over all stores."""
+    remembered: Remembered[list[SharedWith]] = Remembered(REMEMBERED)
+    return [
+        doors.page("/drills", drills),
+        doors.page("/training", training),
+        doors.page("/vendors", partial(vendors, remembered)),
+        doors.page("/assessment", assessment),
+    ]
+
+
+@cache
+def drill_interval() -> timedelta:
+    """How old the last drill may be (`config/data/drill/plan.toml`)."""
+    plan = tomllib.loads(files("config").joinpath("data", "drill", "plan.toml").read_text(encoding="utf-8"))
+    return timedelta(days=round(plan["interval"]["months"] * 365.25 / 12))
+
+
+def drills(visit: Visit) -> Shown:
+    """Stores by when they last had a drill, the longest ago first; `?only=overdue` or `failed`."""
+    session, edge, only = visit.session, now() - drill_interval(), visit.request.query_params.get("only", "")
+    condition, around = _asked(visit)
+    last = select(StoredDrill.store_id, func.max(StoredDrill.at).label("at")).group_by(StoredDrill.store_id).subquery()
+    overdue = (last.c.at.is_(None)) | (last.c.at < edge)
+    joined = select(Store.id).outerjoin(last, last.c.store_id == Store.id).where(condition)
+    stores, late = session.execute(
+        joined.with_only_columns(func.count(), func.coalesce(func.sum(case((overdue, 1), else_=0)), 0))
+    ).one()
+    if only == "overdue":
+        joined = joined.where(overdue)
+    paging = page_of(visit.request, int(late) if only == "overdue" else stores)
+    rows = session.execute(
+        joined.with_only_columns(Store.id, Store.name, last.c.at)
+        .order_by(last.c.at.is_not(None), last.c.at, Store.name, Store.id)
+        .limit(paging.size)
+        .offset(paging.offset)
+    ).all()
+    newest = _newest_drills(session, [row[0] for row in rows])
+    return "drills.html", around | {
+        "rows": [(identifier, name, newest.get(identifier), at is None or at < edge) for identifier, name, at in rows],
+        "paging": paging, "stores": stores, "late": int(late), "only": only if only == "overdue" else "",
+        "months": round(drill_interval().days / 30.4),
+    }  # fmt: skip
+
+
+def training(visit: Visit) -> Shown:
+    """Stores by how many people are overdue, most first; stores that told nothing come last."""
+    session, only = visit.session, visit.request.query_params.get("only", "")
+    condition, around = _asked(visit)
+    told = select(Snapshot.store_id, Snapshot.document, Snapshot.written_at).where(Snapshot.kind == "training")
+    part = told.subquery()
+    figures = {
+        name: func.coalesce(part.c.document[name].as_integer(), 0) for name in ("staff", "done", "due", "overdue")
+    }
+    joined = select(Store.id).outerjoin(part, part.c.store_id == Store.id).where(condition)
+    sums = session.execute(
+        joined.with_only_columns(
+            func.count(), func.count(part.c.store_id), *(func.coalesce(func.sum(one), 0) for one in figures.values()),
+            func.coalesce(func.sum(case((figures["overdue"] > 0, 1), else_=0)), 0),
+        )
+    ).one()  # fmt: skip
+    if only == "overdue":
+        joined = joined.where(figures["overdue"] > 0)
+    paging = page_of(visit.request, int(sums[-1]) if only == "overdue" else sums[0])
+    rows = session.execute(
+        joined.with_only_columns(Store.id, Store.name, *figures.values(), part.c.written_at)
+        .order_by(figures["overdue"].desc(), figures["due"].desc(), part.c.store_id.is_(None), Store.name, Store.id)
+        .limit(paging.size)
+        .offset(paging.offset)
+    ).all()
+    return "training.html", around | {
+        "rows": rows, "paging": paging, "only": only if only == "overdue" else "", "stores": sums[0],
+        "telling": sums[1], "staff": int(sums[2]), "done": int(sums[3]), "due": int(sums[4]),
+        "overdue": int(sums[5]), "late": int(sums[6]),
+    }  # fmt: skip
+
+
+def vendors(remembered: Remembered[list[SharedWith]], visit: Visit) -> Shown:
+    """With whom customers' data is shared: windows that are open now first, then by how many customers."""
+    condition, around = _asked(visit)
+    wish = around["wish"]
+    key: Hashable = (sight_of(visit.viewer), wish.region, wish.entity, wish.text)
+    found = remembered.get(key, lambda: shared_with(visit.session, condition))
+    paging = page_of(visit.request, len(found))
+    return "vendors.html", around | {
+        "rows": found[paging.offset : paging.offset + paging.size], "paging": paging, "today": now().date(),
+        "open_now": sum(1 for one in found if one.open_now),
+    }  # fmt: skip
+
+
+def shared_with(session: Session, condition: ColumnElement[bool]) -> list[SharedWith]:
+    """All vendors of the stores under a condition, added up by name in the database."""
+    if session.get_bind().dialect.name == "postgresql":
+        unpacked = func.json_array_elements(Snapshot.document["vendors"]).table_valued("value").lateral("entries")
+        entry = unpacked.c.value
+
+        def read(name: str) -> Any:
+            return entry.op("->>")(name)
+    else:
+        unpacked = func.json_each(Snapshot.document, "$.vendors").table_valued("value").alias("entries")
+        entry = unpacked.c.value
+
+        def read(name: str) -> Any:
+            return func.json_extract(entry, f"$.{name}")
+
+    def number(name: str) -> Any:
+        return func.sum(cast(read(name), BigInteger))
+
+    is_open = case((func.lower(cast(read("window_open"), String)).in_(("true", "1")), 1), else_=0)
+    rows = session.execute(
+        select(
+            read("name"), func.count(Store.id.distinct()), number("shared"), number("persons"),
+            func.min(read("contract_until")), func.sum(is_open),
+        )
+        .select_from(Snapshot)
+        .join(Store, Store.id == Snapshot.store_id)
+        .join(unpacked, true())
+        .where(Snapshot.kind == "vendors", condition)
+        .group_by(read("name"))
+    )  # fmt: skip
+    found = [
+        SharedWith(
+            name=str(name), stores=stores, shared=int(shared or 0), persons=int(persons or 0), ends=_day(ends),
+            open_now=int(open_now or 0),
+        )
+        for name, stores, shared, persons, ends, open_now in rows
+    ]  # fmt: skip
+    return sorted(found, key=lambda one: (-one.open_now, -one.persons, one.name))
+
+
+def assessment(visit: Visit) -> Shown:
+    """Stores by their last score, the worst first; those without one come last."""
+    session = visit.session
+    condition, around = _asked(visit)
+    stores, scored, mean, low = session.execute(
+        select(
+            func.count(), func.count(Store.score), func.avg(Store.score),
+            func.coalesce(func.sum(case((Store.score < LOW, 1), else_=0)), 0),
+        ).where(condition)
+    ).one()  # fmt: skip
+    paging = page_of(visit.request, stores)
+    rows = session.execute(
+        select(Store.id, Store.name, Store.score)
+        .where(condition)
+        .order_by(Store.score.is_(None), Store.score, Store.name, Store.id)
+        .limit(paging.size)
+        .offset(paging.offset)
+    ).all()
+    dates = dict(
+        session.execute(
+            select(Snapshot.store_id, Snapshot.written_at).where(
+                Snapshot.kind == "assessment", Snapshot.store_id.in_([row[0] for row in rows])
+            )
+        ).all()
+    )
+    return "assessment.html", around | {
+        "rows": [(identifier, name, score, dates.get(identifier)) for identifier, name, score in rows],
+        "paging": paging, "stores": stores, "scored": scored, "mean": round(mean) if mean is not None else None,
+        "low": int(low), "edge": LOW,
+    }  # fmt: skip
+
+
+def _asked(visit: Visit) -> tuple[ColumnElement[bool], dict[str, Any]]:
+    """The condition of what a reader asked for, and what the filter of the page needs."""
+    visible = and_(visit.viewer.visible(), Store.revoked_at.is_(None))
+    wish = read_filter(visit)
+    condition = and_(visible, condition_of(wish)) if wish.is_set else visible
+    return condition, {
+        "wish": wish,
+        "regions": choices(visit.session, Region, Store.region_id, visible),
+        "entities": choices(visit.session, Entity, Store.entity_id, visible),
+    }
+
+
+def _newest_drills(session: Session, store_ids: list[str]) -> dict[str, Drill]:
+    rows = session.execute(
+        select(StoredDrill.store_id, StoredDrill.document)
+        .where(StoredDrill.store_id.in_(store_ids))
+        .order_by(StoredDrill.store_id, StoredDrill.at)
+    )
+    return {store_id: Drill.model_validate(document) for store_id, document in rows}  # the newest is the last
+
+
+def _day(value: Any) -> date | None:
+    try:
+        return datetime.fromisoformat(str(value)).date() if value else None
+    except ValueError:
+        return None
