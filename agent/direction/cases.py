@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import select
 
 from agent.direction.models import CaseRow
+from agent.incident.cases import note_case
 from agent.incident.records import Incident
 from agent.incident.store import incidents
 from config.errors import UsageError
@@ -45,6 +46,7 @@ def bind(agent: Agent, case: str | None, incident_id: str, order_id: str) -> Non
     if case:
         with agent.inventory.sessions.begin() as session:
             session.merge(CaseRow(case=case, incident=incident_id, order=order_id))
+        note_case(agent, incident_id, case)
 
 
 def meant(agent: Agent, incident_id: str, case: str | None) -> Incident:

@@ -23,7 +23,7 @@ def case_of(incident: Incident) -> str | None:
     return str(named[-1]) if named and named[-1] else None
 
 
-def note_case(agent: Agent, incident_id: str, case_id: str, actor: str) -> None:
+def note_case(agent: Agent, incident_id: str, case_id: str, actor: str = "cloche") -> None:
     """Put down that an incident belongs to a case; said again it changes nothing.
 
     Raises:

@@ -21,7 +21,6 @@ from central.documents import Health, Incident, Training
 from central.models import Grant, Person, Snapshot, Store, StoredIncident
 from central.moments import now
 from central.pages.attention import SILENT_AFTER
-from central.pages.clocks import ClockLine, lines_of
 from central.pages.doors import Doors, Visit
 from central.pages.incident_view import read_incident, roles_at, tasks_of
 from central.pages.paging import page_of
@@ -92,7 +91,7 @@ class Thing:
 def today(visit: Visit) -> tuple[str, dict[str, Any]]:
     """Is the till fine, and what is there to do."""
     store, stores = my_store(visit)
-    moment, language = now(), cast("Language", visit.language)
+    moment = now()
     incidents = [
         read_incident(row)
         for row in visit.session.scalars(
@@ -110,7 +109,7 @@ def today(visit: Visit) -> tuple[str, dict[str, Any]]:
         "verdict": verdict_of(store, incidents, moment),
         "things": things[:MOST],
         "more": len(things) - MOST,
-        "incidents": [(incident, _clock(incident, language, moment)) for incident in incidents],
+        "incidents": incidents,
         "people": people_to_call(visit.session, store),
         "refresh": 15,
     }
@@ -160,10 +159,6 @@ def _things(
         yield Thing(key="contacts", path="/own", values={})
     if store.scanned_at is None and store.heard_at is not None:
         yield Thing(key="unscanned", path="#call", values={})
-
-
-def _clock(incident: Incident, language: Language, moment: datetime) -> ClockLine | None:
-    return next((line for line in lines_of(incident, language, moment) if line.is_due and line.deadline), None)
 
 
 def _snapshot(session: Session, store_id: str, kind: str, model: type[Told]) -> Told | None:

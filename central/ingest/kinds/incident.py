@@ -1,4 +1,7 @@
-"""An incident, with the case it belongs to and the nearest of its clocks that still run."""
+"""An incident, with the case it belongs to and the nearest of its clocks that still run.
+
+They may run on after it has ended: the summary to the authority is due 30 days after the handling.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +23,6 @@ def apply(batch: Batch, figures: Figures, report: Incoming) -> None:  # noqa: AR
         (
             report.store_id, document.id, report.envelope.number, document.case[:40] if document.case else None,
             document.kind[:20], document.phase[:20], is_open, document.discovered_at,
-            min(deadlines) if deadlines and is_open else None, encode_document(document).decode(),
+            min(deadlines, default=None), encode_document(document).decode(),
         ),
     )  # fmt: skip
