@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from cryptography import x509
 
-from agent.link.credentials import make_request, take_key
+from agent.link.credentials import make_request, take
 from agent.link.request import is_number, pin_of_certificate, pin_of_token, write_request
 from agent.link.settings import SETTINGS_FILE, Enrolment
 from agent.link.trust import read_answer, save
@@ -92,13 +92,14 @@ def _read_answer(
     agent: Agent, url: str, authority: str, answer: dict[str, Any]
 ) -> tuple[Enrolment, bytes | None, bytes | None, int]:
     try:
-        certificate = str(answer["certificate"])
+        credentials = take(
+            agent.home.keys / WAITING_KEY, str(answer["certificate"]), authority, str(answer["store"])[:40]
+        )
         settings = Enrolment(
             url=url, authority_pem=authority, store=str(answer["store"])[:40], name=str(answer["name"])[:MAX_TEXT],
             hq=str(answer["hq"])[:MAX_TEXT], retry_seconds=agent.settings.link.retry_seconds,
-            max_retry_seconds=agent.settings.link.max_retry_seconds, certificate_pem=certificate,
-            key_pem=take_key(agent.home.keys / WAITING_KEY, certificate, authority, str(answer["store"])[:40]),
-            certificate_seconds=float(answer["certificate_seconds"]), received_at=agent.now().isoformat(),
+            max_retry_seconds=agent.settings.link.max_retry_seconds, certificate_pem=credentials.certificate_pem,
+            key_pem=credentials.key_pem, certificate_seconds=credentials.seconds, received_at=agent.now().isoformat(),
         )  # fmt: skip
         recovery = decode_public(answer["recovery"]) if answer["recovery"] else None
         hq = decode_public(answer["hq_key"]) if answer["hq_key"] else None

@@ -6,7 +6,10 @@ Key and certificate reach the link in one file (`link.json`), so that it never s
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
+from typing import Final
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -17,6 +20,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from central.wire import STORE_URI
 from config.errors import ClocheError
 from containment.atomic import write_file
+
+SKEW: Final = timedelta(days=1)
+"""How long before it was given a store's certificate begins (docs/wire-v1.md)."""
 
 
 def make_request(waiting: Path) -> str:
@@ -39,8 +45,17 @@ def request_of(key: EllipticCurvePrivateKey) -> str:
     return builder.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM).decode("ascii")
 
 
-def take_key(waiting: Path, certificate_pem: str, authority_pem: str, store: str) -> str:
-    """The waiting key in PEM, if this certificate is for it and for this store, by this authority.
+@dataclass(frozen=True, kw_only=True)
+class Credentials:
+    """A certificate with its key, both PEM, and how many seconds it lives from the moment it was given."""
+
+    certificate_pem: str
+    key_pem: str = field(repr=False)
+    seconds: float
+
+
+def take(waiting: Path, certificate_pem: str, authority_pem: str, store: str) -> Credentials:
+    """The certificate with the waiting key, if it is for that key and for this store, by this authority.
 
     Raises:
         ValueError: it is another one, or there is no waiting key.
@@ -52,8 +67,11 @@ def take_key(waiting: Path, certificate_pem: str, authority_pem: str, store: str
         certificate.verify_directly_issued_by(x509.load_pem_x509_certificate(authority_pem.encode("ascii")))
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         is_ours = certificate.public_key() == key.public_key()
-    except (OSError, TypeError, InvalidSignature, UnsupportedAlgorithm, x509.ExtensionNotFound) as error:
+    except (OSError, TypeError, ValueError, InvalidSignature, UnsupportedAlgorithm, x509.ExtensionNotFound) as error:
         raise ValueError("a certificate that cannot be used") from error
     if not is_ours or names.get_values_for_type(x509.UniformResourceIdentifier) != [STORE_URI + store]:
-        raise ValueError("another store's certificate")
-    return pem.decode("ascii")
+        raise ValueError("another key's or store's certificate")
+    lives = certificate.not_valid_after_utc - certificate.not_valid_before_utc - SKEW
+    return Credentials(
+        certificate_pem=certificate_pem, key_pem=pem.decode("ascii"), seconds=max(lives.total_seconds(), 1.0)
+    )

@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from agent.link.credentials import make_request, take_key
+from agent.link.credentials import make_request, take
 from agent.link.errands import answer, ask, is_waiting
 from agent.link.settings import SETTINGS_FILE, Enrolment, read_enrolment
 from central.wire import RENEW_SCHEMA
@@ -65,18 +65,17 @@ def _take(agent: Agent, enrolment: Enrolment, said: dict[str, object], now: date
     if "error" in said:
         log.warning("head office gives no new certificate", word=str(said["error"])[:40])
         return
-    pem = str(said.get("certificate", ""))
     waiting = agent.home.keys / WAITING_KEY
     try:
-        key = take_key(waiting, pem, enrolment.authority_pem, enrolment.store)
-        seconds = float(str(said.get("certificate_seconds", "")))
+        fresh = take(waiting, str(said.get("certificate", "")), enrolment.authority_pem, enrolment.store)
     except ValueError as error:
         log.error("what came is no certificate for this store", why=str(error))
         return
-    fresh = replace(
-        enrolment, certificate_pem=pem, key_pem=key, certificate_seconds=seconds, received_at=now.isoformat()
-    )
-    agent.outbox.place(SETTINGS_FILE, fresh.encode())
+    changed = replace(
+        enrolment, certificate_pem=fresh.certificate_pem, key_pem=fresh.key_pem, certificate_seconds=fresh.seconds,
+        received_at=now.isoformat(),
+    )  # fmt: skip
+    agent.outbox.place(SETTINGS_FILE, changed.encode())
     waiting.unlink(missing_ok=True)
     agent.audit.append("certificate.renewed", "cloche", store=enrolment.store)
 

@@ -131,7 +131,7 @@ class StoreApi:
             {
                 "schema": ENROL_SCHEMA, "store": enrolled.store_id, "name": enrolled.name, "hq": self._office.name,
                 "next_number": enrolled.next_number, "certificate": enrolled.certificate_pem,
-                "certificate_seconds": self._issuing.lasts.total_seconds(), **trusted,
+                **trusted,
             },
         )  # fmt: skip
 
@@ -165,13 +165,7 @@ class StoreApi:
             return refusal(422, "malformed")
         if word:
             return busy(3600) if word == "busy" else refusal(403 if word == "store_revoked" else 401, word)
-        return answer(
-            200,
-            {
-                "schema": RENEW_SCHEMA, "certificate": pem,
-                "certificate_seconds": self._issuing.lasts.total_seconds(),
-            },
-        )  # fmt: skip
+        return answer(200, {"schema": RENEW_SCHEMA, "certificate": pem})
 
     async def _read_applicant(self, request: Request) -> _Applicant:
         body = await read_body(request, MAX_ENROLMENT)
