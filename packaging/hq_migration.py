@@ -26,6 +26,7 @@ import sqlalchemy as sa
 from alembic import op
 
 from central.database.partitions import make_default
+from central.database.storage import compress_fast
 from central.models.base import Moment
 
 revision = "0001"
@@ -39,6 +40,7 @@ def upgrade() -> None:
 '''
 TAIL = '''
     make_default(op.get_bind())
+    compress_fast(op.get_bind())
 
 
 def downgrade() -> None:

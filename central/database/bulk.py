@@ -151,12 +151,11 @@ class Bulk:
 
     def _bound(self, table: Table, names: Sequence[str], rows: Sequence[Row]) -> list[Row]:
         turns = [_sqlite_turn(table.c[name].type) for name in names]
-        if not any(turns):
-            return list(rows)
-        return [
-            tuple(turn(value) if turn and value is not None else value for turn, value in zip(turns, row, strict=True))
-            for row in rows
-        ]
+        columns = list(zip(*rows, strict=True))
+        for place, turn in enumerate(turns):
+            if turn:
+                columns[place] = tuple(None if value is None else turn(value) for value in columns[place])
+        return list(zip(*columns, strict=True))
 
 
 def _fill(text: str, given: dict[str, str]) -> str:

@@ -15,6 +15,7 @@ from central.documents.parts import (
     Timed,
     When,
     from_untidy,
+    plain,
     read_json,
 )  # fmt: skip
 from central.documents.state import (
@@ -93,12 +94,21 @@ def encode_document(document: object) -> bytes:
     return _ENCODER.encode(document)
 
 
+_LEADS: Final = tuple(bytes([lead]) for lead in b"\x7f\xc2\xd8\xdb\xdc\xe0\xe1\xe2\xef\xf0\xf3")
+"""How every control and format character (Cc, Cf) of Unicode 15 begins in UTF-8; a decoder refuses the ones below
+U+0020 in a text, and surrogates."""
+
+
 def is_harmless(encoded: bytes) -> bool:
-    """Whether no text in this JSON holds a control or format character, seen without looking at each text."""
-    text = encoded.decode()
-    if "\\" in text:
-        text = text.replace("\\\\", "").replace('\\"', "")
-    return "\\" not in text and text.isprintable()
+    """Whether no text in this JSON, which a decoder took, holds a control or format character.
+
+    Seen without looking at each text: a tenth of the time. Other characters begin like those; then all are looked at.
+    """
+    if b"\\" in encoded:
+        encoded = encoded.replace(b"\\\\", b"").replace(b'\\"', b"")
+        if b"\\" in encoded:
+            return False
+    return not any(lead in encoded for lead in _LEADS) or plain(encoded.decode(), "\r\n\t") == encoded.decode()
 
 
 def _read_untidy(body: bytes) -> tuple[Envelope, Document]:

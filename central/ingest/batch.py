@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from datetime import date, datetime
+from operator import attrgetter
 from typing import Any, Final, Literal, cast
 
 from sqlalchemy import Connection, Table, func, select, text
@@ -83,6 +84,7 @@ class Figures:
 
 
 STORE_COLUMNS: Final = tuple(entry.name for entry in fields(Figures))
+_ROW_OF: Final = attrgetter(*STORE_COLUMNS)
 _DAY_COLUMNS: Final = (
     "store_id", "day", "persons", "places", "sealed", "exposed", "unread", "open_alerts", "open_incidents", "score",
     "version", "tier",
@@ -338,7 +340,7 @@ class Batch:
             "exposed": "{given.exposed}", "unread": "{given.unread}", "scanned_at": "{given.scanned_at}",
         }  # fmt: skip
         expression = f"urgency = {URGENCY_SQL.format(**given)}"
-        rows = [tuple(getattr(self.stores[store_id], name) for name in STORE_COLUMNS) for store_id in touched]
+        rows = [_ROW_OF(self.stores[store_id]) for store_id in touched]
         self.bulk.update(table_of(Store), "id", STORE_COLUMNS[1:], rows, (expression,))
         days: list[Row] = []
         for store_id in touched:

@@ -9,7 +9,8 @@ report names.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any, Final
 
 import msgspec
@@ -59,10 +60,10 @@ def put_sections(
         wanted: digest by section, of the newest report.
     """
     told = document.section_digests
-    given = {
-        name: places for name, places in document.sections.items() if name in wanted and told.get(name) == wanted[name]
-    }
-    if given.keys() >= wanted.keys():
+    given: Mapping[str, Places] = document.sections
+    if told is not wanted or given.keys() != wanted.keys():
+        given = {name: places for name, places in given.items() if name in wanted and told.get(name) == wanted[name]}
+    if len(given) == len(wanted):
         _replace_all(batch, figures, number, wanted, given)
         return False
     return _merge(batch, figures, number, wanted, given)
@@ -72,6 +73,10 @@ def _replace_all(
     batch: Batch, figures: Figures, number: int, wanted: Mapping[str, str], given: Mapping[str, Places]
 ) -> None:
     store_id, count = figures.id, figures.places
+    if given and count <= ONE:
+        _drop(batch, store_id, keep={"all"})
+        _put(batch, store_id, "all", number, wanted, given.values())
+        return
     shelves: dict[str, list[str]] = {}
     for name in sorted(given):
         shelves.setdefault(shelf_of(name, count), []).append(name)
@@ -114,9 +119,9 @@ def _merge(batch: Batch, figures: Figures, number: int, wanted: Mapping[str, str
 
 
 def _put(
-    batch: Batch, store_id: str, shelf: str, number: int, digests: Mapping[str, str], parts: Sequence[Places]
+    batch: Batch, store_id: str, shelf: str, number: int, digests: Mapping[str, str], parts: Iterable[Places]
 ) -> None:
-    places = [place for part in parts for place in part]
+    places = list(chain.from_iterable(parts))
     batch.sections_gone.discard((store_id, shelf))
     batch.shelves.setdefault(store_id, {})[shelf] = number
     batch.sections[store_id, shelf] = (

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import Any, cast
 
-from msgspec.structs import replace
+from msgspec.structs import force_setattr
 from sqlalchemy import select
 
 from central.documents import Inventory
@@ -23,7 +24,7 @@ def apply(batch: Batch, figures: Figures, report: Incoming) -> None:
         if document.sections and wanted:
             figures.wants_inventory = put_sections(batch, figures, number, document, wanted)
         return
-    put_snapshot(batch, report, replace(document, sections={}) if document.sections else document)
+    put_snapshot(batch, report, _without_sections(document))
     figures.persons, figures.places = document.persons, document.places
     figures.sealed, figures.exposed = document.sealed, document.exposed
     figures.listed = document.coverage.listed
@@ -34,6 +35,15 @@ def apply(batch: Batch, figures: Figures, report: Incoming) -> None:
         figures.wants_inventory = False
     else:
         figures.wants_inventory = put_sections(batch, figures, number, document, document.section_digests)
+
+
+def _without_sections(document: Inventory) -> Inventory:
+    """A copy, made below `replace`: that one would check everything again."""
+    if not document.sections:
+        return document
+    light = copy(document)
+    force_setattr(light, "sections", {})
+    return light
 
 
 def _newest_digests(batch: Batch, store_id: str) -> dict[str, str]:
