@@ -69,17 +69,23 @@ def set_people(agent: Agent, wanted: People, *, signed: bool) -> dict[str, Any]:
     """
     known = read_direction(agent.home.direction, PEOPLE)
     version = int(known.get("version", 0))
-    rows = [person.model_dump(mode="json") for person in wanted.people]
+    own = {person.name: person for person in load_settings(agent.home.settings_file).people}
+    here = tuple(
+        # accounts on this machine are the store's own affair
+        person.model_copy(update={"user": own[person.name].user if person.name in own else ""})
+        for person in wanted.people
+    )
+    rows = [person.model_dump(mode="json") for person in here]
     if version == wanted.version and known.get("people") == rows:
         return {"already": True}
     if version >= wanted.version:
         raise RefusedError(agent.text("direction.people_old", version=version))
     if len({person.name for person in wanted.people}) != len(wanted.people):
         raise UsageError(agent.text("direction.people_twice"))
-    sure = _vouched_before(agent, known)
-    vouched = [row["name"] for row in rows if signed or row in sure]
+    sure = {_reach(row) for row in _vouched_before(agent, known)}
+    vouched = [row["name"] for row in rows if signed or _reach(row) in sure]
     _write(agent, PEOPLE, {"version": wanted.version, "people": rows, "vouched": vouched})
-    agent.settings = agent.settings.model_copy(update={"people": wanted.people})
+    agent.settings = agent.settings.model_copy(update={"people": here})
     return {"people": len(rows), "vouched": len(vouched)}
 
 
@@ -174,6 +180,11 @@ def _vouched_before(agent: Agent, known: Mapping[str, Any]) -> Sequence[dict[str
     """Entries that hold by the store's own file, or by officers."""
     own = [person.model_dump(mode="json") for person in load_settings(agent.home.settings_file).people]
     return [*own, *(row for row in known.get("people", ()) if row["name"] in known.get("vouched", ()))]
+
+
+def _reach(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Who somebody is and how a code reaches them."""
+    return row["name"], tuple(sorted(row["roles"])), row.get("email", ""), row.get("phone", "")
 
 
 def _write(agent: Agent, name: str, document: Mapping[str, Any]) -> None:

@@ -51,7 +51,8 @@ def take(agent: Agent) -> int:
         if NEWS in names:
             news = box.read(NEWS) or {}
             hear_time(agent, trust, news.get("time"))
-            if "inventory" in (news.get("wants") or ()):
+            wants = news.get("wants")
+            if isinstance(wants, list) and "inventory" in wants:
                 want_inventory(agent, agent.steady().seconds)
             box.drop(NEWS)
         for name in names:

@@ -52,6 +52,8 @@ ASKED_TOGETHER: Final = 400
 DISPLACED_SECONDS: Final = (5.0, 10.0)
 CHALLENGE: Final = re.compile(r"[A-Za-z0-9_-]{16,64}")
 
+SECONDS: Final = re.compile(r"[0-9]{1,4}(\.[0-9]{1,3})?")
+
 log = get_logger("hq.direct")
 
 
@@ -288,7 +290,7 @@ class OrdersApi:
         challenge = asked.get("challenge", "")
         if not (after.isascii() and after.isdecimal() and len(after) <= 16 and int(after) <= MAX_NUMBER):
             return refusal(422, "malformed", "after")
-        if not (wait.isascii() and wait.isdecimal() and len(wait) <= 4):
+        if not SECONDS.fullmatch(wait):
             return refusal(422, "malformed", "wait")
         if challenge and not CHALLENGE.fullmatch(challenge):
             return refusal(422, "malformed", "challenge")
