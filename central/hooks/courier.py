@@ -57,13 +57,14 @@ class Courier:
 
     def _run(self) -> None:
         with asyncio.Runner() as runner:
-            while not self._stop.wait(EVERY):
+            while not self._stop.is_set():
                 try:
                     runner.run(self._beat())
                 except (SQLAlchemyError, ClocheError) as error:
                     log.warning("news could not be looked for", error=describe(error))
                 except Exception as error:  # noqa: BLE001  the boundary: the next beat begins anew
                     log.error("courier failed", error=describe(error))
+                self._stop.wait(EVERY)
 
     async def _beat(self) -> None:
         moment = now()
