@@ -8,7 +8,7 @@ from msgspec import Meta
 
 from central.documents.parts import Count, Line, Part, Prose, Timed, When, Word
 
-Score = Annotated[int, Meta(ge=0, le=100)]
+Score = Annotated[float, Meta(ge=0, le=100)]
 
 
 class Audit(Part, frozen=True, kw_only=True):

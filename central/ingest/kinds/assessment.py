@@ -13,4 +13,5 @@ def apply(batch: Batch, figures: Figures, report: Incoming) -> None:
     """Replace the picture, if this is the newest."""
     if is_newest(batch, report):
         put_snapshot(batch, report)
-        figures.score = cast("Assessment", report.document).score
+        score = cast("Assessment", report.document).score
+        figures.score = None if score is None else round(score)
