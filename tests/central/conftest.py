@@ -1,21 +1,26 @@
-"""Head office as a real process, stores that speak to it, and a real browser over its DevTools pipe."""
+"""Head office as a real process, stores that speak to it, and a real browser with a check for accessibility."""
 
 from __future__ import annotations
 
-import base64
-import json
-import os
 import shutil
-import subprocess
-import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
 import pytest
+from accounts_desk import Browser as Desk
+from axe_playwright_python.sync_playwright import Axe
+from hq_shops import Chain, open_chain
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 
 from central.testing import OfficeProcess, SpeakingStore, serve_office
+
+FLAGS = (
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync", "--hide-scrollbars", "--no-proxy-server",
+)  # fmt: skip
+DESK, PHONE = 1280, 390
 
 
 @pytest.fixture(scope="module")
@@ -31,22 +36,36 @@ def client(office: OfficeProcess) -> Iterator[httpx.Client]:
 
 
 @pytest.fixture
-def enrolled(office: OfficeProcess, client: httpx.Client) -> Callable[[str], SpeakingStore]:
+def enrolled(office: OfficeProcess, client: httpx.Client) -> Iterator[Callable[[str], SpeakingStore]]:
     """A new store under a name."""
+    stores: list[SpeakingStore] = []
 
     def enrol(name: str) -> SpeakingStore:
         store = SpeakingStore(client=client)
+        stores.append(store)
         assert store.enrol(office.token(name)).status_code == 200
         return store
 
-    return enrol
+    yield enrol
+    for store in stores:
+        store.close()
+
+
+@pytest.fixture(scope="module")
+def chain(office: OfficeProcess) -> Chain:
+    """Six stores that have told everything."""
+    with office.client() as http:
+        return open_chain(office, http)
 
 
 @pytest.fixture(scope="module")
 def cookies(office: OfficeProcess) -> httpx.Cookies:
-    """Of a browser that is logged in as the first officer."""
+    """Of a browser that is logged in as the first officer, second factor given."""
     with office.client() as http:
-        assert log_in(http, office.officer, office.passphrase).status_code == 303
+        desk = Desk(http=http, office=office)
+        assert desk.log_in(office.officer, office.passphrase).status_code == 303
+        desk.set_up()
+        assert http.get("/").status_code == 200
         return http.cookies
 
 
@@ -57,108 +76,82 @@ def browser_page(client: httpx.Client, cookies: httpx.Cookies) -> httpx.Client:
     return client
 
 
-def log_in(client: httpx.Client, officer: str, passphrase: str) -> httpx.Response:
-    """Fill the login form in, hidden field included."""
-    form = client.get("/login").text
-    token = form.split('name="form_token" value="')[1].split('"')[0]
-    return client.post("/login", data={"officer": officer, "passphrase": passphrase, "form_token": token})
+@dataclass(kw_only=True)
+class Screen:
+    """A page in a real browser, logged in; `complaints` are what its console and its policy said."""
+
+    page: Page
+    url: str
+    complaints: list[str] = field(default_factory=list)
+
+    def go(self, path: str, *, language: str = "zh-CN") -> None:
+        """Open a page of head office."""
+        mark = "&" if "?" in path else "?"
+        self.page.goto(f"{self.url}{path}{mark}lang={language}")
+
+    def size(self, width: int) -> None:
+        """As wide as a desk's or a phone's screen."""
+        self.page.set_viewport_size({"width": width, "height": 844})
+
+    def fits(self) -> bool:
+        """Nothing makes the page scroll sideways."""
+        return bool(self.page.evaluate("document.documentElement.scrollWidth <= innerWidth"))
+
+    def barriers(self) -> list[str]:
+        """What axe finds: rule, and the elements it finds it at."""
+        found = Axe().run(self.page).response["violations"]
+        return [f"{one['id']}: {[node['html'][:120] for node in one['nodes'][:3]]}" for one in found]
 
 
-FLAGS = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-    "--ignore-certificate-errors", "--hide-scrollbars",
-)  # fmt: skip
-
-
-class Browser:
-    """Chromium, spoken to over `--remote-debugging-pipe` (NUL-ended JSON on descriptors 3 and 4)."""
-
-    def __init__(self, profile: Path) -> None:
-        to_read, self._write = os.pipe()
-        self._read, to_write = os.pipe()
-
-        def hand_over() -> None:
-            first, second = os.dup(to_read), os.dup(to_write)
-            os.dup2(first, 3)
-            os.dup2(second, 4)
-
-        self._process = subprocess.Popen(
-            ["chromium", *FLAGS, f"--user-data-dir={profile}", "--remote-debugging-pipe", "about:blank"],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, close_fds=False, start_new_session=True,
-            preexec_fn=hand_over,  # noqa: PLW1509  descriptors 3 and 4 can be given in no other way; one thread here
-        )  # fmt: skip
-        os.close(to_read)
-        os.close(to_write)
-        self._pending, self._number, self._session = b"", 0, ""
-        target = self.call("Target.createTarget", url="about:blank")["targetId"]
-        self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
-        self.call("Page.enable")
-        self.call("Runtime.enable")
-        self.call("Log.enable")
-        self.complaints: list[str] = []
-
-    def call(self, method: str, **parameters: Any) -> dict[str, Any]:
-        self._number += 1
-        message: dict[str, Any] = {"id": self._number, "method": method, "params": parameters}
-        if self._session:
-            message["sessionId"] = self._session
-        os.write(self._write, json.dumps(message).encode() + b"\0")
-        while True:
-            answer = self._receive()
-            if answer.get("method") == "Log.entryAdded":
-                self.complaints.append(answer["params"]["entry"]["text"])
-            if answer.get("id") == self._number:
-                assert "error" not in answer, answer
-                return answer["result"]
-
-    def _receive(self) -> dict[str, Any]:
-        while b"\0" not in self._pending:
-            piece = os.read(self._read, 1 << 20)
-            assert piece, "the browser went away"
-            self._pending += piece
-        message, self._pending = self._pending.split(b"\0", 1)
-        return json.loads(message)
-
-    def go(self, url: str) -> None:
-        self.call("Page.navigate", url=url)
-        self.wait("document.readyState === 'complete' && location.href !== 'about:blank'")
-
-    def run(self, script: str) -> Any:
-        return self.call("Runtime.evaluate", expression=script, returnByValue=True)["result"].get("value")
-
-    def wait(self, condition: str) -> None:
-        deadline = time.monotonic() + 15
-        while not self.run(condition):
-            assert time.monotonic() < deadline, f"never true: {condition}"
-            time.sleep(0.05)
-
-    def size(self, width: int, height: int) -> None:
-        self.call(
-            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600
-        )
-
-    def picture(self, file: Path) -> bytes:
-        data = base64.b64decode(self.call("Page.captureScreenshot", captureBeyondViewport=True)["data"])
-        file.write_bytes(data)
-        return data
-
-    def close(self) -> None:
-        self._session = ""
-        os.write(self._write, b'{"id": 0, "method": "Browser.close", "params": {}}\0')
-        self._process.wait(timeout=20)
-        os.close(self._write)
-        os.close(self._read)
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """The system's browser, driven by playwright."""
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=list(FLAGS))
+        yield started
+        started.close()
 
 
 @pytest.fixture
-def browser(tmp_path: Path) -> Iterator[Browser]:
-    started = Browser(tmp_path / "profile")
+def stranger(chromium: Browser, office: OfficeProcess) -> Iterator[Screen]:
+    """A browser in which nobody is logged in."""
+    yield from _screen(chromium.new_context(ignore_https_errors=True), office)
+
+
+@pytest.fixture
+def screen(chromium: Browser, office: OfficeProcess, cookies: httpx.Cookies) -> Iterator[Screen]:
+    """A browser in which the first officer is logged in."""
+    context = chromium.new_context(ignore_https_errors=True)
+    context.add_cookies([_cookie(office, name, value) for name, value in cookies.items()])
+    yield from _screen(context, office)
+
+
+def _screen(context: BrowserContext, office: OfficeProcess) -> Iterator[Screen]:
+    page = context.new_page()
+    shown = Screen(page=page, url=office.url)
+
+    def complain(message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            shown.complaints.append(message.text)
+
+    page.on("console", complain)
+    page.on("pageerror", lambda error: shown.complaints.append(str(error)))
+    shown.size(DESK)
     try:
-        yield started
+        yield shown
     finally:
-        started.close()
-        shutil.rmtree(tmp_path / "profile", ignore_errors=True)
+        context.close()
+
+
+def _cookie(office: OfficeProcess, name: str, value: str) -> Any:
+    return {"name": name, "value": value, "url": office.url, "secure": True, "httpOnly": True, "sameSite": "Strict"}
+
+
+def log_in(client: httpx.Client, officer: str, passphrase: str) -> httpx.Response:
+    """Fill the login form in, hidden fields included."""
+    form = client.get("/login").text
+    token = form.split('name="form_token" value="')[1].split('"')[0]
+    return client.post("/login", data={"officer": officer, "passphrase": passphrase, "form_token": token})
 
 
 @pytest.fixture(name="log_in")
