@@ -12,7 +12,14 @@ from sqlalchemy.orm import sessionmaker
 
 from central.commands.certificate import certificate
 from central.commands.digest import digest
+from central.commands.entity import entity
 from central.commands.migrate import migrate
+from central.commands.officer_key import officer_key
+from central.commands.order import order
+from central.commands.people import people, record
+from central.commands.region import region
+from central.commands.stores import stores
+from central.commands.token import token
 from central.console import Console, console_options, run
 from central.database.engine import open_database
 from central.founding import Founding, found, is_empty
@@ -21,8 +28,7 @@ from central.keys import make_keys, read_recipients
 from central.models import Store, StoredIncident, StoredReport
 from central.people.accounts import add_person, make_passphrase
 from central.people.second_factor import POLICIES
-from central.stores.authority import pin_of, server_facts
-from central.stores.enrol import make_token
+from central.stores.authority import server_facts
 from config.errors import ExitCode, RefusedError, UsageError
 from config.identity import Identity, key_id, make_identity, read_line
 
@@ -94,7 +100,7 @@ def set_officer(console: Console, name: str, passphrase_file: str | None) -> Non
     engine = open_database(console.home.database_url)
     try:
         with sessionmaker(engine).begin() as session:
-            add_person(session, name, passphrase, role="security_lead")
+            add_person(session, name, passphrase, role="security_lead", must_change=made_up)
     finally:
         engine.dispose()
     shown = passphrase if made_up else None
@@ -151,28 +157,6 @@ def _prove(console: Console, recovery: Identity) -> None:
         if typed != recovery.seed[(number - 1) * 8 : number * 8]:
             raise RefusedError(f"that is not line {number} of this sheet: no key was made")
     click.clear()
-
-
-@hq.command()
-@console_options
-@click.option("--store-name", default="", help="Name of the store; empty lets the store name itself.")
-@click.option("--hours", type=click.IntRange(1, 720), default=48, show_default=True, help="How long it works.")
-def token(console: Console, store_name: str, hours: int) -> None:
-    """Make a one-use token with which a store enrols."""
-    console.home.require()
-    engine = open_database(console.home.database_url)
-    try:
-        with sessionmaker(engine).begin() as session:
-            pin = pin_of(console.home.authority_certificate)
-            text, row = make_token(session, pin, store_name=store_name, lasts=timedelta(hours=hours))
-            until = row.expires_at
-    finally:
-        engine.dispose()
-    document = {
-        "schema": "cloche.hq-token/1", "token": text, "store_name": store_name, "expires_at": until.isoformat(),
-    }  # fmt: skip
-    click.echo(console.say("cli_token", hours=hours), err=True)
-    console.answer(document, [text])
 
 
 @hq.command()
@@ -262,7 +246,7 @@ def status(console: Console) -> int:
     return int(ExitCode.DONE if recipients.recovery else ExitCode.INCOMPLETE)
 
 
-for command in (migrate, digest, certificate):
+for command in (migrate, digest, certificate, people, record, order, officer_key, token, stores, entity, region):
     hq.add_command(command)
 
 

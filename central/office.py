@@ -19,6 +19,7 @@ from central.home import HeadOfficeHome
 from central.ingest.take import Taker
 from central.keys import Recipients, read_recipients
 from central.office_keys import make_office_keys, read_order_key
+from central.people.push import Pusher
 from central.people.record import read_fact
 from central.people.secrets import Secrets, make_missing_key, read_secrets
 from central.people.views import ViewLog
@@ -52,6 +53,7 @@ class HeadOffice:
     secrets: Secrets = field(repr=False)
     views: ViewLog = field(repr=False)
     settings: OfficeSettings
+    pusher: Pusher = field(repr=False)
     order_key: OrderKey = field(repr=False)
     waiting: Waiting = field(repr=False)
     summary: Keeper = field(repr=False)
@@ -60,6 +62,7 @@ class HeadOffice:
     def close(self) -> None:
         """Write what waits and let go of the database."""
         self.summary.close()
+        self.pusher.close()
         self.views.close()
         self.writer.close()
         self.engine.dispose()
@@ -86,13 +89,15 @@ def open_office(home: HeadOfficeHome, *, queue_limit: int = 1000, certificate_la
     writer.start()
     views = ViewLog(writer)
     views.start()
+    pusher = Pusher(sessions, writer, timezone)
+    pusher.start()
     summary = Keeper(sessions, writer, timezone)
     summary.start()
     return HeadOffice(
         name=name, timezone=timezone, pin=authority.pin, authority=authority, authority_pem=authority.pem,
         trusted=Trusted(home=home, sessions=sessions), certificate_lasts=certificate_lasts,
         recipients=partial(read_recipients, home), engine=engine, sessions=sessions, writer=writer,
-        secrets=accounts, views=views, settings=settings,
+        secrets=accounts, views=views, settings=settings, pusher=pusher,
         order_key=OrderKey(read_order_key(home)), waiting=Waiting(sessions, writer),
         summary=summary,
     )  # fmt: skip

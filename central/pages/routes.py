@@ -11,18 +11,23 @@ from central.pages import (
     charts,
     declaring,
     exports,
+    fleet,
     incident,
     lawyer,
     manager,
     overview,
     papers,
+    search,
     store,
     trouble,
 )  # fmt: skip
 from central.pages.doors import Doors
 from central.pages.hooks import HookPages
 from central.pages.own import OwnPages
+from central.pages.people import PeoplePages
 from central.pages.proving import ProvingPages
+from central.pages.record import RecordPages
+from central.pages.settings import SettingsPages
 
 
 def all_routes(doors: Doors) -> list[Route]:
@@ -32,7 +37,12 @@ def all_routes(doors: Doors) -> list[Route]:
         *charts.routes(doors),
         *ProvingPages(doors).routes(),
         *OwnPages(doors).routes(),
+        *PeoplePages(doors).routes(),
+        *RecordPages(doors).routes(),
+        *SettingsPages(doors).routes(),
         *store.routes(doors),
+        *fleet.routes(doors),
+        *search.routes(doors),
         *incident.routes(doors),
         *acts.routes(doors),
         *papers.routes(doors),

@@ -89,7 +89,7 @@ class Viewer:
 
     def may(self, act: Act, store: Store | None = None) -> bool:
         """Whether this act is allowed: in this store, or, without one, somewhere."""
-        holding = self._holding(act)
+        holding = self.holding(act)
         if store is None:
             return any(right.scope == "all" or act not in ("record", "settings") for right in holding)
         return any(self._reaches(right, act, store) for right in holding)
@@ -105,7 +105,7 @@ class Viewer:
 
     def visible(self, act: Act = "look") -> ColumnElement[bool]:
         """SQL condition on `Store`: where this act is allowed."""
-        holding = self._holding(act)
+        holding = self.holding(act)
         own = [franchise for franchise, acts in self.agreements.items() if act not in acts]
         outside = Store.entity_id.is_(None) | Store.entity_id.not_in(own) if own else true()
         parts: list[ColumnElement[bool]] = []
@@ -121,7 +121,8 @@ class Viewer:
                     parts.append(Store.id == right.scope_id)
         return or_(*parts) if parts else false()
 
-    def _holding(self, act: Act) -> list[Right]:
+    def holding(self, act: Act) -> list[Right]:
+        """Rights by which this act is allowed somewhere."""
         if self.limit is not None and act not in self.limit:
             return []
         return [right for right in self.rights if act in ACTS_OF_ROLE[right.role]]

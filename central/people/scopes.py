@@ -26,8 +26,14 @@ def scope_names(session: Session, *, stores: bool = True) -> dict[tuple[str, str
 
 def name_of_scope(session: Session, scope: str, scope_id: str) -> str:
     """What people call one scope; '' for everywhere and for one that is gone."""
-    tables: dict[str, type[Entity | Region | Store]] = {"entity": Entity, "region": Region, "store": Store}
-    row: Entity | Region | Store | None = session.get(tables[scope], scope_id) if scope in tables else None
+    row: Entity | Region | Store | None = None
+    match scope:
+        case "entity":
+            row = session.get(Entity, scope_id)
+        case "region":
+            row = session.get(Region, scope_id)
+        case "store":
+            row = session.get(Store, scope_id)
     return row.name if row else ""
 
 
