@@ -40,10 +40,8 @@ def test_the_wheel_carries_units_texts_and_packs(wheel: Path) -> None:
         shipped = {name for name in names if name.startswith(folder)}
         present = {str(path.relative_to(CHECKOUT)) for path in (CHECKOUT / folder).rglob("*.toml")}
         assert present <= shipped
-    folder = CHECKOUT / "central" / "database"
-    assert {
-        str(path.relative_to(CHECKOUT)) for path in folder.rglob("*") if path.suffix in {".py", ".mako", ".sql"}
-    } <= names
+    files = [path for path in (CHECKOUT / "central" / "database").rglob("*") if path.suffix in {".py", ".mako", ".sql"}]
+    assert {str(path.relative_to(CHECKOUT)) for path in files} <= names
 
 
 def test_a_foreign_package_in_the_working_folder_is_not_imported(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import httpx
 import pytest
 from accounts_desk import Browser as Desk
 from axe_playwright_python.sync_playwright import Axe
+from databases import cluster, database_url  # noqa: F401  fixtures
 from hq_shops import Chain, open_chain
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 
