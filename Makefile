@@ -10,6 +10,7 @@ TEST_PACKAGES := acl samba smbclient strace chromium poppler-utils fonts-noto-cj
 STORE ?=
 
 .PHONY: venv demo story test test-service test-crash simulate check check-static format lock clean
+.PHONY: fuzz-hq
 .PHONY: bench-detect bench-scale bench-guard bench-seal bench-tables bench-persons bench-hq-persons
 .DELETE_ON_ERROR:
 
@@ -105,6 +106,10 @@ test-service: .cache/rootfs .cache/wheelhouse
 simulate: $(VENV)/.dev
 	$(BIN)/pytest -q -m slow tests/acceptance/test_handbook.py
 	CLOCHE_SIMULATED=$${CLOCHE_SIMULATED:-1000} $(BIN)/pytest -q tests/acceptance/test_simulated_incidents.py
+
+# Head office's API and wire under requests drawn anew (CLOCHE_FUZZ of each operation).
+fuzz-hq: $(VENV)/.dev
+	CLOCHE_FUZZ=$${CLOCHE_FUZZ:-500} $(BIN)/pytest -q --timeout 3600 tests/central/test_fuzz.py
 
 # One leak from the first word to the closing; every paper is left in build/story/documents.
 story: $(VENV)/.dev

@@ -19,6 +19,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from central.api.metrics import Measured, Metrics
+from central.api.problems import problem
 from central.api.programs import PREFIX, build_api
 from central.database.failures import DatabaseError
 from central.database.writer import BusyError
@@ -103,6 +104,8 @@ def build_app(office: HeadOffice) -> Starlette:
     def say(request: Request, status: int, key: str) -> Response:
         if request.url.path.startswith("/v1/"):
             return JSONResponse({"error": key}, status_code=status)
+        if request.url.path.startswith(f"{PREFIX}/"):
+            return problem(status, key)
         return pages.render(request, "error.html", nobody(f"error_{key}"), status=status)
 
     def on_http(request: Request, error: Exception) -> Response:
@@ -139,5 +142,10 @@ def build_app(office: HeadOffice) -> Starlette:
             Middleware(Boundary, on_defect=on_defect),
             Middleware(Gate, office=office),
         ],
-        exception_handlers={HTTPException: on_http, BusyError: on_busy, SQLAlchemyError: on_database, DatabaseError: on_database},
+        exception_handlers={
+            HTTPException: on_http,
+            BusyError: on_busy,
+            SQLAlchemyError: on_database,
+            DatabaseError: on_database,
+        },
     )
