@@ -1,91 +1,31 @@
-"""Who may look at the pages, what they show first, and how they look in a real browser."""
+"""What all pages share: who may look, what is escaped, what is kept current, headers, and the navigation by rights."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from accounts_desk import Browser as Desk
+from accounts_desk import database
+from hq_shops import LONG_NAME, Chain
 
-from central.testing import OfficeProcess, SpeakingStore
-
-Enrol = Callable[[str], SpeakingStore]
-LogIn = Callable[[httpx.Client, str, str], httpx.Response]
-NOW = datetime.now(UTC)
-
-
-def incident(phase: str = "responding", **more: object) -> dict[str, object]:
-    return {
-        "id": "2026-001", "kind": "insider", "phase": phase, "machine": True, "summary": "测试摘要",
-        "discovered_at": (NOW - timedelta(minutes=12)).isoformat(), "files": 9, "persons": 4321,
-        "left_files": 5, "left_persons": 480,
-        "who": [{"user": "backup", "program": "/usr/bin/tar", "files": 5, "persons": 480, "suspect": True}],
-        "steps": [{"at": NOW.isoformat(), "act": "vault", "actor": "cloche", "ok": False, "detail": "移入隔离区"}],
-        "clocks": [
-            {"title": "四小时", "state": "running", "deadline": (NOW + timedelta(hours=4, minutes=30)).isoformat()},
-            {"title": "已过的", "state": "overdue", "deadline": (NOW - timedelta(hours=4)).isoformat()},
-        ],
-        "documents": [{"name": "事故报告.docx", "size": 40_000, "sha256": "ab" * 32}],
-    } | more  # fmt: skip
+from central.models import Grant, Person
+from central.moments import now
+from central.pages.paging import page_of
+from central.people.passphrases import hash_passphrase
+from central.testing import OfficeProcess
 
 
-def fill(store: SpeakingStore, **inventory: object) -> None:
-    at = NOW.isoformat()
-    values = {"scanned_at": at, "persons": 10, "places": 2, "sealed": 2, "exposed": 0} | inventory
-    assert store.report("inventory", values).status_code == 200
-    assert store.report("health", {"tier": "permission"}).status_code == 200
-
-
-@pytest.mark.parametrize("path", ["/", "/stores/s-1", "/incidents/s-1/x"])
+@pytest.mark.parametrize(
+    "path", ["/", "/stores/s-1", "/incidents/s-1/x", "/drills", "/search?q=x", "/charts/exposed.svg"]
+)
 def test_a_stranger_is_sent_to_the_login_form(client: httpx.Client, path: str) -> None:
     answer = client.get(path, headers={"Cookie": "__Host-cloche=guess"})
-    assert (answer.status_code, answer.headers["location"]) == (303, "/login")
-
-
-def test_the_cookie_is_for_this_site_and_for_no_script(
-    office: OfficeProcess, client: httpx.Client, log_in: LogIn
-) -> None:
-    answer = log_in(client, office.officer, office.passphrase)
-    cookie = next(value for value in answer.headers.get_list("set-cookie") if value.startswith("__Host-cloche="))
-    for attribute in ("Secure", "HttpOnly", "SameSite=strict", "Path=/"):
-        assert attribute in cookie
-    assert "Domain" not in cookie
-
-
-def test_a_login_from_another_site_is_refused(office: OfficeProcess, client: httpx.Client) -> None:
-    client.get("/login")
-    fields = {"officer": office.officer, "passphrase": office.passphrase, "form_token": "guess"}
-    assert client.post("/login", data=fields).status_code == 403
-    del fields["form_token"]
-    assert client.post("/login", data=fields).status_code == 403
-    assert client.get("/").status_code == 303
-
-
-def test_logging_out_needs_the_forms_token_and_ends_the_login(
-    office: OfficeProcess, client: httpx.Client, log_in: LogIn
-) -> None:
-    log_in(client, office.officer, office.passphrase)
-    page = client.get("/").text
-    assert client.post("/logout", data={"form_token": "guess"}).status_code == 403
-    assert client.get("/").status_code == 200
-    cookie = client.cookies["__Host-cloche"]
-    token = page.split('name="form_token" value="')[1].split('"')[0]
-    assert client.post("/logout", data={"form_token": token}).status_code == 303
-    assert client.get("/", headers={"Cookie": f"__Host-cloche={cookie}"}).status_code == 303
-
-
-def test_guessing_is_slowed_down_for_a_name_even_with_the_right_passphrase_at_last(
-    office: OfficeProcess, client: httpx.Client, log_in: LogIn
-) -> None:
-    passphrase = office.call("officer", "guessed")["passphrase"]
-    for _ in range(5):
-        assert log_in(client, "guessed", "wrong wrong wrong").status_code == 403
-    late = log_in(client, "guessed", passphrase)
-    assert late.status_code == 429
-    assert int(late.headers["retry-after"]) > 0
+    assert answer.status_code == 303
+    assert answer.headers["location"].startswith("/login")
 
 
 def test_what_is_not_there_is_said_in_both_languages(browser_page: httpx.Client) -> None:
@@ -94,74 +34,121 @@ def test_what_is_not_there_is_said_in_both_languages(browser_page: httpx.Client)
     assert (answer.status_code, "There is no such page" in answer.text) == (404, True)
 
 
-def test_stores_stand_in_the_order_of_their_need(enrolled: Enrol, browser_page: httpx.Client) -> None:
-    fine, open_, alarmed, burning, silent = (enrolled(f"次序{name}") for name in "辛庚己戊丁")
-    fill(fine)
-    fill(open_, exposed=1)
-    fill(alarmed)
-    alarmed.report("alert", {"id": "1", "at": NOW.isoformat(), "kind": "decoy", "open": True})
-    fill(burning)
-    burning.report("incident", incident())
-    page = browser_page.get("/", params={"lang": "zh-CN"}).text
-    order = [page.index(f"/stores/{store.store_id}") for store in (burning, alarmed, open_, silent, fine)]
-    assert order == sorted(order)
-    assert order[-1] > page.index("<h2>正常") > order[-2]
+def test_every_answer_says_how_long_it_took_and_forbids_foreign_scripts(browser_page: httpx.Client) -> None:
+    answer = browser_page.get("/")
+    assert re.fullmatch(r"app;dur=\d+\.\d", answer.headers["server-timing"])
+    policy = answer.headers["content-security-policy"]
+    for part in ("default-src 'none'", "script-src 'self'", "connect-src 'self'", "require-trusted-types-for 'script'"):
+        assert part in policy
+    assert "unsafe" not in policy
+    assert "<script>" not in answer.text
+    assert " style=" not in answer.text
 
 
-def test_a_dismissed_incident_turns_the_tile_back(enrolled: Enrol, browser_page: httpx.Client) -> None:
-    store = enrolled("误报店")
-    fill(store)
-
-    def tile() -> str:
-        before = browser_page.get("/").text.split(f"/stores/{store.store_id}")[0]
-        return before.rsplit('<article class="', 1)[1].split('"')[0]
-
-    store.report("incident", incident())
-    assert tile() == "tile incident"
-    store.report("incident", incident("dismissed"))
-    assert tile() == "tile fine"
+def test_a_static_file_is_asked_for_by_what_is_in_it(browser_page: httpx.Client) -> None:
+    page = browser_page.get("/").text
+    found = re.search(r'href="(/static/cloche\.css\?v=[0-9a-f]{12})"', page)
+    assert found
+    answer = browser_page.get(found[1])
+    assert answer.headers["content-type"].startswith("text/css")
 
 
-def test_a_store_that_was_never_scanned_is_not_called_fine(enrolled: Enrol, browser_page: httpx.Client) -> None:
-    store = enrolled("未扫描店")
-    store.report("health", {"tier": "none"})
-    before = browser_page.get("/").text.split(f"/stores/{store.store_id}")[0]
-    assert before.rsplit('<article class="', 1)[1].startswith("tile unscanned")
+def test_the_language_stays_and_the_question_with_it(browser_page: httpx.Client, chain: Chain) -> None:
+    page = browser_page.get("/", params={"lang": "en", "urgency": "alert", "q": "店"}).text
+    assert '<html lang="en">' in page
+    assert "/?urgency=alert&amp;q=%E5%BA%97&amp;lang=zh-CN" in page
+    assert '<html lang="en">' in browser_page.get("/drills").text
 
 
-def test_the_incident_page_says_phase_clocks_who_and_what_failed(enrolled: Enrol, browser_page: httpx.Client) -> None:
-    store = enrolled("事件店")
-    store.report("incident", incident(complete=False))
-    page = browser_page.get(f"/incidents/{store.store_id}/2026-001", params={"lang": "zh-CN"}).text
-    assert '<li class="current" aria-current="step">应急响应</li>' in page
-    for words in ("还剩 4 小时", "已超时 4 小时", "/usr/bin/tar", "480", "事故报告.docx", "失败", "4,321"):
-        assert words in page
+def test_a_name_with_markup_is_text(browser_page: httpx.Client, chain: Chain) -> None:
+    for path in ("/", f"/stores/{chain.burning}", "/search?q=着火店", f"/stores/{chain.burning}/places"):
+        page = browser_page.get(path).text
+        assert f"&lt;b&gt;{LONG_NAME}" in page
+        assert f"<b>{LONG_NAME}" not in page
 
 
-@pytest.mark.needs("chromium")
-def test_an_officer_logs_in_and_sees_the_red_tile_on_desk_and_phone(
-    enrolled: Enrol, office: OfficeProcess, browser: Any, tmp_path: Path
-) -> None:
-    store = enrolled("着火店 <b>")
-    fill(store)
-    store.report("incident", incident())
-    browser.go(f"{office.url}/login?lang=zh-CN")
-    browser.run(
-        f"document.querySelector('[name=officer]').value = '{office.officer}';"
-        f"document.querySelector('[name=passphrase]').value = '{office.passphrase}';"
-        "document.querySelector('form.login button').click()"
+def test_a_page_that_has_not_changed_is_not_sent_again(browser_page: httpx.Client, chain: Chain) -> None:
+    first = browser_page.get("/stores/" + chain.silent)
+    again = browser_page.get("/stores/" + chain.silent, headers={"If-None-Match": first.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    other = browser_page.get("/stores/" + chain.fine, headers={"If-None-Match": first.headers["etag"]})
+    assert other.status_code == 200
+
+
+def test_times_are_said_as_ago_with_the_exact_moment(browser_page: httpx.Client, chain: Chain) -> None:
+    page = browser_page.get("/stores/" + chain.fine, params={"lang": "zh-CN"}).text
+    assert re.search(
+        r'<time datetime="\d{4}-\d\d-\d\dT[\d:]+\+00:00" title="\d{4}-\d\d-\d\d [\d:]{8}">3 小时前</time>', page
     )
-    browser.wait("location.pathname === '/' && document.readyState === 'complete'")
-    for width in (1280, 390):
-        browser.size(width, 844)
-        browser.go(f"{office.url}/")
-        tile = f"document.querySelector('a[href=\"/stores/{store.store_id}\"]').closest('article')"
-        assert browser.run(f"getComputedStyle({tile}).backgroundColor") == "rgb(168, 22, 28)"
-        assert browser.run("document.documentElement.scrollWidth <= innerWidth")
-        assert browser.run("document.querySelectorAll('b').length") == 0
-        assert len(browser.picture(tmp_path / f"{width}.png")) > 10_000
-        for path in (f"/stores/{store.store_id}", f"/incidents/{store.store_id}/2026-001"):
-            browser.go(office.url + path)
-            assert browser.run("document.querySelector('h1').innerText.length > 0")
-            assert browser.run("document.documentElement.scrollWidth <= innerWidth"), (path, width)
-    assert browser.complaints == []
+
+
+def test_pages_of_a_list_are_never_beyond_it() -> None:
+    class Asked:
+        def __init__(self, page: str) -> None:
+            self.query_params = httpx.QueryParams({"page": page, "q": "a&b", "lang": "en"})
+            self.url = httpx.URL("https://x/list")
+
+    for asked, number, first, last in (
+        ("1", 1, 1, 50),
+        ("3", 3, 101, 120),
+        ("99", 3, 101, 120),
+        ("-1", 1, 1, 50),
+        ("x", 1, 1, 50),
+    ):
+        paging: Any = page_of(Asked(asked), 120)  # type: ignore[arg-type]
+        assert (paging.number, paging.first, paging.last, paging.count) == (number, first, last, 3)
+    assert page_of(Asked("2"), 120).link(3) == "/list?q=a%26b&page=3"  # type: ignore[arg-type]
+    assert page_of(Asked("2"), 0).first == 0  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def as_role(office: OfficeProcess) -> Callable[..., Desk]:
+    """Log somebody in who has one role somewhere."""
+    desks: list[httpx.Client] = []
+
+    def log_in(role: str, scope: str = "all", scope_id: str = "") -> Desk:
+        name = f"{role}-{scope}-{scope_id}"[:40]
+        with database(office) as session:
+            if session.get(Person, name) is None:
+                digest = hash_passphrase("correct horse battery staple test")
+                session.add(Person(id=name, name=name, login=name, passphrase=digest, made_at=now()))
+                session.flush()
+                session.add(Grant(person_id=name, role=role, scope=scope, scope_id=scope_id, since=now()))
+        client = office.client()
+        desks.append(client)
+        desk = Desk(http=client, office=office)
+        assert desk.log_in(name, "correct horse battery staple test").status_code == 303
+        if client.get("/", follow_redirects=False).headers.get("location") == "/own/second-factor":
+            desk.set_up()
+        return desk
+
+    yield log_in  # type: ignore[misc]
+    for client in desks:
+        client.close()
+
+
+def test_navigation_shows_what_one_may_open(as_role: Callable[..., Desk], chain: Chain) -> None:
+    member = as_role("security_member").http.get("/drills").text
+    assert 'href="/training"' in member
+    assert 'href="/law"' not in member
+    assert 'href="/law"' in as_role("legal").http.get("/drills").text
+
+
+def test_the_page_one_is_on_is_marked(browser_page: httpx.Client, chain: Chain) -> None:
+    assert 'href="/drills" aria-current="page"' in browser_page.get("/drills").text
+    assert 'href="/" aria-current="true"' in browser_page.get(f"/stores/{chain.fine}/places").text
+
+
+def test_a_store_manager_sees_one_store_on_every_page(as_role: Callable[..., Desk], chain: Chain) -> None:
+    http = as_role("store_manager", "store", chain.fine).http
+    assert http.get("/").headers["location"] == "/my"
+    for path in ("/?q=店", "/drills", "/training", "/assessment", "/search?q=店"):
+        page = http.get(path, follow_redirects=True).text
+        assert chain.fine in page, path
+        for other in (chain.burning, chain.alarmed, chain.open, chain.silent):
+            assert other not in page, (path, other)
+    for other in ("", "/places", "/events", "/alerts", "/charts/exposed.svg"):
+        assert http.get(f"/stores/{chain.open}{other}").status_code == 404
+    assert "示例外卖平台" not in http.get("/vendors").text
+    levels = http.get("/charts/levels", params={"lang": "en"}).text
+    assert "Places by level" in levels
