@@ -21,7 +21,7 @@ from central.ingest.bodies import CutError, TooLargeError, read_pieces
 from central.office import HeadOffice
 from central.persons.take import Opener, is_persons
 from central.stores.faults import Tally
-from central.stores.tls import EXTENSION
+from central.stores.tls import EXTENSION, SLOW
 from central.wire import (
     HEADER_NUMBER,
     HEADER_SIGNATURE,
@@ -104,6 +104,8 @@ class Reports:
             await self._tally.note(store_id, "too_large", "", address)
             return refusal(413, "too_large")
         except CutError:
+            if scope["extensions"].get(SLOW):
+                await self._tally.note(store_id, "slow", "", address)
             return refusal(400, "cut")
         finally:
             self._held -= held

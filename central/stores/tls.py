@@ -24,6 +24,7 @@ from config.errors import ClocheError
 from config.log import describe, get_logger
 
 EXTENSION: Final = "cloche.certificate"
+SLOW: Final = "cloche.slow"
 NO_CHECK_TIME: Final = 0x200000
 """X509_V_FLAG_NO_CHECK_TIME of OpenSSL 1.1.0 and later; Python has no name for it."""
 
@@ -74,20 +75,60 @@ class ServerTls:
 
 
 class StoreProtocol(HttpToolsProtocol):
-    """HTTP/1.1 that knows which store is at the other end."""
+    """HTTP/1.1 that knows which store is at the other end, and waits for nobody for ever.
 
+    uvicorn ends idle connections after an answer only: one that never asks, or drips a byte a minute, would hold its
+    place for good. The head of a request has `HEAD_SECONDS`, its body `BODY_SECONDS` (4 MiB at 22 KiB a second).
+    """
+
+    HEAD_SECONDS = 15.0
+    BODY_SECONDS = 180.0
     _certificate: dict[str, Any] | None = None
+    _limit: asyncio.TimerHandle | None = None
+    _slow: list[bool]
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
         """The handshake is done."""
         super().connection_made(transport)
         self._certificate = read_peer(transport.get_extra_info("ssl_object"))
+        self._slow = []
+        self._allow(self.HEAD_SECONDS)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """It is over."""
+        self._allow(0)
+        super().connection_lost(exc)
+
+    def on_headers_complete(self) -> None:
+        """The head is there."""
+        self._allow(self.BODY_SECONDS)
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """The body is there."""
+        self._allow(0)
+        super().on_message_complete()
+
+    def _allow(self, seconds: float) -> None:
+        """So long for what comes next; 0: as long as it takes."""
+        if self._limit is not None:
+            self._limit.cancel()
+        self._limit = self.loop.call_later(seconds, self._end) if seconds else None
+
+    def _end(self) -> None:
+        """Too slow. Who reads the body hears of it: `cloche.slow` among the scope's extensions has an entry then."""
+        self._slow.append(True)
+        peer = (self._certificate or {}).get("store", "")
+        log.warning("a connection was too slow", store=peer, address=self.client[0] if self.client else "")
+        self.transport.abort()
 
     def on_message_begin(self) -> None:
         """A request begins: uvicorn has just made its scope."""
         super().on_message_begin()
+        self._allow(self.HEAD_SECONDS)
         if self._certificate is not None:
-            self.scope["extensions"] = {EXTENSION: cast("dict[object, object]", dict(self._certificate))}
+            shown = cast("dict[object, object]", dict(self._certificate))
+            self.scope["extensions"] = {EXTENSION: shown, SLOW: cast("dict[object, object]", self._slow)}
 
 
 def read_peer(connection: ssl.SSLObject | None) -> dict[str, Any] | None:
