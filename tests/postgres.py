@@ -109,8 +109,9 @@ class Cluster:
             return None
 
     def remove(self) -> None:
-        """Stop it and delete everything."""
-        self.stop("immediate")
+        """End it and delete everything."""
+        self.stop("immediate")  # a killed one leaves its piece of System V memory behind
+        self.kill()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def make(self) -> None:
@@ -121,7 +122,7 @@ class Cluster:
         lines = [
             f"unix_socket_directories = '{self.folder}'", "listen_addresses = '127.0.0.1'", f"port = {self.port}",
             f"fsync = {'on' if self.durable else 'off'}", "max_connections = 200", "shared_buffers = 256MB",
-            "max_wal_size = 2GB", "log_min_messages = fatal",
+            "max_wal_size = 2GB", "log_min_messages = fatal", "dynamic_shared_memory_type = mmap",
         ]  # fmt: skip
         with (self.folder / "data" / "postgresql.conf").open("a") as file:
             file.write("\n".join(lines) + "\n")
@@ -144,7 +145,10 @@ def run_cluster(*, durable: bool = False) -> Iterator[Cluster]:
     """A new server until the end of the block."""
     programs = find_programs()
     assert programs is not None
-    folder = Path(tempfile.mkdtemp(prefix="cloche-pg-"))  # a socket's path may have 107 bytes at most
+    memory = Path("/dev/shm")
+    is_roomy = not durable and memory.is_dir() and shutil.disk_usage(memory).free > 4 << 30
+    # neither is a long path: a socket's may have 107 bytes at most
+    folder = Path(tempfile.mkdtemp(prefix="cloche-pg-", dir=memory if is_roomy else "/tmp"))
     if os.geteuid() == 0:
         shutil.chown(folder, USER, USER)
     with socket.create_server(("127.0.0.1", 0)) as free:
