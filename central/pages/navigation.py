@@ -29,6 +29,7 @@ ENTRIES: Final = (
     Entry(key="hq_pages.nav_training", path="/training"),
     Entry(key="hq_pages.nav_vendors", path="/vendors"),
     Entry(key="hq_pages.nav_assessment", path="/assessment"),
+    Entry(key="hq_register.stores", path="/settings/stores", act="stores"),
     Entry(key="hq_people.people", path="/people", act="people"),
     Entry(key="hq_people.record", path="/record", act="record"),
     Entry(key="hq_people.settings", path="/settings", act="settings"),

@@ -27,6 +27,7 @@ from central.pages.own import OwnPages
 from central.pages.people import PeoplePages
 from central.pages.proving import ProvingPages
 from central.pages.record import RecordPages
+from central.pages.register import RegisterPages
 from central.pages.settings import SettingsPages
 
 
@@ -40,6 +41,7 @@ def all_routes(doors: Doors) -> list[Route]:
         *PeoplePages(doors).routes(),
         *RecordPages(doors).routes(),
         *SettingsPages(doors).routes(),
+        *RegisterPages(doors).routes(),
         *store.routes(doors),
         *fleet.routes(doors),
         *search.routes(doors),

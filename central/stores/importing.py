@@ -114,7 +114,7 @@ def _read(table: str) -> list[tuple[int, dict[str, str]]]:
     if len(lines) > MOST_LINES + 1:
         raise UsageError("hq_register.too_many_lines")
     delimiter = "\t" if "\t" in lines[0] else ","
-    reader = csv.reader(io.StringIO("\n".join(lines)), delimiter=delimiter)
+    reader = csv.reader(io.StringIO("\n".join(lines)), delimiter=delimiter, strict=True)
     try:
         told = [column.strip().lower() for column in next(reader)]
         heading = [HEADINGS.get(column, column) for column in told]

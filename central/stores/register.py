@@ -212,7 +212,9 @@ def change_store(
         note_act(session, by.person_id, "store.changed", changed, store_id=store.id)
 
 
-def token_for(session: Session, by: Viewer, pin: bytes, store: Store, *, lasts: timedelta = TOKEN_LASTS) -> str:
+def token_for(
+    session: Session, by: Viewer, pin: bytes, store: Store, *, lasts: timedelta = TOKEN_LASTS
+) -> tuple[str, Token]:
     """A token for a store: to enrol for the first time, or for a new key to take over. It ends the ones before.
 
     Raises:
@@ -220,9 +222,9 @@ def token_for(session: Session, by: Viewer, pin: bytes, store: Store, *, lasts: 
     """
     require_store(session, by, store.id)
     if store.revoked_at is not None:
-        raise RefusedError("hq_register.is_revoked")
+        raise RefusedError("hq_register.is_revoked_now")
     _forget_tokens(session, Token.store_id == store.id)
-    return make_token(session, pin, lasts=lasts, whom=ForStore(store_id=store.id), actor=by.person_id)[0]
+    return make_token(session, pin, lasts=lasts, whom=ForStore(store_id=store.id), actor=by.person_id)
 
 
 def revoke(session: Session, by: Viewer, store: Store) -> None:
