@@ -8,6 +8,7 @@ read it has the store's own file.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
@@ -33,6 +34,15 @@ class DirectionSettings(Section):
     accept: tuple[OrderKind, ...] = Field(
         KINDS, description="Kinds of orders that are carried out; any other is refused and head office is told."
     )
+
+
+def with_own_accounts(
+    people: Iterable[Mapping[str, Any]], own: Iterable[Mapping[str, Any]]
+) -> list[dict[str, Any]]:  # fmt: skip
+    """Head office's list of people with the accounts (`user`) that the store's own file gives to the same names: which
+    account on this machine is whose is the store's affair alone, whatever the list says."""
+    accounts = {str(one.get("name", "")): str(one.get("user", "")) for one in own}
+    return [{**one, "user": accounts.get(str(one.get("name", "")), "")} for one in people]
 
 
 def read_direction(folder: Path, name: str) -> dict[str, Any]:

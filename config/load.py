@@ -14,7 +14,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
 
-from config.direction import OVERLAY, PEOPLE, read_direction
+from config.direction import OVERLAY, PEOPLE, read_direction, with_own_accounts
 from config.errors import RefusedError, UsageError
 from config.overlay import lay_over
 from config.schema import Settings
@@ -51,7 +51,8 @@ def load_settings(
         values = lay_over(values, read_direction(direction, OVERLAY))
         people = read_direction(direction, PEOPLE).get("people")
         if people is not None:
-            values["people"] = people
+            own = values.get("people", ())
+            values["people"] = with_own_accounts(people, own if isinstance(own, list) else ())
     named, problems = _overlay(values, variables)
     try:
         settings = Settings.model_validate(values)
