@@ -201,7 +201,7 @@ class Waiting:
 
         A store that knows numbers which were never given to it gets everything: this database comes from a backup.
         """
-        given = values(column("store_id", String), column("after_number", BigInteger), name="asked").data(list(asked))
+        given = values(column("store_id", String), column("after_number", BigInteger)).data(list(asked)).cte("asked")
         other = aliased(Delivery)
         last = (
             select(func.coalesce(func.max(other.number), 0))
