@@ -35,7 +35,7 @@ from central.models import (
     StoredReport,
 )  # fmt: skip
 from central.persons.take import Opened
-from central.stores.faults import count_faults, note_fault
+from central.stores.faults import keep_faults, note_fault
 from central.wire import COALESCED
 
 Outcome = Literal["accepted", "known", "conflict", "unknown_store"]
@@ -328,7 +328,7 @@ class Batch:
                 note_fault(session, report.store_id, kind, detail, address=report.address)
                 session.flush()
             for store_id in sorted(ids):
-                session.get_one(Store, store_id).faults = count_faults(session, store_id)
+                keep_faults(session, session.get_one(Store, store_id))
             session.commit()  # of the session alone: the transaction is the caller's
 
     def _write_stores(self) -> None:

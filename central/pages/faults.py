@@ -5,15 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import delete, select, text
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 from starlette.exceptions import HTTPException
 
-from central.ingest.urgency import urgency_in_table
 from central.models import Fault, Gap, Store
 from central.moments import now
 from central.pages.doors import Fields, Visit
-from central.stores.faults import count_faults
+from central.stores.faults import keep_faults
 from config.text import load_packs
 
 MAX_NOTE: Final = 200
@@ -81,7 +80,5 @@ def settle_gaps(visit: Visit, fields: Fields) -> str:
 
 def _count_anew(session: Session, store: Store) -> None:
     session.flush()
-    store.faults = count_faults(session, store.id)
+    keep_faults(session, store)
     session.flush()
-    statement = text(f"UPDATE stores SET urgency = {urgency_in_table()} WHERE id = :id")  # noqa: S608  our own words
-    session.execute(statement, {"id": store.id})

@@ -16,6 +16,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from central.database.writer import BusyError, Writer
+from central.ingest.urgency import urgency
 from central.models import Fault, Gap, Store
 from central.moments import now
 from central.people.record import note_act
@@ -44,7 +45,16 @@ def note_fault(session: Session, store_id: str, kind: str, detail: str, *, count
     session.flush()
     store = session.get(Store, store_id)
     if store is not None and is_news:
-        store.faults = count_faults(session, store_id)
+        keep_faults(session, store)
+
+
+def keep_faults(session: Session, store: Store) -> None:
+    """Count a store's faults anew, and with them how much it needs somebody."""
+    store.faults = count_faults(session, store.id)
+    store.urgency = urgency(
+        incidents=store.open_incidents, alerts=store.open_alerts, faults=store.faults, exposed=store.exposed,
+        unread=store.unread, is_scanned=store.scanned_at is not None,
+    )  # fmt: skip
 
 
 def count_faults(session: Session, store_id: str) -> int:
