@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from central.testing import SpeakingStore
+from central.testing import OfficeProcess, SpeakingStore
 
 ID = "I20261126-test"
 ENTITY = "测试餐饮有限公司"
@@ -82,3 +82,20 @@ def answer(store: SpeakingStore, order: dict[str, Any], state: str = "done", rea
     """Tell head office what became of an order."""
     document = {"order": order["id"], "delivery": order["number"], "state": state, "reason": reason, "answer": said}
     assert store.report("order", document).status_code == 200
+
+
+def come_in(office: OfficeProcess, browser: httpx.Client, login: str, *roles: str, mobile: str = "") -> httpx.Client:
+    """A new person with roles (`ROLE@SCOPE`) takes over their account in this browser."""
+    given = [part for role in roles for part in ("--role", role)]
+    made = office.call("people", "add", f"测试{login}", "--login", login, "--mobile", mobile, *given)
+    page = browser.get("/invited", params={"code": made["invitation"]})
+    chosen = f"{login}-passphrase-of-a-test"
+    taken_over = browser.post(
+        "/invited",
+        data={
+            "form_token": form_token(page), "code": made["invitation"], "officer": login, "passphrase": chosen,
+            "again": chosen,
+        },
+    )  # fmt: skip
+    assert taken_over.status_code == 303, taken_over.text
+    return browser
