@@ -10,7 +10,7 @@ TEST_PACKAGES := acl samba smbclient strace chromium poppler-utils fonts-noto-cj
 STORE ?=
 
 .PHONY: venv demo story test test-service test-crash simulate check check-static format lock clean
-.PHONY: fuzz-hq
+.PHONY: fleet fuzz-hq
 .PHONY: bench-detect bench-scale bench-guard bench-seal bench-tables bench-persons bench-hq-persons
 .DELETE_ON_ERROR:
 
@@ -106,6 +106,11 @@ test-service: .cache/rootfs .cache/wheelhouse
 simulate: $(VENV)/.dev
 	$(BIN)/pytest -q -m slow tests/acceptance/test_handbook.py
 	CLOCHE_SIMULATED=$${CLOCHE_SIMULATED:-1000} $(BIN)/pytest -q tests/acceptance/test_simulated_incidents.py
+
+# A fleet of simulated stores against a real head office: an order to a thousand, a storm after 30 days (STORES, FLEET).
+fleet: $(VENV)/.dev
+	@packaging/system-packages postgresql
+	$(BIN)/python benchmarks/fleet/run.py --stores $${STORES:-2000} $(FLEET)
 
 # Head office's API and wire under requests drawn anew (CLOCHE_FUZZ of each operation).
 fuzz-hq: $(VENV)/.dev
