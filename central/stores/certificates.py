@@ -22,6 +22,7 @@ from sqlalchemy import select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
+from central.database.failures import DatabaseError
 from central.models import Certificate, Store
 from central.moments import now
 from central.stores.authority import Authority
@@ -149,7 +150,7 @@ class Certificates:
                     )
                 )
                 self._revoked = frozenset((row.store_id, row.serial) for row in rows)
-        except SQLAlchemyError as error:
+        except (SQLAlchemyError, DatabaseError) as error:
             log.error("revocations cannot be read", error=describe(error))
             return
         self._read_at = begun

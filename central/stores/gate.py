@@ -10,17 +10,21 @@ import asyncio
 import contextlib
 from typing import Any, Final
 
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from central.answers import busy, refusal
+from central.database.failures import DatabaseError
 from central.database.writer import BusyError
 from central.office import HeadOffice
-from central.stores.certificates import FRESH_SECONDS, Certificates, Holder
+from central.stores.certificates import FRESH_SECONDS, Certificates, Holder, Word
 from central.stores.faults import Tally
 from central.stores.instances import Instances
 from central.stores.tls import EXTENSION
 from central.wire import HEADER_INSTANCE, HEADER_STORE
+from config.log import describe, get_logger
 
+FAILURES: Final = (SQLAlchemyError, DatabaseError)
 OPEN: Final = frozenset({"/v1/ca", "/v1/enrol", "/v1/renew"})
 LONG: Final = frozenset({"/v1/orders"})
 _STORE: Final = HEADER_STORE.lower().encode()
@@ -30,6 +34,8 @@ _SAID: Final = {
     "certificate_expired": "a certificate whose time is over",
     "revoked": "a revoked certificate",
 }
+
+log = get_logger("hq.gate")
 
 
 class Gate:
@@ -61,7 +67,7 @@ class Gate:
             await refusal(401, "certificate")(scope, receive, send)
             return
         store_id, serial = shown["store"], shown["serial"]
-        holder = await self._certificates.find(store_id, serial, shown["ends"])
+        holder = await self._find(shown)
         if not isinstance(holder, Holder):
             if holder != "database":
                 await self._tally.note(store_id, holder, f"{_SAID[holder]}, from {address}", address)
@@ -76,12 +82,23 @@ class Gate:
         except BusyError:
             await busy()(scope, receive, send)
             return
+        except FAILURES as error:
+            log.error("who speaks could not be noted", error=describe(error))
+            await refusal(503, "database")(scope, receive, send)
+            return
         own = {"store": store_id, "serial": serial, "public_key": holder.public_key}
         through = {**scope, "extensions": {**scope["extensions"], EXTENSION: own}}
         if scope["path"] in LONG:
             await self._stay(through, receive, send)
         else:
             await self._app(through, receive, send)
+
+    async def _find(self, shown: dict[str, Any]) -> Holder | Word:
+        try:
+            return await self._certificates.find(shown["store"], shown["serial"], shown["ends"])
+        except FAILURES as error:
+            log.error("a certificate cannot be looked up", error=describe(error))
+            return "database"
 
     async def _stay(self, scope: Scope, receive: Receive, send: Send) -> None:
         """A request that may stay open for long: it ends when its certificate does."""
