@@ -264,7 +264,7 @@ class Doors:
         def carry_out(session: Session) -> Response:
             visit = self._visit(request, session, is_form=True, prepared=prepared)
             if visit is None:
-                return RedirectResponse("/login", status_code=303)
+                return RedirectResponse("/login?ended=yes", status_code=303)
             if not _is_ours(visit, fields):
                 visit.note("refused", f"{request.url.path} form token")
                 return self.say(visit, "login_stale", status=403)

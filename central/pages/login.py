@@ -62,7 +62,8 @@ class LoginPages:
 
     def form(self, request: Request) -> Response:
         """The form."""
-        return self._form(request, "", onward=safe_onward(request.query_params.get("next", "/")))
+        message = "login_ended" if "ended" in request.query_params else ""
+        return self._form(request, message, onward=safe_onward(request.query_params.get("next", "/")))
 
     async def log_in(self, request: Request) -> Response:
         """Check name and passphrase; slow for a stranger, slower after failures."""

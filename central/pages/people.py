@@ -185,6 +185,8 @@ def contacts(visit: Visit, fields: Fields) -> str:
     if set_contacts(visit.session, person, mail=mail, mobile=mobile, by=visit.viewer.person_id):
         person.confirmed_at = None
         directory.touch(visit.session)
+    usual = fields.optional("substitute", most=40)
+    directory.set_usual_substitute(visit.session, visit.viewer, person, _known(visit, usual) if usual else None)
     return f"{PATH}/{person.id}"
 
 

@@ -194,6 +194,22 @@ def hand_over(session: Session, by: Viewer, giver: Person, taker: Person) -> int
     return len(held)
 
 
+def set_usual_substitute(session: Session, by: Viewer, person: Person, substitute: Person | None) -> None:
+    """Who is asked at a store while somebody does not answer; gives no rights here.
+
+    Raises:
+        RefusedError: the viewer may not manage them, or the substitute has left.
+    """
+    require_over(session, by, person)
+    if substitute is not None and (substitute.id == person.id or substitute.left_at is not None):
+        raise RefusedError("hq_people.hand_over_wrong")
+    wanted = substitute.id if substitute else None
+    if person.substitute_id != wanted:
+        person.substitute_id = wanted
+        note_act(session, by.person_id, "person.substitute", f"{person.id} usually by {wanted or 'nobody'}")
+        touch(session)
+
+
 def stand_in(session: Session, by: Viewer, person: Person, substitute: Person, first: date, last: date | None) -> None:
     """Somebody has another's roles for some days. One may name one's own stand-in.
 

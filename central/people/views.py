@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 from central.database.writer import BusyError, Writer
 from central.models import ApiToken, Login, View
 from central.moments import now
-from central.people.record import note_act, plain, view_rows_digest
+from central.people.record import note_act, plain, view_ids, view_rows_digest
 from config.errors import ClocheError
 from config.log import describe, get_logger
 
@@ -130,11 +130,12 @@ def keep_views(session: Session, views: list[tuple[datetime, str, str]]) -> None
     if not views:
         return
     flush = f"v-{secrets.token_hex(8)}"
-    rows = [(f"{flush}-{place:05d}", at, who, path) for place, (at, who, path) in enumerate(views)]
+    ids = view_ids(flush, len(views))
+    rows = [(one, at, who, path) for one, (at, who, path) in zip(ids, views, strict=True)]
     session.execute(
         insert(View), [{"id": one, "at": at, "person_id": who, "path": path} for one, at, who, path in rows]
     )
-    note_act(session, "cloche-hq", "views", f"{flush} {view_rows_digest(rows)}")
+    note_act(session, "cloche-hq", "views", f"{flush} {len(rows)} {view_rows_digest(rows)}")
 
 
 def keep_uses(session: Session, logins: dict[bytes, datetime], tokens: dict[str, datetime]) -> None:

@@ -356,7 +356,8 @@ def test_a_form_sent_after_ones_removal_does_nothing_and_says_so(office: OfficeP
             person = session.get(Person, who)
             assert person is not None
             person.left_at = now()
-        assert browser.http.post("/people", data=fields).headers["location"] == "/login"
+        assert browser.http.post("/people", data=fields).headers["location"] == "/login?ended=yes"
+        assert "没有执行" in browser.http.get("/login?ended=yes").text
     with database(office) as session:
         assert session.scalars(select(Person).where(Person.name == "不该出现")).all() == []
 

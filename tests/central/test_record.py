@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import multiprocessing
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from sqlalchemy import delete, func, select, update
@@ -22,13 +21,8 @@ Sessions = sessionmaker[Session]
 
 
 @pytest.fixture
-def url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'hq.db'}"
-
-
-@pytest.fixture
-def sessions(url: str) -> Iterator[Sessions]:
-    engine = open_database(url, create=True)
+def sessions(database_url: str) -> Iterator[Sessions]:
+    engine = open_database(database_url, create=True)
     yield sessionmaker(engine)
     engine.dispose()
 
@@ -112,8 +106,8 @@ def test_line_breaks_and_control_characters_stay_out_of_an_entry(sessions: Sessi
     assert "p-2 purge" in detail
 
 
-def test_several_processes_write_one_chain_on_sqlite(url: str, sessions: Sessions) -> None:
-    by_several_processes(url, 3, 25)
+def test_several_processes_write_one_chain(database_url: str, sessions: Sessions) -> None:
+    by_several_processes(database_url, 3, 25)
     with sessions() as session:
         assert (verify_record(session).entries, verify_record(session).broken) == (75, None)
 
@@ -146,6 +140,14 @@ def test_views_that_were_changed_or_removed_show(sessions: Sessions) -> None:
     with sessions() as session:
         found = verify_record(session)
     assert (found.broken, found.why) == (1, "views")
+
+
+def test_a_view_that_was_made_up_shows(sessions: Sessions) -> None:
+    act(sessions, 1)
+    with sessions.begin() as session:
+        session.add(View(id="v-made-up-00000", at=now(), person_id="p-1", path="/stores/s-1"))
+    with sessions() as session:
+        assert verify_record(session).why == "views"
 
 
 def test_a_database_that_is_away_keeps_views_waiting_and_then_refuses(
