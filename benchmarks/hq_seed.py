@@ -21,11 +21,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, Table
+from sqlalchemy.orm import Session
 
 from central.database.engine import open_database
 from central.home import HeadOfficeHome
 from central.models import Base
 from central.moments import now
+from central.summary.days import close_day, next_open_day
 
 SECTIONS: Final = 16
 BLOBS: Final = 200
@@ -76,6 +78,12 @@ def fill(
                 bulk(connection, Base.metadata.tables[name], batch)
                 count += len(batch)
             tell(f"{name}: {count:,} rows in {time.perf_counter() - begun:.1f} s")
+    today, begun = moment.astimezone(UTC).date(), time.perf_counter()
+    with Session(engine) as session:
+        while (day := next_open_day(session, today)) is not None:
+            close_day(session, day)
+            session.commit()
+    tell(f"days closed in {time.perf_counter() - begun:.1f} s")
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.exec_driver_sql("ANALYZE")
 
