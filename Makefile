@@ -71,6 +71,11 @@ bench-persons: $(VENV)/.dev
 bench-hq-persons: $(VENV)/.dev
 	$(BIN)/python benchmarks/bench_hq_persons.py
 
+# Head office: reports a second on SQLite and PostgreSQL beside a bare peer.
+bench-hq: $(VENV)/.dev
+	@packaging/system-packages postgresql
+	$(BIN)/python benchmarks/bench_hq_ingest.py
+
 bench-seal: $(VENV)/.dev
 	$(BIN)/python benchmarks/bench_seal.py
 
@@ -86,6 +91,11 @@ clean:
 # Kills the daemon at random moments while it seals and isolates (CLOCHE_CRASH_ROUNDS, default 100).
 test-crash: $(VENV)/.dev
 	CLOCHE_CRASH_ROUNDS=$${CLOCHE_CRASH_ROUNDS:-100} $(BIN)/pytest -q tests/acceptance/test_crash.py
+
+# Kills head office and PostgreSQL at random under load (CLOCHE_HQ_KILLS, default 200).
+test-hq-kills: $(VENV)/.dev
+	@packaging/system-packages postgresql
+	CLOCHE_HQ_KILLS=$${CLOCHE_HQ_KILLS:-200} $(BIN)/pytest -q -s tests/central/test_hq_kills.py
 
 .cache/rootfs:
 	packaging/system-packages debootstrap systemd-container git

@@ -99,7 +99,8 @@ class Cluster:
         deadline = time.monotonic() + 10
         while any(_is_alive(one) for one in children) and time.monotonic() < deadline:
             time.sleep(0.01)
-        (self.folder / "data" / "postmaster.pid").unlink(missing_ok=True)
+        for left in (self.folder / "data" / "postmaster.pid", *self.folder.glob(".s.PGSQL.*")):
+            left.unlink(missing_ok=True)  # whoever was killed may still be a zombie: its number would count as alive
 
     def pid(self) -> int | None:
         """Of the postmaster."""
