@@ -302,10 +302,10 @@ def _tables(
         "drills": (
             {
                 "store_id": shop.id, "drill_id": f"d-{place}", "number": 700 + place,
-                "at": moment - timedelta(days=90 * place + luck.randint(0, 200)),
+                "at": moment - timedelta(days=(DRILLS - place) * 110 + shop.place % 90),
                 "document": {
                     "id": f"d-{place}", "scenario": luck.choice(SCENARIOS), "ok": luck.random() < 0.9,
-                    "at": moment.isoformat(),
+                    "at": (moment - timedelta(days=(DRILLS - place) * 110 + shop.place % 90)).isoformat(),
                     "score": luck.randint(30, 100), "detect_seconds": luck.randint(1, 90),
                     "contain_seconds": luck.randint(1, 20), "report_seconds": luck.randint(60, 9000),
                     "text": "示例演练",

@@ -36,6 +36,18 @@ SVG: Final = "{http://www.w3.org/2000/svg}"
 POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'"
 """Of a picture: its own style stands in it, and nothing in it runs."""
 DASHES: Final = ("", "7,4", "2,3", "9,3,2,3")
+MARKS: Final = ("━", "╍", "┅", "┉")
+"""What stands before a line's name, like its dashes."""
+HATCH: Final = (
+    '<pattern xmlns="http://www.w3.org/2000/svg" id="hatch" width="6" height="6" patternUnits="userSpaceOnUse" '
+    'patternTransform="rotate(45)"><rect width="6" height="6" fill="#ffffff"/>'
+    '<rect width="3" height="6" fill="#1d5fae"/></pattern>'
+)
+BARS: Final = (
+    ".color-1 {fill: url(#hatch) !important; stroke: #1d5fae !important}"
+    ".text-overlay text {text-anchor: start !important; transform: translateX(5px)}"
+)
+"""The second row of bars is hatched."""
 FONT: Final = 'system-ui, "PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", "WenQuanYi Micro Hei", sans-serif'
 DARK: Final = (
     "@media (prefers-color-scheme: dark) {"
@@ -125,9 +137,9 @@ def chart_of(remembered: Remembered[Chart], visit: Visit) -> Chart:
 def draw(chart: Chart, text: Text) -> str:
     """A chart as SVG with a title and a description."""
     title = text(f"hq_pages.chart_{chart.name}")
-    kind = pygal.HorizontalBar if chart.is_bars else pygal.Line
+    kind, own = (pygal.HorizontalBar, DARK + BARS) if chart.is_bars else (pygal.Line, DARK)
     graph = kind(
-        js=[], css=["file://style.css", "file://graph.css", f"inline:{DARK}"], style=STYLE, width=640, height=320,
+        js=[], css=["file://style.css", "file://graph.css", f"inline:{own}"], style=STYLE, width=640, height=320,
         no_prefix=True, disable_xml_declaration=True, title=None, show_legend=len(chart.series) > 1,
         legend_at_bottom=True, legend_at_bottom_columns=2, print_values=chart.is_bars, dots_size=3,
         print_values_position="top", margin=8, margin_right=44 if chart.is_bars else 16, truncate_label=-1,
@@ -136,13 +148,16 @@ def draw(chart: Chart, text: Text) -> str:
         value_formatter=lambda value: f"{value:,.0f}", max_scale=6, y_labels_major_count=6,
         range=(0, chart.highest) if chart.highest is not None else None, include_x_axis=True,
     )  # fmt: skip
+    if chart.is_bars:
+        graph.config.defs = [HATCH]
     graph.x_labels = list(chart.labels)
     if not chart.is_bars:
         graph.x_labels_major = list(chart.labels[:: max(1, len(chart.labels) // 6)])
     for place, series in enumerate(chart.series):
         dashes = DASHES[place % len(DASHES)]
+        name = text(series.key)
         graph.add(
-            text(series.key),
+            name if chart.is_bars or len(chart.series) == 1 else f"{MARKS[place % len(MARKS)]} {name}",
             list(series.values),
             stroke_style={"width": 2.5, **({"dasharray": dashes} if dashes else {})},
             allow_interruptions=True,
