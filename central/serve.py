@@ -6,6 +6,7 @@ uvicorn's own log is not used: its error log prints the message of an exception,
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import resource
 import signal
 import socket
@@ -194,4 +195,5 @@ def _raise_limits() -> None:
     wanted = MOST_CONNECTIONS + 1000
     if soft < wanted:
         most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))
+        with contextlib.suppress(OSError, ValueError):  # a sandbox may forbid it; then the limit stays
+            resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))

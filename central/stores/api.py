@@ -213,7 +213,7 @@ class StoreApi:
             word = "certificate" if row is None else "revoked" if row.revoked_at is not None else ""
         if word:
             kind = word.removeprefix("store_")
-            note_fault(session, store_id, kind, f"asked for a certificate, from {address}", address=address)
+            note_fault(session, store_id, kind, f"/v1/renew {address}", address=address)
             return word, ""
         recent = session.scalar(
             select(func.count())
@@ -228,7 +228,7 @@ class StoreApi:
         return "", pem
 
     async def _wrong_store(self, own: str, named: str, address: str) -> Response:
-        detail = f"asked for a certificate as {named!a}, from {address}"
+        detail = f"/v1/renew {named!a} {address}"
         await self._write(lambda session: note_fault(session, own, "wrong_store", detail, address=address))
         return refusal(401, "wrong_store")
 

@@ -29,11 +29,6 @@ OPEN: Final = frozenset({"/v1/ca", "/v1/enrol", "/v1/renew"})
 LONG: Final = frozenset({"/v1/orders"})
 _STORE: Final = HEADER_STORE.lower().encode()
 _INSTANCE: Final = HEADER_INSTANCE.lower().encode()
-_SAID: Final = {
-    "certificate": "a request without a certificate of this head office",
-    "certificate_expired": "a certificate whose time is over",
-    "revoked": "a revoked certificate",
-}
 
 log = get_logger("hq.gate")
 
@@ -63,18 +58,18 @@ class Gate:
         address = scope["client"][0] if scope.get("client") else ""
         shown: dict[str, Any] | None = scope.get("extensions", {}).get(EXTENSION)
         if shown is None:
-            await self._tally.note(named, "certificate", _SAID["certificate"], address, is_stranger=True)
+            await self._tally.note(named, "certificate", address, address, is_stranger=True)
             await refusal(401, "certificate")(scope, receive, send)
             return
         store_id, serial = shown["store"], shown["serial"]
         holder = await self._find(shown)
         if not isinstance(holder, Holder):
             if holder != "database":
-                await self._tally.note(store_id, holder, f"{_SAID[holder]}, from {address}", address)
+                await self._tally.note(store_id, holder, address, address)
             await refusal(503 if holder == "database" else 401, holder)(scope, receive, send)
             return
         if named != store_id:
-            await self._tally.note(store_id, "wrong_store", f"spoke as {named[:40]!a} from {address}", address)
+            await self._tally.note(store_id, "wrong_store", f"{named[:40]!a} {address}", address)
             await refusal(401, "wrong_store")(scope, receive, send)
             return
         try:

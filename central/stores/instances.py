@@ -61,7 +61,7 @@ class Instances:
         )
         self._keep(store_id, current)
         if not took_over:
-            detail = f"{address} spoke again after {current.address} had taken over"
+            detail = f"{address} / {current.address}"
             await self._tally.note(store_id, "clone", detail, address)
 
     def _read(self, store_id: str) -> _Current | None:

@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -292,3 +293,29 @@ def test_the_document_of_a_failed_command_says_what_was_wrong(office: OfficeProc
     done = fails(office, "stores", "change", "没有的店", "--name", "x")
     assert json.loads(done.stdout)["exit_code"] == 2
     assert "没有这家门店" in done.stderr or "no such store" in done.stderr
+
+
+@pytest.mark.needs("chromium")
+@pytest.mark.parametrize(("width", "language"), [(1280, "zh-CN"), (390, "zh-CN"), (390, "en")])
+def test_the_register_has_no_barrier_on_a_desk_or_a_phone(
+    office: OfficeProcess, client: httpx.Client, screen: Any, width: int, language: str, tmp_path: Path
+) -> None:
+    store = SpeakingStore(client=client)
+    store.enrol(office.token(f"看得见的店{width}{language}"))
+    for instance in ("start-first", "start-second", "start-first"):
+        store.instance = instance
+        store.report("health", {})
+    store.close()
+    entity = office.call("entity", "add", f"测试公司{width}{language}", "--kind", "franchise", "--right", "look")
+    office.call("region", "add", f"测试区{width}{language}")
+    screen.size(width)
+    for path in (
+        "/settings/stores", "/settings/stores?is=faulty", f"/settings/stores/{store.store_id}",
+        "/settings/stores/import", "/settings/entities", f"/settings/entities/{entity['id']}", "/settings/regions",
+    ):  # fmt: skip
+        screen.go(path, language=language)
+        assert screen.barriers() == [], (path, width)
+        assert screen.fits(), (path, width)
+        name = path.strip("/").replace("/", "-").replace("?", "-").replace(store.store_id, "one")
+        (tmp_path / f"{name}.png").write_bytes(screen.page.screenshot(full_page=True))
+    assert screen.complaints == []
