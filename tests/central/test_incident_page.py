@@ -10,8 +10,12 @@ from collections.abc import Callable
 
 import httpx
 import pytest
+from accounts_desk import database
 from incident_reports import ID, answer, at, clock, form_token, incident, send_form, taken
+from sqlalchemy import update
 
+from central.models import Store
+from central.moments import now
 from central.testing import OfficeProcess, SpeakingStore
 
 Enrol = Callable[[str], SpeakingStore]
@@ -155,17 +159,9 @@ def test_a_silent_store_is_said_to_be_silent(
 
 
 def make_silent(office: OfficeProcess, store_id: str) -> None:
-    """As if it had been heard two days ago."""
-    from sqlalchemy import update
-
-    from central.database.engine import open_database
-    from central.models import Store
-    from central.moments import now
-
-    engine = open_database(f"sqlite:///{office.folder / 'hq.db'}")
-    with engine.begin() as connection:
-        connection.execute(update(Store).where(Store.id == store_id).values(heard_at=now().replace(year=2025)))
-    engine.dispose()
+    """As if it had not been heard for long."""
+    with database(office) as session:
+        session.execute(update(Store).where(Store.id == store_id).values(heard_at=now().replace(year=2025)))
 
 
 def test_markup_of_a_store_stays_text(enrolled: Enrol, browser_page: httpx.Client) -> None:
