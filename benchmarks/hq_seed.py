@@ -109,6 +109,8 @@ def bulk(connection: Connection, table: Table, rows: list[dict[str, Any]]) -> No
 
 
 def _turned(value: Any, process: Any) -> Any:
+    if isinstance(value, dict | list):
+        return json.dumps(value, ensure_ascii=False)
     return process(value) if process is not None and value is not None else value
 
 
