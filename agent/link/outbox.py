@@ -13,7 +13,9 @@ The spool is bounded, and nothing in it is ever dropped: beyond the bound what c
 (`FullError`), scheduled scans pause, and what must not wait (`ALWAYS`) goes in all the same. What lies in the folder is
 known in memory, for this is its only writer: a `put` costs the same beside 100,000 waiting reports as beside none.
 
-`rename(2)` makes a report whole or absent; it is durable only after `fsync` of file and folder.
+`rename(2)` makes a report whole or absent; it is durable only after `fsync` of file and folder. The newest report
+stays even after it was acknowledged: it says which number comes next and where the chain is, so that a `put` costs one
+file. `head` is written only to go ahead of it (a store enrolled anew).
 """
 
 from __future__ import annotations
@@ -34,7 +36,6 @@ from agent.link.settings import SETTINGS_FILE, read_enrolment
 from agent.link.spool import SIGNATURE_SIZE, STATE_FILE, LinkState, Spool, file_name
 from central.wire import COALESCED, MAX_BODY, REPORT_SCHEMA, Kind, digest, report_message
 from config.errors import ClocheError, RefusedError
-from config.log import get_logger
 from config.privileges import NOBODY
 
 LINK_ACCOUNT: Final = "cloche-link"
@@ -45,8 +46,6 @@ there is one. The other kinds wait in the databases that they are made from."""
 MOST_BODY: Final = MAX_BODY
 MOST_BYTES: Final = 256 << 20
 MOST_REPORTS: Final = 100_000
-
-log = get_logger("outbox")
 
 
 class FullError(ClocheError):
@@ -145,10 +144,6 @@ class Outbox:
             older = tuple(self._coalesced.get(kind, ()))
             self._remember(number, kind, SIGNATURE_SIZE + len(body))
             self._head = number + 1, previous if kind in COALESCED else {"number": number, "digest": digest(body)}
-            try:
-                self._write_head()
-            except ClocheError as error:  # the report is there, and the next start finds its number by it
-                log.warning("the outbox's head was not written", why=str(error))
             for old in older:
                 self._forget(old)
             return number
@@ -218,14 +213,14 @@ class Outbox:
     def _standing(self, acknowledged: int) -> Waiting:
         reports, size = len(self._there), self._bytes
         newest = next(reversed(self._there), 0)
-        if 0 < newest <= acknowledged:  # kept for its number
+        if 0 < newest <= acknowledged:  # kept for its number alone
             reports, size = reports - 1, size - self._there[newest][1]
         most_bytes, most_reports = self._most
         full = size >= most_bytes or reports >= most_reports
         return Waiting(reports=reports, bytes=size, full=full and (self._folder / SETTINGS_FILE).exists())
 
     def _drop(self, *, until: int) -> None:
-        """Let go of what was acknowledged; never the newest, by which a lost `head` is found again."""
+        """Let go of what was acknowledged; never the newest, by which the next number and the chain are known."""
         newest = next(reversed(self._there), 0)
         done = []
         for number in self._there:
@@ -250,7 +245,7 @@ class Outbox:
             self._coalesced[kind].discard(number)
 
     def _next(self) -> tuple[int, dict[str, Any] | None]:
-        """The next number and the last kept report: `head`, or what a crash left newer than it in the spool."""
+        """The next number and the last kept report: by the newest report here, or by `head` where that is ahead."""
         if self._head is not None:
             return self._head
         number, previous = 1, None
@@ -260,12 +255,18 @@ class Outbox:
                 number, previous = int(head["next"]), head["previous"]
             except (ValueError, KeyError, TypeError) as error:
                 raise ClocheError(f"{self._folder / HEAD_FILE}: damaged; remove it and enrol again") from error
-        for spooled, (kind, _size) in self._there.items():
-            if spooled >= number:
-                number = spooled + 1
-                report = self._spool.read(spooled, kind)
-                if report is not None and kind not in COALESCED:
-                    previous = {"number": spooled, "digest": digest(report.body)}
+        newest = next(reversed(self._there), 0)
+        if newest >= number:
+            kind = self._there[newest][0]
+            report = self._spool.read(newest, kind)
+            if report is None:
+                raise ClocheError(f"{self._spooled_path(newest, kind)}: is gone: somebody else writes here")
+            number = newest + 1
+            try:
+                named = json.loads(report.body)["previous"]
+            except (ValueError, KeyError, TypeError) as error:
+                raise ClocheError(f"{self._spooled_path(newest, kind)}: damaged; move it away") from error
+            previous = named if kind in COALESCED else {"number": newest, "digest": digest(report.body)}
         self._head = number, previous
         return self._head
 

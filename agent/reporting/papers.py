@@ -36,7 +36,8 @@ TEXTS: Final = ("html", "svg")
 MOST_BYTES: Final = 2 << 20
 A_TURN: Final = 20
 SETTLED_SECONDS: Final = 5.0
-HELD: Final = "held "
+TOLD: Final = "told"
+HELD: Final = "held"
 CERTAIN: Final = 0.5
 _NAME: Final = re.compile(r"(?P<stem>.+?)-(?P<version>\d{2,})\.(?P<language>zh-CN|en)\.(?P<ending>\w+)")
 _TAGS: Final = re.compile(r"<(script|style)\b.*?</\1>|<[^>]*>", re.DOTALL | re.IGNORECASE)
@@ -114,26 +115,36 @@ def _tell(agent: Agent, incident_id: str, paper: _Paper) -> bool:
     key = f"{incident_id}/{paper.name}"
     try:
         facts = paper.path.stat()
-        before = reported(agent, KIND, key)
-        stamp = f"{facts.st_size}.{facts.st_mtime_ns}"
-        if before in (stamp, HELD + stamp) or agent.now().timestamp() - facts.st_mtime < SETTLED_SECONDS:
+        word, stamp, digest = _parted(reported(agent, KIND, key))
+        fresh = f"{facts.st_size}.{facts.st_mtime_ns}.{paper.text.stat().st_mtime_ns}"
+        if stamp == fresh or agent.now().timestamp() - facts.st_mtime < SETTLED_SECONDS:
             return False
         content, text = paper.path.read_bytes(), paper.text.read_bytes()
+        sha256 = hashlib.sha256(content).hexdigest()
     except OSError as error:
         raise ClocheError(f"{paper.path}: cannot be read: {error.strerror}") from error
+    if word == TOLD and digest == sha256:
+        note_reported(agent, KIND, key, f"{TOLD} {fresh} {sha256}")
+        return False
     found = leaks(text_of(text), _own(agent))
     if found or len(content) > MOST_BYTES:
         why = ", ".join(found) if found else f"{len(content)} bytes, over {MOST_BYTES}"
         agent.audit.append("report.paper_held", "cloche", incident=incident_id, paper=agent.mask(paper.name), why=why)
-        note_reported(agent, KIND, key, HELD + stamp)
+        note_reported(agent, KIND, key, f"{HELD} {fresh} {sha256}")
         return False
     agent.outbox.put(KIND, {
         "incident": incident_id, "name": agent.mask(paper.name)[:200], "title": agent.mask(paper.path.stem)[:200],
-        "media": paper.media, "language": paper.language, "sha256": hashlib.sha256(content).hexdigest(),
+        "media": paper.media, "language": paper.language, "sha256": sha256,
         "content": b64encode(content).decode("ascii"),
     })  # fmt: skip
-    note_reported(agent, KIND, key, stamp)
+    note_reported(agent, KIND, key, f"{TOLD} {fresh} {sha256}")
     return True
+
+
+def _parted(said: str | None) -> tuple[str, str, str]:
+    """What became of a paper, when it was of which size, and its digest."""
+    word, stamp, digest = (said.split(" ") if said else ["", "", ""])[:3]
+    return word, stamp, digest
 
 
 def _papers(folder: Path) -> Iterator[_Paper]:

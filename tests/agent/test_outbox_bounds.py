@@ -161,7 +161,7 @@ def test_a_put_beside_a_hundred_thousand_waiting_reports_costs_what_it_costs_bes
     box.close()
     for number in range(100, 100_100):  # put(…) itself fsyncs each: made without, only their names count here
         (folder / file_name(number, "alert")).write_bytes(body[:80])
-    (folder / "head").write_text(json.dumps({"next": 100_100, "previous": None}))
+    (folder / file_name(100_099, "alert")).write_bytes(body)
     begun = time.perf_counter()
     full = opened(folder, most_reports=1_000_000)
     assert time.perf_counter() - begun < 10
@@ -246,24 +246,36 @@ def test_on_a_full_disk_nothing_is_lost_and_the_message_names_the_file(tmp_path)
         subprocess.run(["umount", "-l", str(mount)], check=False)
 
 
-def test_a_head_that_cannot_be_written_costs_no_number(folder, monkeypatch):
+@pytest.mark.parametrize("last", ["alert", "health"])
+def test_number_and_chain_are_known_by_the_newest_report_even_when_all_were_acknowledged(folder, last):
+    box = opened(folder)
+    box.continue_at(40)
+    assert [box.put(kind, {}) for kind in ("alert", "health", "alert", last)] == [40, 41, 42, 43]
+    kept = 43 if last == "alert" else 42
+    acknowledge(folder, 43)
+    assert box.waiting().reports == 0
+    box.close()
+    again = Outbox(folder, KEY.sign)
+    assert (again.waiting().reports, again.pending()) == (0, [])
+    assert again.put("alert", {}) == 44
+    envelope = json.loads(again._spool.read(44, "alert").body)
+    assert envelope["previous"]["number"] == kept
+    again.continue_at(60)
+    again.close()
+    once_more = Outbox(folder, KEY.sign)
+    assert once_more.put("alert", {}) == 60
+    assert json.loads(once_more._spool.read(60, "alert").body)["previous"]["number"] == 44
+    once_more.close()
+
+
+def test_a_newest_report_that_is_damaged_is_named(folder):
     box = opened(folder)
     box.put("alert", {})
-    real = Outbox._write
-
-    def broken(self, name, content, *, mode):
-        if name == "head":
-            raise ClocheError("no")
-        real(self, name, content, mode=mode)
-
-    monkeypatch.setattr(Outbox, "_write", broken)
-    assert [box.put("alert", {}) for _ in range(3)] == [2, 3, 4]
     box.close()
-    monkeypatch.setattr(Outbox, "_write", real)
+    (folder / file_name(1, "alert")).write_bytes(b"x" * 100)
     again = Outbox(folder, KEY.sign)
-    assert again.put("alert", {}) == 5
-    chain = [json.loads(again._spool.read(*entry).body)["previous"] for entry in again.pending()]
-    assert [(one or {}).get("number") for one in chain] == [None, 1, 2, 3, 4]
+    with pytest.raises(ClocheError, match="damaged"):
+        again.put("alert", {})
     again.close()
 
 

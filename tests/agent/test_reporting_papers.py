@@ -89,7 +89,7 @@ def test_a_paper_with_a_customers_value_stays_here_in_every_form_and_that_is_on_
     assert len(held) == 4
     assert PLANTED not in "".join(held)
     (folder / "坏的-01.zh-CN.html").write_text("<p>三百人</p>")
-    assert tell_all(agent, incident) >= 1, "once it is put right, it goes"
+    assert tell_all(agent, incident) == 3, "once it is put right, it goes"
 
 
 def test_only_the_newest_version_goes_and_what_is_being_written_waits(shop):
