@@ -34,6 +34,7 @@ from central.office import HeadOffice
 from central.pages.gate import Standing, first_stop, onward_to
 from central.pages.render import Pages, choose_language
 from central.people.accounts import cookie_digest, find_login, is_fresh
+from central.people.contacts import is_due
 from central.people.record import note_act
 from central.people.rights import Act, Viewer, viewer_of
 from central.people.second_factor import policy_of
@@ -229,6 +230,7 @@ class Doors:
         """What the layout needs."""
         return {
             "officer": visit.viewer.name, "viewer": visit.viewer, "form_token": visit.login.form_token, "refresh": 15,
+            "contacts_due": bool(visit.viewer.rights) and is_due(visit.person, now()),
         }  # fmt: skip
 
     def _form(self, form: _Form) -> Callable[[Request], Awaitable[Response]]:

@@ -18,6 +18,7 @@ from central.models import Act, Person, Store, View
 from central.pages.doors import Doors, Fields, Shown, Visit
 from central.people.record import head_of_record, verify_record
 from config.errors import UsageError
+from config.text import load_packs
 
 PATH: Final = "/record"
 PAGE_SIZE: Final = 100
@@ -70,7 +71,8 @@ def record(visit: Visit) -> Shown:
         "acts": shown, "names": _names(visit, {act.actor for act in shown} | _named_in(shown)),
         "stores": _store_names(visit, {act.store_id for act in shown if act.store_id}), "wish": wish, "older": older,
         "csv": f"{PATH}/record.csv?{urlencode({name: value for name, value in wish.items() if name != 'before'})}",
-        "last": number, "head": head, "refresh": 0,
+        "last": number, "head": head,
+        "called": words_of_acts(visit.language), "refresh": 0,
     }  # fmt: skip
 
 
@@ -155,7 +157,11 @@ def _conditions(visit: Visit, wish: dict[str, str], number: Any) -> list[ColumnE
     if wish["store"]:
         conditions.append(Act.store_id.in_(_stores_like(visit, wish["store"])))
     if wish["act"]:
-        conditions.append(Act.act.startswith(wish["act"], autoescape=True))
+        conditions.append(
+            or_(Act.act.startswith(wish["act"], autoescape=True), Act.act.in_(_acts_called(visit, wish["act"])))
+        )
+    else:
+        conditions.append(Act.act != "views")
     if wish["before"]:
         if not wish["before"].isdecimal():
             raise UsageError("hq_people.dates_wrong")
@@ -172,6 +178,25 @@ def _days(visit: Visit, wish: dict[str, str], column: Any) -> list[ColumnElement
     if wish["last"]:
         conditions.append(column < datetime.combine(_day(wish["last"]) + timedelta(days=1), time(), zone))
     return conditions
+
+
+def _acts_called(visit: Visit, words: str) -> list[str]:
+    """Acts whose name in the reader's language has these words."""
+    return [act for act, called in words_of_acts(visit.language).items() if words.lower() in called.lower()]
+
+
+def words_of_acts(language: str) -> dict[str, str]:
+    """What the acts of the record are called; one that has no name here is shown as it is kept."""
+    mark, packs = "hq_people.did_", load_packs()
+    names = {key.removeprefix(mark): told[language] for key, told in packs.items() if key.startswith(mark)}
+    return {_act_of(name): told for name, told in names.items()}
+
+
+def _act_of(name: str) -> str:
+    """The act of a text's name: `person_granted` is `person.granted`. Rooms have one word, but for `second_factor`."""
+    room = "second_factor" if name.startswith("second_factor_") else name.partition("_")[0]
+    rest = name.removeprefix(room).removeprefix("_")
+    return f"{room}.{rest}" if rest else room
 
 
 def _people_like(words: str) -> Any:

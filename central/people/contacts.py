@@ -39,6 +39,16 @@ def set_contacts(session: Session, person: Person, *, mail: str, mobile: str, by
     return True
 
 
+def is_due(person: Person, moment: datetime) -> bool:
+    """Whether somebody should confirm their contacts: never done, or more than 31 days ago."""
+    return person.confirmed_at is None or person.confirmed_at < _edge(moment)
+
+
+def _edge(moment: datetime) -> datetime:
+    """Before this nothing counts as confirmed: the beginning of the day (UTC) 31 days ago."""
+    return datetime.combine(moment.astimezone(UTC).date(), time(), UTC) - CONFIRMED_FOR
+
+
 def unconfirmed(session: Session, today: datetime) -> list[Person]:
     """Everybody with a role who has not confirmed their contacts for more than 31 days, by name.
 
@@ -46,7 +56,7 @@ def unconfirmed(session: Session, today: datetime) -> list[Person]:
         session: to read in.
         today: the moment it is asked, aware.
     """
-    edge = datetime.combine(today.astimezone(UTC).date(), time(), UTC) - CONFIRMED_FOR
+    edge = _edge(today)
     found = session.scalars(
         select(Person)
         .where(
