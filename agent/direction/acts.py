@@ -52,11 +52,11 @@ def report(one: Ordered) -> dict[str, Any]:
     """疑似上报."""
     known = incident_of(one.agent, one.order.case) or _made_before(one)
     if known is not None:
-        bind(one.agent, one.order.case, known.id, one.order.id)
+        bind(one.agent, one.order.case, known.id, one.order.id, one.actor)
         return {"already": True, **_shown(known)}
     form = cast("Report", one.form)
     document = one.call("incident.report", _said(form)).document
-    bind(one.agent, one.order.case, document["id"], one.order.id)
+    bind(one.agent, one.order.case, document["id"], one.order.id, one.actor)
     return _told(one, document["id"])
 
 
@@ -67,7 +67,7 @@ def declare(one: Ordered) -> dict[str, Any]:
     known = meant(agent, form.incident, case) if form.incident else incident_of(agent, case)
     known = known or _made_before(one)
     if known is not None and (known.declared_at is not None or known.phase in ("closed", "dismissed")):
-        bind(agent, case, known.id, one.order.id)
+        bind(agent, case, known.id, one.order.id, one.actor)
         if known.phase in ("closed", "dismissed"):
             raise RefusedError(agent.text("direction.is_over", id=known.id))
         return {"already": True, **_shown(known)}
@@ -76,7 +76,7 @@ def declare(one: Ordered) -> dict[str, Any]:
         "incident": known.id if known is not None else "",
     }  # fmt: skip
     document = one.call("incident.declare", arguments).document
-    bind(agent, case, document["id"], one.order.id)
+    bind(agent, case, document["id"], one.order.id, one.actor)
     return _told(one, document["id"])
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from sqlalchemy import select
-
 from agent.direction.models import CaseRow
 from agent.incident.cases import note_case
 from agent.incident.records import Incident
@@ -15,12 +13,6 @@ from config.errors import UsageError
 
 if TYPE_CHECKING:
     from agent.wiring import Agent
-
-
-def case_of(agent: Agent, incident_id: str) -> str | None:
-    """The case of an incident, if head office has given it one."""
-    with agent.inventory.reading() as session:
-        return session.scalars(select(CaseRow.case).where(CaseRow.incident == incident_id)).first()
 
 
 def incident_of(agent: Agent, case: str | None) -> Incident | None:
@@ -37,16 +29,16 @@ def incident_of(agent: Agent, case: str | None) -> Incident | None:
     return found
 
 
-def bind(agent: Agent, case: str | None, incident_id: str, order_id: str) -> None:
-    """This incident is the store's part of a case.
+def bind(agent: Agent, case: str | None, incident_id: str, order_id: str, actor: str) -> None:
+    """This incident is the store's part of a case; it stands on its timeline, and head office is told so.
 
     Raises:
         ClocheError: the disk refused it.
     """
     if case:
+        note_case(agent, incident_id, case, actor)
         with agent.inventory.sessions.begin() as session:
             session.merge(CaseRow(case=case, incident=incident_id, order=order_id))
-        note_case(agent, incident_id, case)
 
 
 def meant(agent: Agent, incident_id: str, case: str | None) -> Incident:

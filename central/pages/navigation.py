@@ -24,6 +24,7 @@ ENTRIES: Final = (
     Entry(key="hq_pages.nav_overview", path="/"),
     Entry(key="hq_pages.nav_search", path="/search"),
     Entry(key="hq_incident.cases", path="/cases"),
+    Entry(key="hq_direct.orders", path="/orders"),
     Entry(key="hq_law.nav", path="/law", act="law"),
     Entry(key="hq_pages.nav_drills", path="/drills"),
     Entry(key="hq_pages.nav_training", path="/training"),
@@ -31,6 +32,7 @@ ENTRIES: Final = (
     Entry(key="hq_pages.nav_assessment", path="/assessment"),
     Entry(key="hq_register.stores", path="/settings/stores", act="stores"),
     Entry(key="hq_people.people", path="/people", act="people"),
+    Entry(key="hq_direct.officers", path="/officers", act="release"),
     Entry(key="hq_people.record", path="/record", act="record"),
     Entry(key="hq_people.settings", path="/settings", act="settings"),
 )

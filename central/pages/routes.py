@@ -15,6 +15,8 @@ from central.pages import (
     incident,
     lawyer,
     manager,
+    officers,
+    orders,
     overview,
     papers,
     search,
@@ -55,5 +57,7 @@ def all_routes(doors: Doors) -> list[Route]:
         *manager.routes(doors),
         *trouble.routes(doors),
         *exports.routes(doors),
+        *orders.routes(doors),
+        *officers.routes(doors),
         *HookPages(doors).routes(),
     ]
