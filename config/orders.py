@@ -28,7 +28,7 @@ MOST_STORES: Final = 5_000
 SHORTEST: Final = timedelta(minutes=1)
 LONGEST: Final = timedelta(days=30)
 ALONE_MINUTES: Final = 240
-"""Longest isolation of one store that head office orders without officers; the kernel ends it (docs/decisions/0015)."""
+"""Longest isolation of one store that head office orders without officers; the kernel ends it (docs/decisions/0016)."""
 __all__ = ["KINDS", "OrderKind"]
 EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
 
