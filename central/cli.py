@@ -10,6 +10,7 @@ import click
 from sqlalchemy import func, select
 from sqlalchemy.orm import sessionmaker
 
+from central.commands.backup import backup
 from central.commands.certificate import certificate
 from central.commands.digest import digest
 from central.commands.entity import entity
@@ -18,6 +19,7 @@ from central.commands.officer_key import officer_key
 from central.commands.order import order
 from central.commands.people import people, record
 from central.commands.region import region
+from central.commands.restore import restore
 from central.commands.stores import stores
 from central.commands.token import token
 from central.console import Console, console_options, run
@@ -246,7 +248,21 @@ def status(console: Console) -> int:
     return int(ExitCode.DONE if recipients.recovery else ExitCode.INCOMPLETE)
 
 
-for command in (migrate, digest, certificate, people, record, order, officer_key, token, stores, entity, region):
+for command in (
+    migrate,
+    backup,
+    restore,
+    digest,
+    certificate,
+    people,
+    record,
+    order,
+    officer_key,
+    token,
+    stores,
+    entity,
+    region,
+):
     hq.add_command(command)
 
 
