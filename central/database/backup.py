@@ -1,8 +1,9 @@
 """Backups of head office's database: one file, checked after it was written, and put back.
 
 SQLite's online backup copies a database while head office works, and its pages are checked (not each byte of a text:
-SQLite keeps no checksums); PostgreSQL has `pg_dump`, whose file is read through again by `pg_restore`. No key of head office is in the database, so none is in a backup: the folder's keys are backed
-up apart, and kept apart. A backup of SQLite may be put into an empty PostgreSQL: that is the way from one to the other.
+SQLite keeps no checksums); PostgreSQL has `pg_dump`, whose file is read through again by `pg_restore`. No key of head
+office is in the database, so none is in a backup: the folder's keys are backed up apart, and kept apart. A backup of
+SQLite may be put into an empty PostgreSQL: that is the way from one to the other.
 """
 
 from __future__ import annotations
