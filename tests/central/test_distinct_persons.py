@@ -7,7 +7,9 @@ import math
 import random
 import secrets
 import tracemalloc
+from contextlib import contextmanager
 
+import databases
 import numpy as np
 import pytest
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
@@ -49,14 +51,24 @@ def home(tmp_path):
     return made
 
 
-@pytest.fixture
-def engine(home):
-    made = open_database(home.database_url, create=True)
+cluster = databases.cluster
+database_url = databases.database_url
+
+
+@contextmanager
+def filled(url):
+    made = open_database(url, create=True)
     with Session(made) as session, session.begin():
         for number in range(1, 9):
             session.add(Store(id=f"s-{number}", name=f"测试{number}店", made_at=now(), enrolled_at=now()))
     yield made
     made.dispose()
+
+
+@pytest.fixture
+def engine(home):
+    with filled(home.database_url) as made:
+        yield made
 
 
 class Chain:
@@ -95,7 +107,15 @@ def chain(home, engine):
     return Chain(home, engine)
 
 
-def test_a_person_of_several_stores_counts_once_and_sensitive_ones_are_counted_apart(chain):
+@pytest.fixture
+def any_chain(home, database_url):
+    """On either kind of database."""
+    with filled(database_url) as made:
+        yield Chain(home, made)
+
+
+def test_a_person_of_several_stores_counts_once_and_sensitive_ones_are_counted_apart(any_chain):
+    chain = any_chain
     chain.tell("s-1", "I1", range(20), part=0, parts=2, sensitive=20)
     chain.tell("s-1", "I1", range(20, 100), part=1, parts=2)
     chain.tell("s-2", "I2", range(10, 30), part=0, parts=2, sensitive=20)
@@ -113,7 +133,8 @@ def test_a_store_that_has_not_told_or_told_in_part_is_named_and_the_count_is_not
     assert (found.exact, found.persons, found.missing) == (False, 10, ("s-2", "s-3"))
 
 
-def test_a_later_count_replaces_an_earlier_one_whole_in_whatever_order_they_come(chain):
+def test_a_later_count_replaces_an_earlier_one_whole_in_whatever_order_they_come(any_chain):
+    chain = any_chain
     chain.tell("s-1", "I1", range(10), part=0, parts=2, round_=5)
     chain.tell("s-1", "I1", range(50, 60), part=1, parts=2, round_=5)
     chain.tell("s-1", "I1", range(7), round_=6)
@@ -154,7 +175,8 @@ def test_persons_under_another_key_are_not_mixed_with_the_others(chain):
     assert (found.exact, found.persons, found.missing) == (False, 50, ("s-2",))
 
 
-def test_beyond_what_is_compared_sketches_tell_with_their_error(chain, monkeypatch):
+def test_beyond_what_is_compared_sketches_tell_with_their_error(any_chain, monkeypatch):
+    chain = any_chain
     chain.tell("s-1", "I1", range(3000))
     chain.tell("s-2", "I2", range(1000, 5000), sensitive=4000)
     monkeypatch.setattr(counting, "EXACT", 6000)

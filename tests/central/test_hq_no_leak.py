@@ -227,6 +227,12 @@ def test_neither_database_nor_log_nor_any_other_file_of_head_office_holds_a_valu
             assert leaks(file.read_bytes()) == [], file.name
             looked += 1
     assert looked > 5
+    database = sqlite3.connect(backup)
+    told_of = database.execute("SELECT persons, length(marks), sketch IS NOT NULL FROM person_segments").fetchall()
+    assert database.execute("SELECT count(*) FROM faults").fetchone() == (0,)
+    database.close()
+    assert told_of
+    assert all(marks == 16 * persons and sketch for persons, marks, sketch in told_of)
     assert (folder / "office.log").stat().st_size > 0
 
 
