@@ -120,12 +120,15 @@ def _play(office: OfficeProcess, options: argparse.Namespace) -> tuple[list[Resu
         begun = time.time()
         enrolled = fleet.tell("enrol")
         stores = [store for answer in enrolled for store in answer["stores"]]
+        note("server's memory: at the start", memory.at_start / 1e6, "MB")
         note("stores enrolled", len(stores) / (time.time() - begun), "/s")
         steady = fleet.tell("steady", options.rounds)
         reports = sum(answer["reports"] for answer in steady)
         note("steady: reports, mishaps among them", reports / max(answer["seconds"] for answer in steady), "/s")
+        note("server's memory: after it", memory.now / 1e6, "MB")
         chosen = stores[:ORDERED]
         order_id = _order(office, fleet, api_token, (stores, chosen), note)
+        note("server's memory: with all polls held", memory.now / 1e6, "MB")
         kept = sum(answer["kept"] for answer in fleet.tell("away", options.days))
         fleet.tell("attacks")
         paths = ["/", f"/stores/{stores[0]}", "/law", "/search?q=00042", f"/stores/{stores[-1]}/places", "/cases"]

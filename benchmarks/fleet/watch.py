@@ -45,7 +45,12 @@ class Memory:
         self._pid = pid
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run)
-        self.most = 0
+        self.most = self.at_start = memory_of(pid)
+
+    @property
+    def now(self) -> int:
+        """At this moment."""
+        return memory_of(self._pid)
 
     def __enter__(self) -> Self:
         self._thread.start()
