@@ -28,6 +28,8 @@ from central.home import HeadOfficeHome
 from central.models import Base
 from central.moments import now
 from central.summary.days import close_day, next_open_day
+from central.summary.keeper import KINDS as SUMMARIES
+from central.summary.keeper import keep, stale
 
 SECTIONS: Final = 16
 BLOBS: Final = 200
@@ -78,6 +80,14 @@ def fill(
                 bulk(connection, Base.metadata.tables[name], batch)
                 count += len(batch)
             tell(f"{name}: {count:,} rows in {time.perf_counter() - begun:.1f} s")
+    begun = time.perf_counter()
+    with Session(engine) as session:
+        for kind in ("training", "vendors"):
+            for store_id, number in stale(session, kind, stores):
+                read = SUMMARIES[kind][0]
+                keep(session, kind, [(store_id, number, read(session, store_id))])
+        session.commit()
+    tell(f"training and vendors kept in {time.perf_counter() - begun:.1f} s")
     today, begun = moment.astimezone(UTC).date(), time.perf_counter()
     with Session(engine) as session:
         while (day := next_open_day(session, today)) is not None:
@@ -269,7 +279,7 @@ def _tables(
             for shop in shops
             for (label, kind, level), held in shop.holdings.items()
         ),
-        "catalogued": ({"store_id": shop.id, "number": 900} for shop in shops),
+        "catalogued": ({"store_id": shop.id, "kind": "inventory", "number": 900} for shop in shops),
         "snapshots": (
             {"store_id": shop.id, "kind": kind, "number": 900, "written_at": shop.heard_at, "document": document}
             for shop in shops

@@ -5,7 +5,7 @@ The explicit list: a table that no module below names does not exist.
 """
 
 from central.models.base import Base, Moment
-from central.models.catalogue import Catalogued, Holding
+from central.models.catalogue import Catalogued, Holding, TrainingFigures, VendorShare
 from central.models.direct import Case, Delivery, OfficerKey, OfficerVersion, Order
 from central.models.history import DayFigures, FleetDay
 from central.models.hooks import Duty, NewsMark, OnceKey, Webhook, WebhookDelivery
@@ -42,6 +42,6 @@ __all__ = [
     "Duty", "Entity", "Fact", "Fault", "FleetDay", "Gap", "Grant", "Holding", "Instance", "Invitation", "Login",
     "Moment", "NewsMark", "OfficerKey", "OfficerVersion", "OnceKey", "Order", "Paper", "PeoplePush", "Person",
     "PersonSegment", "ProviderRequest", "RecoveryCode", "Region", "Section", "Snapshot", "Store", "StoreKey",
-    "StoredAlert", "StoredDrill", "StoredEvent", "StoredIncident", "StoredReport", "Substitution", "Token", "View",
-    "Webhook", "WebhookDelivery",
+    "StoredAlert", "StoredDrill", "StoredEvent", "StoredIncident", "StoredReport", "Substitution", "Token",
+    "TrainingFigures", "VendorShare", "View", "Webhook", "WebhookDelivery",
 ]  # fmt: skip

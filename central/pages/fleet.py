@@ -6,17 +6,17 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Hashable
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from functools import cache, partial
 from importlib.resources import files
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, ColumnElement, String, and_, case, cast, func, select, true
+from sqlalchemy import ColumnElement, and_, case, func, select
 from sqlalchemy.orm import Session
 from starlette.routing import Route
 
 from central.documents import Drill
-from central.models import Entity, Region, Snapshot, Store, StoredDrill
+from central.models import Entity, Region, Snapshot, Store, StoredDrill, TrainingFigures, VendorShare
 from central.moments import now
 from central.pages.doors import Doors, Visit
 from central.pages.overview import choices, condition_of, read_filter
@@ -91,15 +91,13 @@ def training(visit: Visit) -> Shown:
     """Stores by how many people are overdue, most first; stores that told nothing come last."""
     session, only = visit.session, visit.request.query_params.get("only", "")
     condition, around = _asked(visit)
-    told = select(Snapshot.store_id, Snapshot.document, Snapshot.written_at).where(Snapshot.kind == "training")
-    part = told.subquery()
-    figures = {
-        name: func.coalesce(part.c.document[name].as_integer(), 0) for name in ("staff", "done", "due", "overdue")
-    }
-    joined = select(Store.id).outerjoin(part, part.c.store_id == Store.id).where(condition)
+    names = ("staff", "done", "due", "overdue")
+    figures = {name: func.coalesce(getattr(TrainingFigures, name), 0) for name in names}
+    joined = select(Store.id).outerjoin(TrainingFigures, TrainingFigures.store_id == Store.id).where(condition)
     sums = session.execute(
         joined.with_only_columns(
-            func.count(), func.count(part.c.store_id), *(func.coalesce(func.sum(one), 0) for one in figures.values()),
+            func.count(), func.count(TrainingFigures.store_id),
+            *(func.coalesce(func.sum(one), 0) for one in figures.values()),
             func.coalesce(func.sum(case((figures["overdue"] > 0, 1), else_=0)), 0),
         )
     ).one()  # fmt: skip
@@ -107,8 +105,10 @@ def training(visit: Visit) -> Shown:
         joined = joined.where(figures["overdue"] > 0)
     paging = page_of(visit.request, int(sums[-1]) if only == "overdue" else sums[0])
     rows = session.execute(
-        joined.with_only_columns(Store.id, Store.name, *figures.values(), part.c.written_at)
-        .order_by(figures["overdue"].desc(), figures["due"].desc(), part.c.store_id.is_(None), Store.name, Store.id)
+        joined.with_only_columns(Store.id, Store.name, *figures.values(), TrainingFigures.told_at)
+        .order_by(
+            figures["overdue"].desc(), figures["due"].desc(), TrainingFigures.store_id.is_(None), Store.name, Store.id
+        )
         .limit(paging.size)
         .offset(paging.offset)
     ).all()
@@ -133,39 +133,21 @@ def vendors(remembered: Remembered[list[SharedWith]], visit: Visit) -> Shown:
 
 
 def shared_with(session: Session, condition: ColumnElement[bool]) -> list[SharedWith]:
-    """All vendors of the stores under a condition, added up by name in the database."""
-    if session.get_bind().dialect.name == "postgresql":
-        unpacked = func.json_array_elements(Snapshot.document["vendors"]).table_valued("value").lateral("entries")
-        entry = unpacked.c.value
-
-        def read(name: str) -> Any:
-            return entry.op("->>")(name)
-    else:
-        unpacked = func.json_each(Snapshot.document, "$.vendors").table_valued("value").alias("entries")
-        entry = unpacked.c.value
-
-        def read(name: str) -> Any:
-            return func.json_extract(entry, f"$.{name}")
-
-    def number(name: str) -> Any:
-        return func.sum(cast(read(name), BigInteger))
-
-    is_open = case((func.lower(cast(read("window_open"), String)).in_(("true", "1")), 1), else_=0)
+    """All vendors of the stores under a condition, added up by name."""
     rows = session.execute(
         select(
-            read("name"), func.count(Store.id.distinct()), number("shared"), number("persons"),
-            func.min(read("contract_until")), func.sum(is_open),
+            VendorShare.name, func.count(VendorShare.store_id.distinct()), func.sum(VendorShare.shared),
+            func.sum(VendorShare.persons), func.min(VendorShare.contract_until),
+            func.sum(case((VendorShare.window_open, 1), else_=0)),
         )
-        .select_from(Snapshot)
-        .join(Store, Store.id == Snapshot.store_id)
-        .join(unpacked, true())
-        .where(Snapshot.kind == "vendors", condition)
-        .group_by(read("name"))
+        .join(Store, Store.id == VendorShare.store_id)
+        .where(condition)
+        .group_by(VendorShare.name)
     )  # fmt: skip
     found = [
         SharedWith(
-            name=str(name), stores=stores, shared=int(shared or 0), persons=int(persons or 0), ends=_day(ends),
-            open_now=int(open_now or 0),
+            name=name, stores=stores, shared=int(shared), persons=int(persons), ends=ends.date() if ends else None,
+            open_now=int(open_now),
         )
         for name, stores, shared, persons, ends, open_now in rows
     ]  # fmt: skip
@@ -223,10 +205,3 @@ def _newest_drills(session: Session, store_ids: list[str]) -> dict[str, Drill]:
         .order_by(StoredDrill.store_id, StoredDrill.at)
     )
     return {store_id: Drill.model_validate(document) for store_id, document in rows}  # the newest is the last
-
-
-def _day(value: Any) -> date | None:
-    try:
-        return datetime.fromisoformat(str(value)).date() if value else None
-    except ValueError:
-        return None

@@ -5,14 +5,13 @@ Limit: a store tells its worst places, up to a bound of its own; what it leaves 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final
 
 import msgspec
-from sqlalchemy import delete, insert, or_, select
+from sqlalchemy import delete, insert, select
 from sqlalchemy.orm import Session
 
-from central.models import Catalogued, Holding, Section, Snapshot
+from central.models import Holding, Section
 
 MAX_LABEL: Final = 120
 MAX_KIND: Final = 80
@@ -33,17 +32,6 @@ Counts = dict[tuple[str, str, int], list[int]]
 """(label, kind, level) → places, persons, places that lie open."""
 
 
-def stale(session: Session, most: int) -> list[tuple[str, int]]:
-    """Stores whose inventory is newer than their holdings, with the number of its report."""
-    found = session.execute(
-        select(Snapshot.store_id, Snapshot.number)
-        .outerjoin(Catalogued, Catalogued.store_id == Snapshot.store_id)
-        .where(Snapshot.kind == "inventory", or_(Catalogued.number.is_(None), Catalogued.number != Snapshot.number))
-        .limit(most)
-    )
-    return [(store_id, number) for store_id, number in found]
-
-
 def count_holdings(session: Session, store_id: str) -> Counts:
     """Count a store's places by label, kind and level."""
     counts: Counts = {}
@@ -57,27 +45,15 @@ def count_holdings(session: Session, store_id: str) -> Counts:
     return counts
 
 
-def keep_holdings(session: Session, found: Sequence[tuple[str, int, Counts]]) -> int:
-    """Replace the holdings of stores; one whose inventory has moved on is left for the next time.
-
-    Returns:
-        how many were replaced.
-    """
-    done = 0
-    for store_id, number, counts in found:
-        if session.scalar(select(Snapshot.number).filter_by(store_id=store_id, kind="inventory")) != number:
-            continue
-        session.execute(delete(Holding).where(Holding.store_id == store_id))
-        session.execute(delete(Catalogued).where(Catalogued.store_id == store_id))
-        session.execute(insert(Catalogued), [{"store_id": store_id, "number": number}])
-        rows = [
-            {
-                "store_id": store_id, "label": label, "kind": kind, "level": level, "places": held[0],
-                "persons": held[1], "exposed": held[2],
-            }
-            for (label, kind, level), held in sorted(counts.items())
-        ]  # fmt: skip
-        if rows:
-            session.execute(insert(Holding), rows)
-        done += 1
-    return done
+def keep_holdings(session: Session, store_id: str, counts: Counts) -> None:
+    """Replace a store's holdings."""
+    session.execute(delete(Holding).where(Holding.store_id == store_id))
+    rows = [
+        {
+            "store_id": store_id, "label": label, "kind": kind, "level": level, "places": held[0], "persons": held[1],
+            "exposed": held[2],
+        }
+        for (label, kind, level), held in sorted(counts.items())
+    ]  # fmt: skip
+    if rows:
+        session.execute(insert(Holding), rows)

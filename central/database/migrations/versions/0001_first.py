@@ -370,9 +370,10 @@ def upgrade() -> None:
     op.create_table(
         "catalogued",
         sa.Column("store_id", sa.String(length=40), nullable=False),
+        sa.Column("kind", sa.String(length=20), nullable=False),
         sa.Column("number", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(["store_id"], ["stores.id"], name=op.f("catalogued_store_id_fkey")),
-        sa.PrimaryKeyConstraint("store_id", name=op.f("catalogued_pkey")),
+        sa.PrimaryKeyConstraint("store_id", "kind", name=op.f("catalogued_pkey")),
     )
     op.create_table(
         "certificates",
@@ -586,6 +587,29 @@ def upgrade() -> None:
         sa.Column("reason", sa.String(length=80), nullable=False),
         sa.ForeignKeyConstraint(["store_id"], ["stores.id"], name=op.f("store_keys_store_id_fkey")),
         sa.PrimaryKeyConstraint("store_id", "public_key", name=op.f("store_keys_pkey")),
+    )
+    op.create_table(
+        "training_figures",
+        sa.Column("store_id", sa.String(length=40), nullable=False),
+        sa.Column("staff", sa.BigInteger(), nullable=False),
+        sa.Column("done", sa.BigInteger(), nullable=False),
+        sa.Column("due", sa.BigInteger(), nullable=False),
+        sa.Column("overdue", sa.BigInteger(), nullable=False),
+        sa.Column("told_at", Moment(), nullable=False),
+        sa.ForeignKeyConstraint(["store_id"], ["stores.id"], name=op.f("training_figures_store_id_fkey")),
+        sa.PrimaryKeyConstraint("store_id", name=op.f("training_figures_pkey")),
+    )
+    op.create_table(
+        "vendor_shares",
+        sa.Column("store_id", sa.String(length=40), nullable=False),
+        sa.Column("vendor_id", sa.String(length=80), nullable=False),
+        sa.Column("name", sa.String(length=400), nullable=False),
+        sa.Column("shared", sa.BigInteger(), nullable=False),
+        sa.Column("persons", sa.BigInteger(), nullable=False),
+        sa.Column("contract_until", Moment(), nullable=True),
+        sa.Column("window_open", sa.Boolean(), nullable=False),
+        sa.ForeignKeyConstraint(["store_id"], ["stores.id"], name=op.f("vendor_shares_store_id_fkey")),
+        sa.PrimaryKeyConstraint("store_id", "vendor_id", name=op.f("vendor_shares_pkey")),
     )
     make_default(op.get_bind())
     compress_fast(op.get_bind())
