@@ -29,6 +29,7 @@ from central.stores.certificates import LASTS
 from central.stores.trusted import Trusted
 from central.summary.keeper import Keeper
 from config.log import get_logger
+from config.notify import notify
 
 log = get_logger("hq")
 
@@ -78,7 +79,7 @@ def open_office(home: HeadOfficeHome, *, queue_limit: int = 1000, certificate_la
     settings = load_office_settings(home.folder)
     authority = read_authority(home)
     make_office_keys(home)  # a head office made by an earlier version has none
-    engine = open_database(home.database_url, on_upgrade=lambda message: log.warning("database", message=message))
+    engine = open_database(home.database_url, on_upgrade=_say_upgrade)
     sessions = sessionmaker(reading(engine), expire_on_commit=False)
     with sessions() as session:
         name = read_fact(session, "name", "HQ")
@@ -101,3 +102,9 @@ def open_office(home: HeadOfficeHome, *, queue_limit: int = 1000, certificate_la
         order_key=OrderKey(read_order_key(home)), waiting=Waiting(sessions, writer),
         summary=summary,
     )  # fmt: skip
+
+
+def _say_upgrade(message: str) -> None:
+    """A large database takes its time: systemd is asked for an hour."""
+    log.warning("the database is upgraded", message=message)
+    notify("EXTEND_TIMEOUT_USEC=3600000000")

@@ -29,6 +29,7 @@ from central.database.failures import show_url
 from central.database.migrate import bring_up, copy_sqlite, make_config, require_current
 from central.database.partitions import make_months, month_of
 from central.models import Base, Store, StoredEvent, StoredReport
+from central.moments import now
 from config.errors import ClocheError, CorruptError, RefusedError, UsageError
 
 Kind = Literal["sqlite", "postgresql"]
@@ -228,7 +229,7 @@ def _is_empty(place: URL) -> bool:
 def _restore_sqlite(place: URL, backup: Backup, *, is_empty: bool) -> Path | None:
     """By the online backup as well: it is one transaction, so a kill leaves what was there."""
     file = Path(place.database or "")
-    copy = None if is_empty else copy_sqlite(file, "restore")
+    copy = None if is_empty else copy_sqlite(file, f"before-restore-{now():%Y%m%dT%H%M%SZ}")
     try:
         if not file.exists():
             os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))

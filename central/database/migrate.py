@@ -94,7 +94,7 @@ def bring_up(
     if state not in {"old", "empty"} or (state == "empty" and not create):
         raise _wrong(state, revision, place)
     if state == "old":
-        copy = copy_sqlite(Path(place.database or ""), revision) if is_sqlite else None
+        copy = copy_sqlite(Path(place.database or ""), f"before-upgrade-from-{revision}") if is_sqlite else None
         tell(f"{show_url(place)}: upgrading from version {revision}" + (f"; copy: {copy}" if copy else ""))
     migrator = _migrating_engine(place)
     try:
@@ -115,13 +115,13 @@ def bring_up(
     return True
 
 
-def copy_sqlite(file: Path, revision: str) -> Path:
-    """A copy of a database before its upgrade, beside it, mode 0600, by SQLite's online backup.
+def copy_sqlite(file: Path, ending: str) -> Path:
+    """A copy of a database before it is changed, `FILE.ENDING` beside it, mode 0600, by SQLite's online backup.
 
     Raises:
         ClocheError: it cannot be written.
     """
-    target = file.with_name(f"{file.name}.before-upgrade-from-{revision}")
+    target = file.with_name(f"{file.name}.{ending}")
     partial = target.with_name(f"{target.name}.partial")
     try:
         partial.unlink(missing_ok=True)
@@ -134,7 +134,7 @@ def copy_sqlite(file: Path, revision: str) -> Path:
         partial.replace(target)
     except (OSError, sqlite3.Error) as error:
         partial.unlink(missing_ok=True)
-        raise ClocheError(f"{target}: the copy before the upgrade failed ({type(error).__name__})") from error
+        raise ClocheError(f"{target}: the copy of what is there failed ({type(error).__name__})") from error
     return target
 
 

@@ -77,8 +77,8 @@ class Inventory(Timed, frozen=True, kw_only=True):
         """Names and digests are hexadecimal: looked at together, for a pattern each is half of a report's time."""
         Timed.__post_init__(self)
         if not _HEX.fullmatch("".join((*self.sections, *self.section_digests, *self.section_digests.values()))):
-            raise ValueError("not hexadecimal")
+            raise ValueError("section_digests: not hexadecimal")
         for name, places in self.sections.items():
             for place in places:
                 if place.id[:2] != name:
-                    raise ValueError("a place in another's section")
+                    raise ValueError("sections: a place in another's section")

@@ -23,7 +23,7 @@ EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
 LATEST: Final = timedelta(days=366 * 20)
 _DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
 _PLACE: Final = re.compile(r" - at `(key in )?\$([^`]*)`$")
-_FIELD: Final = re.compile(r"missing required field `(\w+)`")
+_FIELD: Final = re.compile(r"missing required field `(\w+)`|^(\w+): ")
 
 Word = Annotated[str, Meta(max_length=80)]
 Line = Annotated[str, Meta(max_length=400)]
@@ -81,7 +81,7 @@ class Timed(Part, frozen=True, kw_only=True, gc=False):
             if isinstance(value, datetime):
                 moment = value if value.tzinfo else value.replace(tzinfo=UTC)
                 if not EARLIEST <= moment <= datetime.now(UTC) + LATEST:
-                    raise ValueError("not a time of our days")
+                    raise ValueError(f"{name}: not a time of our days")
                 if moment is not value:
                     msgspec.structs.force_setattr(self, name, moment)
 
@@ -124,7 +124,7 @@ def place_of(error: Exception) -> str:
     text = str(error)
     found, field = _PLACE.search(text), _FIELD.search(text)
     path = re.sub(r"\[[^\]]*\]", "", found.group(2)).strip(".") if found else ""
-    return ".".join(part for part in (path, field.group(1) if field else "") if part) or "body"
+    return ".".join(part for part in (path, (field.group(1) or field.group(2)) if field else "") if part) or "body"
 
 
 Tidy = Callable[[Any], Any]
