@@ -234,7 +234,7 @@ class _Shop:
         }  # fmt: skip
         staff, overdue = luck.randint(5, 60), luck.choice((0, 0, 0, 1, 4))
         yield "training", {
-            "staff": staff, "due": 2, "overdue": overdue, "done": staff - overdue - 2,
+            "staff": staff, "due": 2, "overdue": overdue, "done": max(0, staff - overdue - 2),
             "courses": [{"id": "basics", "title": "示例课程", "done": staff - overdue, "due": 2, "overdue": overdue}],
         }  # fmt: skip
         yield "vendors", {

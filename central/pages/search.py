@@ -99,9 +99,7 @@ def incidents(session: Session, visible: ColumnElement[bool], text: str) -> list
 
 def called(session: Session, visible: ColumnElement[bool], text: str) -> list[Called]:
     """What goes by a name that has a text in it, most stores first."""
-    labels = [
-        name for name in session.scalars(select(Holding.label).distinct()) if name and text.lower() in name.lower()
-    ]
+    labels = [name for name in labels_of(session) if name and text.lower() in name.lower()]
     if not labels:
         return []
     seen = Holding.store_id.in_(select(Store.id).where(visible))
@@ -122,6 +120,14 @@ def called(session: Session, visible: ColumnElement[bool], text: str) -> list[Ca
         )
         for name, stores, places, persons, exposed in sums
     ]  # fmt: skip
+
+
+def labels_of(session: Session) -> list[str]:
+    """All names there are, each found by one step in the index (PostgreSQL's DISTINCT would read every row)."""
+    found = select(func.min(Holding.label).label("label")).cte("found", recursive=True)
+    following = select(func.min(Holding.label)).where(Holding.label > found.c.label).correlate(found).scalar_subquery()
+    found = found.union_all(select(following).where(found.c.label.is_not(None)))
+    return [name for name in session.scalars(select(found.c.label)) if name is not None]
 
 
 def _holders(session: Session, visible: ColumnElement[bool], name: str) -> tuple[tuple[str, str, int], ...]:

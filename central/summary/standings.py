@@ -1,4 +1,5 @@
-"""Training and vendors of a store as rows, from its newest reports of them."""
+"""Training and vendors of a store as rows, from its newest reports of them. A document that this version cannot read
+(an older one wrote it) counts as nothing told: it must not hold up the others."""
 
 from __future__ import annotations
 
@@ -7,9 +8,11 @@ from datetime import datetime
 from sqlalchemy import delete, insert, select
 from sqlalchemy.orm import Session
 
-from central.documents import Training, Vendors
+from central.documents import DocumentError, Training, Vendors
 from central.models import Snapshot, TrainingFigures, VendorShare
+from config.log import get_logger
 
+log = get_logger("hq.summary")
 Told = tuple[Training, datetime] | None
 
 
@@ -18,7 +21,11 @@ def read_training(session: Session, store_id: str) -> Told:
     row = session.execute(
         select(Snapshot.document, Snapshot.written_at).where(Snapshot.store_id == store_id, Snapshot.kind == "training")
     ).first()
-    return (Training.model_validate(row[0]), row[1]) if row else None
+    try:
+        return (Training.model_validate(row[0]), row[1]) if row else None
+    except DocumentError as error:
+        log.warning("training cannot be read", store=store_id, field=str(error))
+        return None
 
 
 def keep_training(session: Session, store_id: str, told: Told) -> None:
@@ -35,7 +42,11 @@ def read_vendors(session: Session, store_id: str) -> Vendors:
     document = session.scalar(
         select(Snapshot.document).where(Snapshot.store_id == store_id, Snapshot.kind == "vendors")
     )
-    return Vendors.model_validate(document) if document else Vendors()
+    try:
+        return Vendors.model_validate(document) if document else Vendors()
+    except DocumentError as error:
+        log.warning("vendors cannot be read", store=store_id, field=str(error))
+        return Vendors()
 
 
 def keep_vendors(session: Session, store_id: str, told: Vendors) -> None:

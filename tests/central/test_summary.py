@@ -15,7 +15,18 @@ from sqlalchemy.orm import Session, sessionmaker
 from starlette.datastructures import QueryParams
 
 from central.database.engine import open_database
-from central.models import Catalogued, DayFigures, Entity, FleetDay, Holding, Region, Section, Snapshot, Store
+from central.models import (
+    Catalogued,
+    DayFigures,
+    Entity,
+    FleetDay,
+    Holding,
+    Region,
+    Section,
+    Snapshot,
+    Store,
+    TrainingFigures,
+)
 from central.moments import now
 from central.pages.attention import sums, tiles
 from central.pages.changes import changes
@@ -180,6 +191,15 @@ def test_what_is_kept_follows_the_newest_report(session: Session) -> None:
     assert look(session) == 2
     assert [row.label for row in session.scalars(select(Holding))] == [""]
     assert shared_with(session, everything)[0].stores == 1
+
+
+def test_a_document_that_cannot_be_read_holds_nobody_up(session: Session) -> None:
+    add_stores(session)
+    told(session, "training", "s-0", 1, {"staff": "many"})
+    told(session, "vendors", "s-0", 2, {"vendors": 7})
+    told(session, "training", "s-1", 1, {"staff": 2})
+    assert look(session) == 3
+    assert list(session.scalars(select(TrainingFigures.store_id))) == ["s-1"]
 
 
 def test_a_report_that_was_replaced_meanwhile_is_left_for_the_next_look(session: Session) -> None:
