@@ -61,28 +61,36 @@ def drill_interval() -> timedelta:
 
 
 def drills(visit: Visit) -> Shown:
-    """Stores by when they last had a drill, the longest ago first; `?only=overdue` or `failed`."""
+    """Stores by when they last had a drill, the longest ago first; `?only=overdue`, or `?only=worst`: by its score."""
     session, edge, only = visit.session, now() - drill_interval(), visit.request.query_params.get("only", "")
+    only = only if only in ("overdue", "worst") else ""
     condition, around = _asked(visit)
     last = select(StoredDrill.store_id, func.max(StoredDrill.at).label("at")).group_by(StoredDrill.store_id).subquery()
     overdue = (last.c.at.is_(None)) | (last.c.at < edge)
     joined = select(Store.id).outerjoin(last, last.c.store_id == Store.id).where(condition)
-    stores, late = session.execute(
-        joined.with_only_columns(func.count(), func.coalesce(func.sum(case((overdue, 1), else_=0)), 0))
+    stores, late, drilled = session.execute(
+        joined.with_only_columns(
+            func.count(), func.coalesce(func.sum(case((overdue, 1), else_=0)), 0), func.count(last.c.at)
+        )
     ).one()
+    order: tuple[ColumnElement[Any], ...] = (last.c.at.is_not(None), last.c.at)
     if only == "overdue":
         joined = joined.where(overdue)
-    paging = page_of(visit.request, int(late) if only == "overdue" else stores)
+    elif only == "worst":
+        score = StoredDrill.document["score"].as_integer()
+        joined = joined.join(StoredDrill, and_(StoredDrill.store_id == last.c.store_id, StoredDrill.at == last.c.at))
+        order = (score.is_(None), score)
+    paging = page_of(visit.request, {"overdue": int(late), "worst": drilled}.get(only, stores))
     rows = session.execute(
         joined.with_only_columns(Store.id, Store.name, last.c.at)
-        .order_by(last.c.at.is_not(None), last.c.at, Store.name, Store.id)
+        .order_by(*order, Store.name, Store.id)
         .limit(paging.size)
         .offset(paging.offset)
     ).all()
     newest = _newest_drills(session, [row[0] for row in rows])
     return "drills.html", around | {
         "rows": [(identifier, name, newest.get(identifier), at is None or at < edge) for identifier, name, at in rows],
-        "paging": paging, "stores": stores, "late": int(late), "only": only if only == "overdue" else "",
+        "paging": paging, "stores": stores, "late": int(late), "drilled": drilled, "only": only,
         "months": round(drill_interval().days / 30.4),
     }  # fmt: skip
 

@@ -25,6 +25,7 @@ from central.models import (
     Section,
     Snapshot,
     Store,
+    StoredDrill,
     TrainingFigures,
 )
 from central.moments import now
@@ -245,6 +246,17 @@ def test_fleet_pages_ask_both_databases_the_same(session: Session) -> None:
     assert [row[0] for row in values["rows"]] == ["s-2"]
     _, values = drills(_Visit(session, "only=overdue"))  # type: ignore[arg-type]
     assert (values["late"], len(values["rows"])) == (6, 6)
+    for number, (store_id, days, score) in enumerate(
+        (("s-1", 9, 80), ("s-2", 5, 20), ("s-2", 90, 99), ("s-3", 1, None))
+    ):
+        at = now() - timedelta(days=days)
+        document = {"id": "d", "scenario": "insider", "at": at.isoformat(), "ok": True, "score": score}
+        session.add(StoredDrill(store_id=store_id, drill_id=f"d-{number}", number=number, at=at, document=document))
+    session.flush()
+    _, values = drills(_Visit(session, "only=worst"))  # type: ignore[arg-type]
+    assert [(row[0], row[2].score) for row in values["rows"]] == [("s-2", 20), ("s-1", 80), ("s-3", None)]
+    _, values = drills(_Visit(session, ""))  # type: ignore[arg-type]
+    assert [row[0] for row in values["rows"]] == ["s-0", "s-4", "s-5", "s-1", "s-2", "s-3"]
     session.get_one(Store, "s-4").score = 12
     session.flush()
     _, values = assessment(_Visit(session, ""))  # type: ignore[arg-type]
