@@ -116,7 +116,8 @@ class Daemon:
         anew = not self._stop.is_set()
         self._stop.set()
         self._agent.orders.stopping.set()
-        notify("STOPPING=1")
+        if not anew:  # systemd would take it for the end, and kill what starts anew after its time
+            notify("STOPPING=1")
         server.close()
         self._crossings.put(None)
         for thread in threads:

@@ -176,14 +176,20 @@ def enrol(office: OfficeProcess, folder: Path, count: int) -> list[Waiter]:
     return waiters
 
 
-def measure(office: OfficeProcess, pipe: Connection, count: int, number: int) -> tuple[float, float]:
-    """One order to all; seconds until all were told, and until all had acknowledged."""
+def cpu_of(pid: int) -> float:
+    """Seconds of processor time that a process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def measure(office: OfficeProcess, pipe: Connection, count: int, number: int) -> tuple[float, float, float]:
+    """One order to all; seconds until all were told, until all had acknowledged, and processor time of head office."""
     engine = open_database(office.database or f"sqlite:///{office.folder / 'hq.db'}")
     try:
         with sessions_with_key(HeadOfficeHome(folder=office.folder), engine).begin() as session:
             order = give_order(session, machine_viewer(), "rescan", "all", {}, reason="benchmark")
             order_id = order.id
-        begun = time.time()
+        begun, used = time.time(), cpu_of(office.pid)
         acknowledged = 0.0
         while not acknowledged:
             with sessionmaker(reading(engine))() as session:
@@ -202,7 +208,7 @@ def measure(office: OfficeProcess, pipe: Connection, count: int, number: int) ->
     times = pipe.recv()
     if len(times) != count:
         raise SystemExit(f"{len(times)} of {count} were told")
-    return max(times) - begun, acknowledged
+    return max(times) - begun, acknowledged, cpu_of(office.pid) - used
 
 
 def main() -> None:
@@ -233,12 +239,14 @@ def main() -> None:
                     rounds.append(measure(office, mine, options.stores, number))
                     print(
                         f"round {number}: {options.stores} stores told in {rounds[-1][0]:.2f} s, "
-                        f"acknowledged in {rounds[-1][1]:.2f} s"
+                        f"acknowledged in {rounds[-1][1]:.2f} s, "
+                        f"{rounds[-1][2]:.2f} s of processor time at head office, load {os.getloadavg()[0]:.1f}",
+                        flush=True,
                     )
                     time.sleep(3)
                 stores.terminate()
                 stores.join()
-    told, acknowledged = (max(values) for values in zip(*rounds, strict=True))
+    told, acknowledged, _ = (max(values) for values in zip(*rounds, strict=True))
     kind = "PostgreSQL" if options.postgres else "SQLite"
     print(f"{kind}, worst of {options.rounds}: told {told:.2f} s (target {TOLD:g}), "
           f"acknowledged {acknowledged:.2f} s (target {ACKNOWLEDGED:g}), {os.cpu_count()} processors")  # fmt: skip

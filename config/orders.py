@@ -29,6 +29,8 @@ SHORTEST: Final = timedelta(minutes=1)
 LONGEST: Final = timedelta(days=30)
 ALONE_MINUTES: Final = 240
 """Longest isolation of one store that head office orders without officers; the kernel ends it (docs/decisions/0016)."""
+ALONE_A_DAY: Final = 480
+"""Minutes of such isolations that a store takes within 24 hours."""
 __all__ = ["KINDS", "OrderKind"]
 EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
 

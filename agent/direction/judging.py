@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from datetime import timedelta
+from typing import TYPE_CHECKING, cast
 
+from sqlalchemy import select
+
+from agent.direction.models import OrderRow
 from agent.direction.policy import loosened_by
 from agent.link.trust import Trust
 from config.errors import RefusedError
-from config.orders import NOT_IT, OrderBody, Policy, officers_needed
+from config.orders import ALONE_A_DAY, NOT_IT, IsolateOn, OrderBody, Policy, officers_needed, read_order
 
 if TYPE_CHECKING:
     from agent.wiring import Agent
@@ -31,7 +35,8 @@ def judge(agent: Agent, trust: Trust, order: OrderBody, signers: Sequence[str]) 
     if order.kind not in agent.settings.direction.accept:
         raise RefusedError(agent.text("direction.not_accepted", kind=agent.text(f"direction.kind_{order.kind}")))
     weaker = loosened_by(agent, form.settings) if isinstance(form, Policy) else []
-    if not officers_needed(order.kind, mass=order.is_mass, params=order.params, loosens=bool(weaker)):
+    needed = officers_needed(order.kind, mass=order.is_mass, params=order.params, loosens=bool(weaker))
+    if not needed and not (isinstance(form, IsolateOn) and _isolated_lately(agent) + form.minutes > ALONE_A_DAY):
         return
     if not trust.officers.can_sign:
         raise RefusedError(agent.text("direction.no_officers"))
@@ -40,3 +45,16 @@ def judge(agent: Agent, trust: Trust, order: OrderBody, signers: Sequence[str]) 
         raise RefusedError(
             agent.text(f"direction.lacks_{lacking}", given=len(signers), settings=", ".join(weaker) or "–")
         )
+
+
+def _isolated_lately(agent: Agent) -> int:
+    """Minutes of isolation that head office ordered without officers within the last 24 hours."""
+    since = agent.now() - timedelta(days=1)
+    with agent.inventory.reading() as session:
+        bodies = session.scalars(
+            select(OrderRow.body).where(
+                OrderRow.kind == "isolate_on", OrderRow.officers == "[]", OrderRow.received_at > since,
+                OrderRow.state.in_(("received", "running", "done")),
+            )
+        ).all()  # fmt: skip
+    return sum(cast("IsolateOn", read_order(body).form).minutes for body in bodies)

@@ -21,7 +21,6 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import BigInteger, String, bindparam, case, column, func, select, update, values
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, aliased, sessionmaker
 from starlette.requests import Request
 from starlette.responses import Response
@@ -167,7 +166,7 @@ class Waiting:
                     looked = loop.time()
                 await self._answer(list(self._waiters.values()) if went_out else fresh)
                 await self._write_told()
-            except (SQLAlchemyError, ClocheError) as error:
+            except Exception as error:  # noqa: BLE001  a look that fails is made again: stores wait for it
                 log.warning("deliveries could not be looked at", error=describe(error))
                 self._fresh += [waiter for waiter in fresh if not waiter.future.done()]
                 await asyncio.sleep(1.0)

@@ -118,8 +118,9 @@ def test_a_clock_a_year_off_is_put_right_by_head_offices_signed_time(tmp_path, o
     with build_agent(home, Settings(), now=clock) as agent:
         office.pin(agent)
         lay_news(agent, time=office.time(challenge(agent), datetime.now(UTC)))
-        fresh, old = office.order("report", REPORT), office.order(
-            "note", {"incident": "x", "text": "x"}, issued_at=datetime.now(UTC) - timedelta(days=3)
+        fresh, old = (
+            office.order("report", REPORT),
+            office.order("note", {"incident": "x", "text": "x"}, issued_at=datetime.now(UTC) - timedelta(days=3)),
         )
         assert deliver(agent, office, fresh).state == "done"
         assert deliver(agent, office, old).state == "expired"
@@ -185,6 +186,31 @@ def test_head_offices_key_alone_or_one_officer_does_not_do(agent, office, kind, 
     assert row.state == "refused"
     assert "签署人" in row.reason
     assert told(agent)[-1]["state"] == "refused"
+
+
+def test_one_store_cannot_be_kept_isolated_by_one_order_after_another(agent, office):
+    from agent.direction.judging import judge
+    from agent.direction.models import OrderRow
+    from config.errors import RefusedError
+    from config.orders import read_order
+
+    body = office.order("isolate_on", {"minutes": 240})
+    judge(agent, load(agent.home), read_order(body), [])
+    for number in range(2):
+        with agent.inventory.sessions.begin() as session:
+            session.add(
+                OrderRow(
+                    id=f"o-0000000{number}",
+                    delivery=number,
+                    kind="isolate_on",
+                    body=body,
+                    received_at=agent.now(),
+                    state="done",
+                )
+            )
+    with pytest.raises(RefusedError):
+        judge(agent, load(agent.home), read_order(body), [])
+    judge(agent, load(agent.home), read_order(body), ["p-1", "p-2"])
 
 
 def test_two_from_it_are_not_enough_for_a_purge(agent, office):

@@ -207,6 +207,17 @@ def test_a_daemon_that_was_killed_takes_up_its_orders_and_head_office_away_hinde
     assert len(incidents) == 1
 
 
+def test_a_daemon_killed_at_any_moment_of_an_order_carries_it_out_once(office: OfficeProcess, store: RealStore) -> None:
+    for number, moment in enumerate((0.3, 0.6, 1.0, 1.6)):
+        order = give(office, "report", store, {"kind": "other", "summary": f"第{number}件"})
+        time.sleep(moment)
+        store.stop("daemon", signal.SIGKILL)
+        store.start("daemon")
+        assert ended(office, order)[0] == "done"
+    summaries = [incident["summary"] for incident in store.call("incident", "list")["incidents"]]
+    assert sorted(summaries) == [f"第{number}件" for number in range(4)]
+
+
 def test_settings_of_head_office_hold_after_the_daemon_has_started_itself_anew(
     office: OfficeProcess, store: RealStore
 ) -> None:
