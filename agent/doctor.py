@@ -13,6 +13,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final, Literal
 
@@ -172,9 +173,25 @@ def head_office(home: Home) -> Check:
     if enrolled and waiting.full:
         values = (("waiting", str(waiting.reports)),)
         return Check(name="head_office", state="reduced", why="hq_full", values=values)
+    if enrolled and _certificate_ended(home):
+        return Check(name="head_office", state="reduced", why="hq_certificate")
     return Check(
         name="head_office", state="ok" if enrolled else "reduced", why="hq_enrolled" if enrolled else "hq_none"
     )
+
+
+def _certificate_ended(home: Home) -> bool:
+    """The certificate that head office knows us by has run out, or there is none; False where that cannot be read."""
+    from agent.link.settings import read_enrolment
+
+    try:
+        enrolment = read_enrolment(home.outbox)
+        if enrolment is None or not enrolment.certificate_pem:
+            return enrolment is not None
+        received = datetime.fromisoformat(enrolment.received_at)
+    except (ClocheError, ValueError):
+        return False
+    return datetime.now(UTC) >= received + timedelta(seconds=enrolment.certificate_seconds)
 
 
 def senders(home: Home) -> Check:

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 from shops import opened
 
+from agent.doctor import head_office
 from agent.link.credentials import make_request, take
 from agent.link.errands import answer, ask, is_waiting, prepare
 from agent.link.renewal import is_due, look_after
@@ -32,7 +33,7 @@ from config.home import Home, find_home
 
 CLOCHE = (sys.executable, "-P", "-c", "from agent.cli import main; main()")
 LINK = (sys.executable, "-P", "-c", "from agent.link.main import main; main()")
-LIVES = timedelta(seconds=6)
+LIVES = timedelta(seconds=8)
 RENEW = "renew"
 
 
@@ -128,7 +129,10 @@ def test_a_store_whose_certificate_ended_while_it_was_off_renews_by_itself(home:
 def test_a_store_that_enrolled_before_there_were_certificates_gets_one(home: Home) -> None:
     old = replace(enrolment_of(home), certificate_pem="", key_pem="", certificate_seconds=0.0, received_at="")
     with opened(home) as agent:
+        agent.outbox.place(SETTINGS_FILE, replace(enrolment_of(home), certificate_seconds=1e6).encode())
+        assert head_office(home).why == "hq_enrolled"
         agent.outbox.place(SETTINGS_FILE, old.encode())
+        assert head_office(home).why == "hq_certificate"
         with running_link(home):
             wait_for(lambda: keep(agent) or enrolment_of(home).certificate_pem)
             agent.outbox.put("alert", {"id": "y", "at": "2026-11-01T00:00:00Z", "kind": "bound"})
