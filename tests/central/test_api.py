@@ -13,6 +13,8 @@ from pathlib import Path
 import httpx
 import openpyxl
 import pytest
+from databases import BOTH
+from postgres import Cluster
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, sessionmaker
 
@@ -23,7 +25,7 @@ from central.database.engine import open_database
 from central.models import Act, Delivery, Grant, Order, Person, Section, StoredAlert, StoredIncident, View
 from central.moments import now
 from central.people.tokens import make_token
-from central.testing import OfficeProcess, SpeakingStore
+from central.testing import OfficeProcess, SpeakingStore, serve_office
 
 LISTS = (
     "summary", "drills", "assessments", "people", "record", "stores", "alerts", "events", "incidents", "cases",
@@ -33,7 +35,7 @@ LISTS = (
 
 @contextmanager
 def database(office: OfficeProcess) -> Iterator[Session]:
-    engine = open_database(f"sqlite:///{office.folder / 'hq.db'}")
+    engine = open_database(office.database or f"sqlite:///{office.folder / 'hq.db'}")
     try:
         with sessionmaker(engine).begin() as session:
             yield session
@@ -52,6 +54,15 @@ def token_of(office: OfficeProcess, *, writes: bool = False, role: str = "", sto
         else:
             person = session.scalars(select(Person).where(Person.login == office.officer)).one()
         return make_token(session, person, "test", writes=writes)[0]
+
+
+@pytest.fixture(scope="module", params=BOTH)
+def office(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OfficeProcess]:
+    """A head office on each kind of database."""
+    cluster: Cluster | None = request.getfixturevalue("cluster") if request.param == "postgresql" else None
+    folder = tmp_path_factory.mktemp("hq") / "office"
+    with serve_office(folder, database=cluster.create() if cluster else "") as running:
+        yield running
 
 
 @pytest.fixture(scope="module")

@@ -117,9 +117,9 @@ def database(office: OfficeProcess) -> Iterator[Session]:
 
 
 @pytest.fixture
-def session(tmp_path: Path) -> Iterator[Session]:
-    """A database of its own."""
-    engine = open_database(f"sqlite:///{tmp_path / 'hq.db'}", create=True)
+def session(database_url: str) -> Iterator[Session]:
+    """A database of its own, of each kind."""
+    engine = open_database(database_url, create=True)
     try:
         with sessionmaker(engine, expire_on_commit=False).begin() as opened:
             yield opened
