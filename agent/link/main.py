@@ -13,6 +13,7 @@ import gc
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
@@ -76,7 +77,7 @@ class Link:
         beat = min(watchdog_seconds() or LOOK_SECONDS, LOOK_SECONDS)
         sender: Sender | None = None
         enrolment: Enrolment | None = None
-        pause = 0.0
+        pause, failed = 0.0, None
         office = PageOffice(self._desk) if self._desk else None
         threads = [self._start("carrier", lambda: self._carrier.run(self._stop, self._spool.enrolment))]
         threads += self._start_postman()
@@ -94,8 +95,9 @@ class Link:
                     sender = Sender(self._spool, current, instance=self._instance) if current else None
                     notify(f"STATUS={current.url if current else 'not enrolled'}")
                     gc.collect()
-                if sender is not None and pause <= 0:
-                    pause = sender.send_waiting(self._stop.is_set, lambda: notify("WATCHDOG=1")).seconds
+                if sender is not None and (pause <= 0 or self._is_back(failed)):
+                    ended = sender.send_waiting(self._stop.is_set, lambda: notify("WATCHDOG=1"))
+                    pause, failed = ended.seconds, time.monotonic() if ended.is_away else None
                 if office is not None:
                     office.keep()
                 self._stop.wait(beat)
@@ -111,6 +113,11 @@ class Link:
                 self._desk.withdraw()
             if sender is not None:
                 sender.close()
+
+    def _is_back(self, failed: float | None) -> bool:
+        """Head office answered the courier after the sender had found it away at `failed`: weeks of reports need not
+        wait out a pause of ten minutes. The courier's own pauses keep a fleet from coming at one moment."""
+        return failed is not None and self._courier is not None and self._courier.heard > failed
 
     @property
     def broken(self) -> bool:

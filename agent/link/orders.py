@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import random
 import re
 import ssl
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -143,6 +145,8 @@ class Courier:
         self._instance = instance
         self._jitter = jitter or random.SystemRandom().random
         self._failures = 0
+        self.heard = -math.inf
+        """When head office last answered, by the monotonic clock."""
         self._client: httpx.Client | None = None
         self._enrolment: Enrolment | None = None
 
@@ -160,7 +164,7 @@ class Courier:
                     self._open(enrolment)
                     if stop.wait(self._jitter() * min(enrolment.retry_seconds, SETTLE_SECONDS)):
                         break
-                pause = self.ask_once(enrolment, wait=WAIT_SECONDS)
+                pause = self.ask_once(enrolment, wait=0 if self._failures else WAIT_SECONDS)
         finally:
             self.close()
 
@@ -209,6 +213,7 @@ class Courier:
         except OSError as error:
             return self._fail(enrolment, f"orders cannot be kept: {error.strerror}", 0.0)
         self._failures = 0
+        self.heard = time.monotonic()
         return again
 
     def _keep(self, body: bytes) -> float:

@@ -34,6 +34,8 @@ class Pause:
 
     seconds: float
     fault: str = ""
+    is_away: bool = False
+    """Nobody answered; where somebody did, the pause is what was asked for."""
 
 
 class Sender:
@@ -93,7 +95,7 @@ class Sender:
         try:
             answer = ask(self._client, "POST", "/v1/reports", content=report.body, headers=headers)
         except (httpx.HTTPError, ssl.SSLError) as error:
-            return self._fail(f"{type(error).__name__}", 0.0)
+            return replace(self._fail(f"{type(error).__name__}", 0.0), is_away=True)
         if answer.status == 200:
             self._acknowledge(report, refused=None)
             return None
