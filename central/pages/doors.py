@@ -47,6 +47,8 @@ MAX_FIELDS: Final = 400
 FORMS_A_MINUTE: Final = 60
 """Of one browser; of one address four times as many, because a chain's offices share one."""
 AGAIN_LASTS: Final = 600
+PREPARED_AT_ONCE: Final = 2
+"""Slow work before a form's transaction takes a thread each, and others need threads too."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,6 +155,7 @@ class Doors:
     def __init__(self, office: HeadOffice, pages: Pages) -> None:
         self.office = office
         self.pages = pages
+        self._preparing = asyncio.Semaphore(PREPARED_AT_ONCE)
         self._of_logins = Throttle(FORMS_A_MINUTE, FORMS_A_MINUTE)
         self._of_addresses = Throttle(4 * FORMS_A_MINUTE, 4 * FORMS_A_MINUTE)
 
@@ -244,7 +247,10 @@ class Doors:
             if fields is None:
                 return self.pages.render(request, "error.html", nobody("error_not_allowed"), status=400)
             try:
-                prepared = await asyncio.to_thread(self._prepare, form, request, fields) if form.prepare else None
+                prepared = None
+                if form.prepare:
+                    async with self._preparing:
+                        prepared = await asyncio.to_thread(self._prepare, form, request, fields)
                 job = self._job(form, request, fields, prepared)
                 response = await asyncio.wrap_future(self.office.writer.submit(job))
             except (RefusedError, UsageError) as error:

@@ -41,6 +41,8 @@ from config.errors import UsageError
 
 FORM_COOKIE: Final = "__Host-cloche-form"
 MAX_FORM: Final = 8192
+MAX_AT_ONCE: Final = 2
+"""Passphrases looked at together: 64 MiB and a thread each, and others need threads too."""
 
 
 class LoginPages:
@@ -49,6 +51,7 @@ class LoginPages:
     def __init__(self, office: HeadOffice, pages: Pages) -> None:
         self._office = office
         self._pages = pages
+        self._hashing = asyncio.Semaphore(MAX_AT_ONCE)
 
     def routes(self) -> list[Route]:
         """Paths and methods."""
@@ -75,7 +78,8 @@ class LoginPages:
         person, wait = await asyncio.to_thread(self._look_up, officer, address)
         if wait > 0:
             return self._form(request, "login_wait", status=429, wait=wait, onward=onward)
-        fits = await asyncio.to_thread(passphrase_fits, passphrase, person.passphrase if person else None)
+        async with self._hashing:
+            fits = await asyncio.to_thread(passphrase_fits, passphrase, person.passphrase if person else None)
         if person is None or not fits:
             await self._write(lambda session: note_failure(session, officer, address))
             return self._form(request, "login_wrong", status=403, onward=onward)
@@ -136,7 +140,8 @@ class LoginPages:
             )
         except UsageError as error:
             return self._invited(request, person, code, refusal(error), status=422)
-        stored = await asyncio.to_thread(hash_passphrase, chosen)
+        async with self._hashing:
+            stored = await asyncio.to_thread(hash_passphrase, chosen)
 
         def adopt(session: Session) -> str | None:
             present = use_invitation(session, code)

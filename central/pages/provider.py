@@ -13,12 +13,13 @@ import secrets
 from datetime import timedelta
 from typing import Any, Final
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from central.api.throttle import Throttle
 from central.models import Login, Person, ProviderRequest
 from central.moments import now
 from central.office import HeadOffice
@@ -36,6 +37,8 @@ from config.errors import RefusedError
 STATE_COOKIE: Final = "__Host-cloche-state"
 LASTS: Final = timedelta(minutes=10)
 MOST_WAITING: Final = 10_000
+A_MINUTE: Final = 60
+"""Of one address: a chain's offices share one."""
 BACK: Final = "/login/provider/back"
 
 
@@ -46,6 +49,7 @@ class ProviderPages:
         self._office = office
         self._pages = pages
         self._login = login
+        self._of_addresses = Throttle(A_MINUTE, A_MINUTE)
         self._provider = Provider(office.settings.login.oidc)
 
     def routes(self) -> list[Route]:
@@ -59,6 +63,9 @@ class ProviderPages:
 
     async def leave(self, request: Request) -> Response:
         """To the provider: to log in, to take an account over (`code`), or to prove it again (`again`)."""
+        wait = self._of_addresses.wait(_address(request))
+        if wait:
+            return self._failed(request, ProviderError("too often: wait a minute"), 429)
         state, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
         query, address = request.query_params, _address(request)
         onward, code, again = safe_onward(query.get("next", "/")), query.get("code", "")[:100], "again" in query
@@ -72,7 +79,8 @@ class ProviderPages:
 
         def keep(session: Session) -> bool:
             session.execute(delete(ProviderRequest).where(ProviderRequest.made_at < now() - LASTS))
-            if wait_seconds(session, subject("address", address)):
+            waiting = session.scalar(select(func.count()).select_from(ProviderRequest)) or 0
+            if waiting >= MOST_WAITING or wait_seconds(session, subject("address", address)):
                 return False
             row = ProviderRequest(
                 digest=_digest(state), nonce=nonce, purpose="login", onward=onward, made_at=now(),

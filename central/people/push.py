@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Final
@@ -37,8 +37,10 @@ WHOLE_PASS: Final = timedelta(minutes=15)
 """Stand-ins begin and end by date, stores enrol, orders expire: all stores are looked at so often."""
 LASTS: Final = timedelta(days=30)
 ANEW_AFTER: Final = timedelta(days=25)
-MOST_ORDERS: Final = 50
+MOST_ORDERS: Final = 20
 """In one transaction: reports of stores wait meanwhile."""
+MOST_STORES: Final = 500
+"""In one order."""
 HARMLESS: Final = frozenset({"look", "export", "report"})
 _LOCK: Final = 0x70656F70  # of PostgreSQL's advisory locks
 log = get_logger("hq.people")
@@ -111,12 +113,17 @@ def people_for_store(session: Session, store: Store, today: date | None = None) 
     return read_book(session, today or now().date()).list_for(store)
 
 
-def push_people(session: Session, today: date, *, most: int = MOST_ORDERS) -> int:
-    """Give orders of kind `people` to stores whose list is not what they were last sent; how many orders."""
-    if session.get_bind().dialect.name == "postgresql" and not session.scalar(
-        text("SELECT pg_try_advisory_xact_lock(:lock)"), {"lock": _LOCK}
-    ):
-        return 0  # another instance is at it
+@dataclass(frozen=True, kw_only=True)
+class Parcel:
+    """One list, and the stores that want it."""
+
+    people: list[dict[str, Any]]
+    digest: str
+    store_ids: tuple[str, ...]
+
+
+def wanted(session: Session, today: date) -> list[Parcel]:
+    """The lists that are not what stores were last sent. Reads only: at 2,000 stores it takes a while."""
     book = read_book(session, today)
     rows = session.execute(
         select(Store, PeoplePush, Delivery.state)
@@ -125,39 +132,61 @@ def push_people(session: Session, today: date, *, most: int = MOST_ORDERS) -> in
         .where(Store.public_key.is_not(None), Store.revoked_at.is_(None))
         .order_by(Store.id)
     )
-    wanting: dict[str, list[tuple[Store, PeoplePush | None]]] = {}
+    wanting: dict[str, list[str]] = {}
     lists: dict[str, list[dict[str, Any]]] = {}
     for store, push, state in rows:
         people = book.list_for(store)
         digest = _digest(people)
-        if push is not None and push.digest == digest and not _is_lost(push, state):
-            continue
-        wanting.setdefault(digest, []).append((store, push))
-        lists[digest] = people
+        if push is None or push.digest != digest or _is_lost(push, state):
+            wanting.setdefault(digest, []).append(store.id)
+            lists[digest] = people
+    return [
+        Parcel(people=lists[digest], digest=digest, store_ids=tuple(stores[start : start + MOST_STORES]))
+        for digest, stores in wanting.items()
+        for start in range(0, len(stores), MOST_STORES)
+    ]
+
+
+def give_parcels(session: Session, parcels: Sequence[Parcel]) -> int:
+    """Give the orders, but for stores that another instance has told meanwhile; how many orders."""
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
     given = 0
-    for digest, group in wanting.items():
-        if given >= most:
-            break
-        _give(session, lists[digest], digest, group)
-        given += 1
+    for parcel in parcels:
+        rows = session.execute(
+            select(Store, PeoplePush, Delivery.state)
+            .outerjoin(PeoplePush, PeoplePush.store_id == Store.id)
+            .outerjoin(Delivery, (Delivery.store_id == Store.id) & (Delivery.order_id == PeoplePush.order_id))
+            .where(Store.id.in_(parcel.store_ids), Store.public_key.is_not(None), Store.revoked_at.is_(None))
+        )
+        group = [
+            (store, push)
+            for store, push, state in rows
+            if push is None or push.digest != parcel.digest or _is_lost(push, state)
+        ]
+        if group:
+            _give(session, parcel, group)
+            given += 1
     return given
 
 
-def _give(
-    session: Session, people: list[dict[str, Any]], digest: str, group: list[tuple[Store, PeoplePush | None]]
-) -> None:
+def push_people(session: Session, today: date) -> int:
+    """Tell all stores whose list changed, in one transaction; how many orders."""
+    return give_parcels(session, wanted(session, today))
+
+
+def _give(session: Session, parcel: Parcel, group: Sequence[tuple[Store, PeoplePush | None]]) -> None:
     moment = now()
     last = max((push.version for _store, push in group if push is not None), default=0)
     version = max(last + 1, int(moment.timestamp() * 1000))
     order = give_order(
         session, machine_viewer(), "people", [store for store, _push in group],
-        {"version": version, "people": people}, reason="people or their roles changed", lasts=LASTS,
+        {"version": version, "people": parcel.people}, reason="people or their roles changed", lasts=LASTS,
     )  # fmt: skip
-    for store, push in group:
-        if push is None:
-            push = PeoplePush(store_id=store.id, version=0, digest="", order_id="", pushed_at=moment)  # noqa: PLW2901
-            session.add(push)
-        push.version, push.digest, push.order_id, push.pushed_at = version, digest, order.id, moment
+    for store, known in group:
+        push = known or PeoplePush(store_id=store.id, version=0, digest="", order_id="", pushed_at=moment)
+        session.add(push)
+        push.version, push.digest, push.order_id, push.pushed_at = version, parcel.digest, order.id, moment
 
 
 def _is_lost(push: PeoplePush, state: str | None) -> bool:
@@ -223,11 +252,15 @@ class Pusher:
         is_new = changed != self._done and datetime.fromisoformat(changed) + SETTLES_FOR < moment
         if not is_new and enrolled is None and self._looked_at is not None and self._looked_at + WHOLE_PASS > moment:
             return 0
-        today, total = moment.astimezone(self._timezone).date(), 0
-        while not self._stop.is_set():
-            given = int(self._writer.submit(lambda session: push_people(session, today)).result())
-            total += given
-            if given < MOST_ORDERS:
-                break
+        with self._sessions() as session:
+            parcels = wanted(session, moment.astimezone(self._timezone).date())
+        total = 0
+        for start in range(0, len(parcels), MOST_ORDERS):
+            if self._stop.is_set():
+                return total
+            total += self._give(parcels[start : start + MOST_ORDERS])
         self._done, self._looked_at = changed, moment
         return total
+
+    def _give(self, parcels: Sequence[Parcel]) -> int:
+        return int(self._writer.submit(lambda session: give_parcels(session, parcels)).result())

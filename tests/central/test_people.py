@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
 from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
@@ -381,6 +382,10 @@ def test_people_of_elsewhere_do_not_exist_for_an_entitys_own_lead(office: Office
         assert browser.http.get(f"/people/{admin}").status_code == 404
         assert browser.http.get("/record").status_code == 403
         assert browser.http.get("/settings").status_code == 403
+        deadline = time.monotonic() + 8
+        while not any(act.actor == own_id and "/settings" in act.detail for act in acts_of(office, "refused")):
+            assert time.monotonic() < deadline, "the refusal is not on record"
+            time.sleep(0.2)
         assert browser.post(f"/people/{admin}/contacts", "/people", mobile="138 0000 0009").status_code == 404
 
 
