@@ -66,7 +66,7 @@ def make_engine(place: URL) -> Engine:
     size = pool_size()
     if place.get_backend_name() == "sqlite":
         engine = create_engine(
-            place, pool_size=size, max_overflow=size // 2, pool_timeout=POOL_WAIT,
+            place, pool_size=size, max_overflow=size // 2, pool_timeout=POOL_WAIT, pool_use_lifo=True,
             connect_args={"timeout": BUSY_MS / 1000, "check_same_thread": False}, hide_parameters=True,
         )  # fmt: skip
         event.listen(engine, "connect", prepare_sqlite)
@@ -106,7 +106,8 @@ def prepare_sqlite(connection: Any, _record: Any) -> None:
     raw: sqlite3.Connection = connection
     raw.isolation_level = None
     cursor = raw.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cache_size=-65536"):
+    # each connection keeps its own 16 MB of pages, and a server has a dozen of them; the kernel keeps the rest
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cache_size=-16384"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 
