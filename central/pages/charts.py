@@ -146,7 +146,7 @@ def draw(chart: Chart, text: Text) -> str:
         truncate_legend=40, show_minor_x_labels=False, no_data_text=text("hq_pages.chart_empty"),
         formatter=lambda value: f"{value:,.0f}" if value is not None else "", explicit_size=True,
         value_formatter=lambda value: f"{value:,.0f}", max_scale=6, y_labels_major_count=6,
-        range=(0, chart.highest) if chart.highest is not None else None, include_x_axis=True,
+        range=_range(chart), include_x_axis=True,
     )  # fmt: skip
     if chart.is_bars:
         graph.config.defs = [HATCH]
@@ -163,6 +163,14 @@ def draw(chart: Chart, text: Text) -> str:
             allow_interruptions=True,
         )
     return _without_scripts(graph.render(is_unicode=True), title, describe(chart, text))
+
+
+def _range(chart: Chart) -> tuple[int, int] | None:
+    """Of the axis; at least five, or whole numbers would stand on it twice."""
+    most = max((value for series in chart.series for value in series.values if value is not None), default=0)
+    if chart.highest is not None:
+        return 0, chart.highest
+    return (0, 5) if most < 5 else None
 
 
 def describe(chart: Chart, text: Text) -> str:
