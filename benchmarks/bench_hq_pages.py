@@ -1,7 +1,8 @@
 """How long every page takes: `bench_hq_pages.py [--stores N] [--findings N] [--database KIND] [--rounds N]`.
 
 A real `cloche-hq serve` over a database filled by hq_seed.py; every GET route that stands behind a login, as people of
-different roles, over TLS, one request at a time. The figure is the server's own time (`Server-Timing` on each answer).
+different roles, over TLS, one request at a time. The figure is the server's own time (`Server-Timing` on each answer);
+beside it the processor time of server and database a request, which says the same on a machine that is busy.
 A page that a role may not see (403) or that has nothing to show for the sample (404) is said so and not counted.
 """
 
@@ -26,6 +27,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
 import httpx
+from fleet.watch import family
 from hq_seed import fill
 from postgres import is_usable, run_cluster
 from sqlalchemy import select
@@ -69,6 +71,8 @@ class Page:
     path: str
     role: str
     times: list[float] = field(default_factory=list)
+    cpu: float = 0.0
+    """Milliseconds a request, of server and database."""
     statuses: Counter[int] = field(default_factory=Counter)
 
     def quantile(self, part: float) -> float:
@@ -103,10 +107,13 @@ def main() -> None:
         engine.dispose()
         paths = page_paths(folder, url)
         with serve_office(folder, made=made, database=url, log=Path(name) / "log") as office:
+            processor = Processor(office.pid, database.pid() if database else None)
             pages = [
-                page for visitor in visitors.items() for page in look(office, visitor, paths, samples, options.rounds)
+                page
+                for visitor in visitors.items()
+                for page in look(office, visitor, paths, samples, options.rounds, processor)
             ]
-            pages += ask(office, token, samples, options.rounds)
+            pages += ask(office, token, samples, options.rounds, processor)
     report(pages, options)
 
 
@@ -191,9 +198,28 @@ def _fill(path: str, parameters: list[str], samples: dict[str, list[str]]) -> li
     return found
 
 
+class Processor:
+    """Time on a processor of some processes and their children, from the kernel's own count in nanoseconds."""
+
+    def __init__(self, *pids: int | None) -> None:
+        self._pids = [pid for pid in pids if pid]
+
+    def milliseconds(self) -> float:
+        """So far."""
+        total = 0
+        for process in {one for pid in self._pids for one in family(pid)}:
+            for file in Path(f"/proc/{process}/task").glob("*/schedstat"):
+                try:
+                    total += int(file.read_text().split()[0])
+                except OSError:
+                    continue
+        return total / 1e6
+
+
 def look(
-    office: OfficeProcess, visitor: tuple[str, str], paths: list[str], samples: dict[str, list[str]], rounds: int
-) -> Iterator[Page]:
+    office: OfficeProcess, visitor: tuple[str, str], paths: list[str], samples: dict[str, list[str]], rounds: int,
+    processor: Processor,
+) -> Iterator[Page]:  # fmt: skip
     """Every page as one role, by its cookie."""
     luck = random.Random(2)
     role, cookie = visitor
@@ -204,13 +230,17 @@ def look(
             page = Page(path=path, role=role)
             if chosen and role == "store_manager" and "{store}" in path:
                 chosen = [item for item in chosen if samples["store"][0] in item] or chosen
+            before = processor.milliseconds()
             for _number in range(rounds if chosen else 0):
                 one = luck.choice(chosen or [])
                 _time(page, client, one + luck.choice(QUERIES.get(path, [""])))
+            page.cpu = (processor.milliseconds() - before) / max(1, rounds)
             yield page
 
 
-def ask(office: OfficeProcess, token: str, samples: dict[str, list[str]], rounds: int) -> Iterator[Page]:
+def ask(
+    office: OfficeProcess, token: str, samples: dict[str, list[str]], rounds: int, processor: Processor
+) -> Iterator[Page]:
     """The API's lists, and figures for Prometheus."""
     luck = random.Random(3)
     with office.client() as client:
@@ -219,8 +249,10 @@ def ask(office: OfficeProcess, token: str, samples: dict[str, list[str]], rounds
         for path in [*(f"/api/v1{path}" for path in paths), "/metrics"]:
             chosen = concrete(path, samples)
             page = Page(path=path, role="program")
+            before = processor.milliseconds()
             for _number in range(rounds if chosen else 0):
                 _time(page, client, luck.choice(chosen or []))
+            page.cpu = (processor.milliseconds() - before) / max(1, rounds)
             yield page
 
 
@@ -246,7 +278,7 @@ def report(pages: list[Page], options: argparse.Namespace) -> None:
     rows: list[dict[str, Any]] = [
         {
             "path": page.path, "role": page.role, "requests": len(page.times), "p50": round(page.quantile(0.5), 1),
-            "p95": round(page.quantile(0.95), 1), "max": round(max(page.times), 1),
+            "p95": round(page.quantile(0.95), 1), "max": round(max(page.times), 1), "cpu": round(page.cpu, 1),
         }
         for page in seen
     ]  # fmt: skip
@@ -254,10 +286,11 @@ def report(pages: list[Page], options: argparse.Namespace) -> None:
         print(json.dumps({"schema": "cloche.bench-hq-pages/1", "rows": rows, "limit": LIMIT}, ensure_ascii=False))
     else:
         print(f"{options.database}, {options.stores:,} stores, {options.findings:,} findings: server milliseconds")
-        print(f"{'page':<46} {'as':<14} {'p50':>8} {'p95':>8} {'max':>8}")
+        print(f"{'page':<46} {'as':<14} {'p50':>8} {'p95':>8} {'max':>8} {'cpu':>8}")
         for row in rows:
             over = "  OVER" if row["p95"] > LIMIT else ""
-            print(f"{row['path']:<46} {row['role']:<14} {row['p50']:>8} {row['p95']:>8} {row['max']:>8}{over}")
+            times = " ".join(f"{row[name]:>8}" for name in ("p50", "p95", "max", "cpu"))
+            print(f"{row['path']:<46} {row['role']:<14} {times}{over}")
         for path, why in unseen.items():
             print(f"not measured: {path}: {'; '.join(sorted(why))}")
         for page in failed:
