@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -25,7 +26,7 @@ from central.office import HeadOffice
 from central.people.record import note_act
 from central.stores.certificates import issue, read_request
 from central.stores.enrol import Enrolled, Enrolment, Issuing, enrol
-from central.stores.faults import note_fault
+from central.stores.faults import Tally, note_fault
 from central.stores.guessing import note_guess, seconds_to_wait
 from central.stores.tls import EXTENSION
 from central.wire import (
@@ -43,6 +44,7 @@ from config.log import get_logger
 
 MAX_ENROLMENT: Final = 16_384
 MOST_RENEWALS: Final = 20
+MOST_GUESSERS: Final = 10_000
 RENEWALS_WITHIN: Final = timedelta(days=1)
 
 log = get_logger("hq.stores")
@@ -84,6 +86,8 @@ class StoreApi:
     def __init__(self, office: HeadOffice) -> None:
         self._office = office
         self._issuing = Issuing(authority=office.authority, lasts=office.certificate_lasts)
+        self._tally = Tally(office.writer)
+        self._guessers: dict[str, float] = {}
 
     def routes(self) -> list[Route]:
         """Paths and methods."""
@@ -113,6 +117,8 @@ class StoreApi:
             return refusal(422, "malformed")
         except RefusedError as error:
             return refusal(401, str(error))
+        if (wait := self._guessers.get(applicant.address, 0.0) - time.monotonic()) > 0:
+            return busy(int(wait) + 1)
         trusted = await asyncio.to_thread(
             self._office.trusted
         )  # before the token is used: a damaged file costs no token
@@ -121,6 +127,9 @@ class StoreApi:
         except BusyError:
             return busy()
         if isinstance(enrolled, int):
+            if len(self._guessers) >= MOST_GUESSERS:
+                self._guessers.clear()
+            self._guessers[applicant.address] = time.monotonic() + enrolled
             return busy(enrolled)
         if isinstance(enrolled, str):
             log.warning("enrolment refused", token=applicant.enrolment.token[:12], reason=enrolled)
@@ -147,7 +156,11 @@ class StoreApi:
             signature = decode(request.headers.get(HEADER_SIGNATURE, ""))
             tls_key = read_request(Renewal.model_validate_json(body).csr)
             if shown is not None and shown["store"] != store_id:
-                return await self._wrong_store(shown["store"], store_id, address)
+                detail = f"/v1/renew {store_id!a} {address}"
+                await self._tally.note(shown["store"], "wrong_store", detail, address)
+                return refusal(401, "wrong_store")
+            if word := await self._stop_stranger(store_id, body, signature, address):
+                return refusal(401, word)
             applicant = _Holder(
                 store_id=store_id, body=body, signature=signature, tls_key=tls_key, address=address,
                 serial=shown["serial"] if shown else "",
@@ -227,10 +240,19 @@ class StoreApi:
         note_act(session, address, "certificate.renewed", how, store_id=store_id)
         return "", pem
 
-    async def _wrong_store(self, own: str, named: str, address: str) -> Response:
-        detail = f"/v1/renew {named!a} {address}"
-        await self._write(lambda session: note_fault(session, own, "wrong_store", detail, address=address))
-        return refusal(401, "wrong_store")
+    async def _stop_stranger(self, store_id: str, body: bytes, signature: bytes, address: str) -> str:
+        """The word for a request that this store's key has not signed, or ''. No stranger makes the writer work."""
+        public_key = await asyncio.to_thread(self._read_key, store_id)
+        if public_key is None:
+            return "unknown_store"
+        if is_signed(public_key, renew_message(body), signature):
+            return ""
+        await self._tally.note(store_id, "signature", f"/v1/renew {address}", address, is_stranger=True)
+        return "signature"
+
+    def _read_key(self, store_id: str) -> bytes | None:
+        with self._office.sessions() as session:
+            return session.scalar(select(Store.public_key).where(Store.id == store_id))
 
     async def _write(self, job: Any) -> Any:
         return await asyncio.wrap_future(self._office.writer.submit(job))

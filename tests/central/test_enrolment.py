@@ -278,3 +278,17 @@ def test_a_signature_for_another_head_office_enrols_nobody(office: OfficeProcess
         headers = {"Cloche-Wire": "1", "Cloche-Signature": encode(key.sign(message))}
         assert client.post("/v1/enrol", content=body, headers=headers).status_code == 401
     assert pin != PIN
+
+
+def test_strangers_who_ask_for_certificates_in_a_stores_name_are_counted_together(
+    office: OfficeProcess, client: httpx.Client
+) -> None:
+    store, thief = SpeakingStore(client=client), SpeakingStore(client=client)
+    store.enrol(office.token())
+    thief.store_id = store.store_id
+    before = len(acts(office, "fault.signature"))
+    for _ in range(30):
+        assert thief.renew(with_certificate=False).json()["error"] == "signature"
+    assert len(acts(office, "fault.signature")) == before + 1
+    assert store.renew().status_code == 200
+    store.close()

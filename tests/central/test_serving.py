@@ -6,6 +6,7 @@ import signal
 import socket
 import ssl
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -240,3 +241,54 @@ def test_the_servers_certificate_is_made_anew_long_before_it_ends(
     chain = x509.load_pem_x509_certificates(home.server_chain.read_bytes())
     chain[0].verify_directly_issued_by(authority.certificate)
     assert not list(folder.glob(".*.part"))
+
+
+HANGS_ONCE = """
+import pathlib, sys, time
+from central import workers
+workers.STALLED_SECONDS = 1.0
+mark = pathlib.Path(sys.argv[1])
+def work(ready, beat):
+    ready()
+    if not mark.exists():
+        mark.write_text("hung")
+        time.sleep(60)
+    while True:
+        beat()
+        time.sleep(0.1)
+def start(ready, beat):
+    import signal
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    return work(ready, beat)
+sys.exit(workers.Workers([start], ready=lambda: print("ready", flush=True)).run())
+"""
+
+
+def test_a_worker_that_hangs_is_ended_and_started_anew(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-c", HANGS_ONCE, str(tmp_path / "mark")], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        first = children(process.pid)
+        wait_for(lambda: children(process.pid) not in ([], first))
+        second = children(process.pid)
+        time.sleep(2)
+        assert children(process.pid) == second
+    finally:
+        process.terminate()
+        process.communicate(timeout=20)
+    assert process.returncode == 0
+
+
+def test_what_keeps_a_worker_from_starting_is_said_once_and_ends_all(made: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "hq"
+    shutil.copytree(made, folder)
+    (folder / "keys" / "order.key").write_bytes(b"xx")
+    done = subprocess.run(
+        [*PROGRAM, "serve", "--home", str(folder), "--port", "0", "--processes", "2"], capture_output=True, text=True,
+        check=False, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "order.key: damaged" in done.stderr
