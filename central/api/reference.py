@@ -135,8 +135,8 @@ programs and in [wire-v1.md](wire-v1.md) for people.
 `[api] metrics_on_loopback = true` (never behind a proxy that adds no header). Request times by route
 (`cloche_hq_request_seconds`), reports by answer (`cloche_hq_reports_total`), the write queue
 (`cloche_hq_queue_length`), long polls (`cloche_hq_polls_connected`), stores by urgency (`cloche_hq_stores`), database
-errors, days left of certificates, the age of the oldest order that a store owes an answer to, webhook deliveries that wait. Of several
-instances each tells its own requests; what is read from the database is the same from all of them.
+errors, days left of certificates, the age of the oldest order that a store owes an answer to, webhook deliveries that
+wait. Of several instances each tells its own requests; what is read from the database is the same from all of them.
 
 ## Webhooks
 
