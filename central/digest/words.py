@@ -11,6 +11,7 @@ from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
 from central.models import Store, StoredIncident
+from central.people.contacts import unconfirmed
 from central.people.rights import Viewer
 from config.text import Language, Text
 
@@ -33,6 +34,8 @@ class Figures:
     faults: int
     unscanned: int
     deadline: datetime | None
+    unconfirmed: int = 0
+    """People who have not confirmed their contacts lately, for whoever looks after people."""
 
     @property
     def silent(self) -> int:
@@ -83,6 +86,7 @@ def figures_of(session: Session, viewer: Viewer, moment: datetime) -> Figures:
     return Figures(
         stores=stores, heard=heard, persons=persons, places=places, sealed=sealed, exposed=exposed,
         incidents=incidents, alerts=alerts, faults=faults, unscanned=unscanned, deadline=deadline,
+        unconfirmed=len(unconfirmed(session, moment)) if viewer.may("people") else 0,
     )  # fmt: skip
 
 
@@ -100,7 +104,7 @@ def write_digest(figures: Figures, office: str, language: Language, timezone: Zo
         parts.append(say(key, count=figures.incidents, when=when))
     parts += [
         say(f"hq_digest.need_{name}", count=f"{value:,}")
-        for name in ("alerts", "faults", "exposed", "silent", "unscanned")
+        for name in ("alerts", "faults", "exposed", "silent", "unscanned", "unconfirmed")
         if (value := getattr(figures, name))
     ]
     needs = say("hq_digest.needs", what=say("hq_digest.comma").join(parts)) if parts else say("hq_digest.nothing")

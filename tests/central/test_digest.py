@@ -143,7 +143,7 @@ def test_whoever_answers_for_it_gets_two_lines_once_however_many_instances_try(
     chinese = mails["lead@example.com"].get_content().strip().splitlines()
     assert chinese == [
         "4 家门店，1 家联系正常；40 位顾客的信息，所在处 75% 已加密保护。",
-        "需要您处理：2 家门店有未加密的顾客信息、3 家门店超过一小时没有联系。",
+        "需要您处理：2 家门店有未加密的顾客信息、3 家门店超过一小时没有联系、4 人超过 31 天没有确认联系方式。",
     ]
     english = mails["boss@example.com"].get_content().strip().splitlines()
     assert english[0].startswith("1 stores, 0 in contact")
