@@ -150,10 +150,24 @@ class Certificates:
                     )
                 )
                 self._revoked = frozenset((row.store_id, row.serial) for row in rows)
+                if not self._known:
+                    self._read_all(session)
         except (SQLAlchemyError, DatabaseError) as error:
             log.error("revocations cannot be read", error=describe(error))
             return
         self._read_at = begun
+
+    def _read_all(self, session: Session) -> None:
+        """Know all stores at once at the start: after a restart they come back together."""
+        rows = session.execute(
+            select(Certificate.store_id, Certificate.serial, Store.public_key)
+            .join(Store, Certificate.store_id == Store.id)
+            .where(Certificate.revoked_at.is_(None), Certificate.expires_at > now(), Store.public_key.is_not(None))
+            .limit(MOST_KNOWN // 2)
+        )
+        self._known = {
+            (row.store_id, row.serial): Holder(store_id=row.store_id, public_key=row.public_key) for row in rows
+        }
 
     def _read(self, store_id: str, serial: str) -> Holder | None:
         with self._sessions() as session:

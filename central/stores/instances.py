@@ -14,7 +14,7 @@ import time
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session, sessionmaker
 
 from central.database.writer import Writer
@@ -45,11 +45,16 @@ class Instances:
         self._writer = writer
         self._tally = tally
         self._current: dict[str, _Current] = {}
+        self._reading: asyncio.Future[None] | None = None
 
     async def heard(self, store_id: str, name: str, address: str) -> None:
         """An instance spoke for a store."""
         if not NAME.fullmatch(name):
             return
+        if self._reading is None:
+            self._reading = asyncio.ensure_future(asyncio.to_thread(self._read_all))
+        if not self._reading.done():
+            await asyncio.shield(self._reading)
         current = self._current.get(store_id)
         if current is None or current.read_at + RECHECK_SECONDS < time.monotonic():
             current = await asyncio.to_thread(self._read, store_id)
@@ -63,6 +68,21 @@ class Instances:
         if not took_over:
             detail = f"{address} / {current.address}"
             await self._tally.note(store_id, "clone", detail, address)
+
+    def _read_all(self) -> None:
+        """Know all stores at once at the start: after a restart they come back together."""
+        newest = (
+            select(Instance.store_id, func.max(Instance.first_at).label("at")).group_by(Instance.store_id).subquery()
+        )
+        with self._sessions() as session:
+            rows = session.execute(
+                select(Instance.store_id, Instance.instance, Instance.address)
+                .join(newest, (Instance.store_id == newest.c.store_id) & (Instance.first_at == newest.c.at))
+                .limit(MOST_KNOWN // 2)
+            ).all()
+        moment = time.monotonic()
+        for row in rows:
+            self._current[row.store_id] = _Current(name=row.instance, address=row.address, read_at=moment)
 
     def _read(self, store_id: str) -> _Current | None:
         with self._sessions() as session:
