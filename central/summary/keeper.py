@@ -5,6 +5,7 @@ Small pieces, because reports and pages wait for the same writer.
 
 from __future__ import annotations
 
+import random
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -29,8 +30,10 @@ EVERY: Final = 5.0
 """Seconds between two looks."""
 STORES: Final = 20
 """That are written in one piece."""
-ROUNDS: Final = 25
-"""Pieces in one look: 500 stores in five seconds."""
+ROUNDS: Final = 5
+"""Pieces in one look: a hundred stores in five seconds, ten thousand in under ten minutes."""
+BUSY: Final = 20
+"""With more than so many waiting for the writer, reports and people go first."""
 Read = Callable[[Session, str], Any]
 Keep = Callable[[Session, str, Any], None]
 KINDS: Final[dict[str, tuple[Read, Keep]]] = {
@@ -95,16 +98,19 @@ class Keeper:
         """Do what is to be done now."""
         for kind in KINDS:
             for _ in range(ROUNDS):
-                if self._stop.is_set() or not self._keep(kind):
+                if self._is_to_wait() or not self._keep(kind):
                     break
-        while not self._stop.is_set():
+        while not self._is_to_wait():
             day = self._open_day()
             if day is None:
                 break
             self._write(partial(close_day, day=day))
 
+    def _is_to_wait(self) -> bool:
+        return self._stop.is_set() or self._writer.waiting > BUSY
+
     def _run(self) -> None:
-        while not self._stop.wait(EVERY):
+        while not self._stop.wait(EVERY * random.uniform(0.8, 1.2)):  # noqa: S311  processes are not to meet
             begun = time.monotonic()
             try:
                 self.look()
