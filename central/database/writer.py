@@ -8,12 +8,14 @@ first, in the order of identifiers.
 
 from __future__ import annotations
 
+import asyncio
 import queue
 import random
 import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -48,7 +50,45 @@ class _Waiting:
     job: Job | None
     report: Any
     size: int
-    future: Future[Any]
+    future: Future[Any] | Soon
+
+
+class Soon:
+    """A future of an event loop, with what a thread's future has that the writer needs: the futures of one commit are
+    settled in one turn of the loop, for a turn each was a tenth of a report's time."""
+
+    __slots__ = ("_result", "awaited", "loop")
+
+    def __init__(self) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.awaited: asyncio.Future[Any] = self.loop.create_future()
+        self._result: tuple[Any, Exception | None] = (None, None)
+
+    def set_running_or_notify_cancel(self) -> bool:
+        """False if whoever asked gave up."""
+        return not self.awaited.done()
+
+    def set_result(self, result: Any) -> None:
+        """Kept until `settle`."""
+        self._result = result, None
+
+    def set_exception(self, error: Exception) -> None:
+        """Kept until `settle`."""
+        self._result = None, error
+
+    def settle(self) -> None:
+        """Tell who waits; in the loop's thread."""
+        if not self.awaited.done():
+            result, error = self._result
+            if error is None:
+                self.awaited.set_result(result)
+            else:
+                self.awaited.set_exception(error)
+
+
+def _settle(soon: list[Soon]) -> None:
+    for one in soon:
+        one.settle()
 
 
 class Writer:
@@ -99,7 +139,22 @@ class Writer:
         """
         return self._put(_Waiting(job=None, report=report, size=size, future=Future()))
 
+    def take_soon(self, report: Any, size: int) -> asyncio.Future[Any]:
+        """`take` for a coroutine of the running loop.
+
+        Raises:
+            BusyError: too much waits already.
+        """
+        soon = Soon()
+        self._enter(_Waiting(job=None, report=report, size=size, future=soon))
+        return soon.awaited
+
     def _put(self, entry: _Waiting) -> Future[Any]:
+        self._enter(entry)
+        assert isinstance(entry.future, Future)  # noqa: S101  made so by the callers
+        return entry.future
+
+    def _enter(self, entry: _Waiting) -> None:
         with self._lock:
             if entry.size and self._held + entry.size > HELD_BYTES:
                 raise BusyError("the queue is full")
@@ -109,7 +164,6 @@ class Writer:
         except queue.Full as error:
             self._release(entry.size)
             raise BusyError("the queue is full") from error
-        return entry.future
 
     def _release(self, size: int) -> None:
         with self._lock:
@@ -121,8 +175,18 @@ class Writer:
             batch, is_last = self._gather()
             if batch:
                 self._carry_out(batch)
+                self._wake(batch)
                 self._release(sum(entry.size for entry in batch))
             batch.clear()  # nothing is held while nothing comes
+
+    def _wake(self, batch: list[_Waiting]) -> None:
+        by_loop: dict[asyncio.AbstractEventLoop, list[Soon]] = {}
+        for entry in batch:
+            if isinstance(entry.future, Soon):
+                by_loop.setdefault(entry.future.loop, []).append(entry.future)
+        for loop, soon in by_loop.items():
+            with suppress(RuntimeError):  # the loop has ended: nobody waits
+                loop.call_soon_threadsafe(_settle, soon)
 
     def _gather(self) -> tuple[list[_Waiting], bool]:
         """What waits, at least one; True with the end of it."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from central.answers import answer, busy, refusal, retry_later
 from central.database.failures import DatabaseError
@@ -79,14 +79,14 @@ class Reports:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
         try:
-            response = await self._answer(scope, receive)
+            response: ASGIApp = await self._answer(scope, receive)
         except BusyError:
             response = busy()
         except DatabaseError as error:
             response = retry_later("database", error.failure)
         await response(scope, receive, send)
 
-    async def _answer(self, scope: Scope, receive: Receive) -> Response:
+    async def _answer(self, scope: Scope, receive: Receive) -> ASGIApp:
         headers: Mapping[bytes, bytes] = dict(scope["headers"])
         if headers.get(_WIRE) != _THIS:
             return answer(400, {"error": "wire", "supported": [WIRE]})
@@ -115,7 +115,7 @@ class Reports:
         finally:
             self._held -= held
 
-    async def _take(self, scope: Scope, headers: Mapping[bytes, bytes], body: bytes, address: str) -> Response:
+    async def _take(self, scope: Scope, headers: Mapping[bytes, bytes], body: bytes, address: str) -> ASGIApp:
         store_id: str = scope["extensions"][EXTENSION]["store"]
         public_key: bytes = scope["extensions"][EXTENSION]["public_key"]
         try:
@@ -133,17 +133,17 @@ class Reports:
             store_id=store_id, digest=digest(body), size=len(body), envelope=envelope, document=opened or document,
             address=address,
         )  # fmt: skip
-        future = asyncio.wrap_future(self._writer.take(incoming, len(body)))
+        future = self._writer.take_soon(incoming, len(body))
+        timer = future.get_loop().call_later(PATIENCE_SECONDS, _give_up, future)
         try:
-            async with asyncio.timeout(PATIENCE_SECONDS):
-                outcome = await future
-        except TimeoutError:
-            return retry_later("database", "slow")
+            outcome = await future
+        finally:
+            timer.cancel()
         if outcome == "conflict":
             return refusal(409, "conflict")
         if outcome == "unknown_store":
             return refusal(401, "unknown_store")
-        return answer(200, {"schema": "cloche.accepted/1", "number": envelope.number, "outcome": outcome})
+        return Accepted(envelope.number, outcome)
 
     def _is_signed(self, public_key: bytes, body: bytes, encoded: bytes) -> bool:
         key = self._keys.get(public_key)
@@ -158,6 +158,25 @@ class Reports:
     async def _malformed(self, store_id: str, detail: str, address: str) -> Response:
         await self._tally.note(store_id, "malformed", detail, address)
         return refusal(422, "malformed", detail)
+
+
+class Accepted:
+    """The usual answer, a thousand times a second: `answer` without making a response first."""
+
+    def __init__(self, number: int, outcome: str) -> None:
+        self._body = b'{"schema":"cloche.accepted/1","number":%d,"outcome":"%s"}' % (number, outcome.encode())
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002  an ASGI application
+        """Send it."""
+        length = b"%d" % len(self._body)
+        headers = [(b"content-type", b"application/json"), (b"content-length", length), (_WIRE, _THIS)]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": self._body})
+
+
+def _give_up(future: asyncio.Future[Any]) -> None:
+    if not future.done():
+        future.set_exception(DatabaseError("slow"))
 
 
 async def _read(body: bytes) -> tuple[Envelope, Document]:

@@ -9,7 +9,10 @@ from datetime import UTC, datetime
 import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from ingesting import read
 
+from central.database.engine import open_database
+from central.models import Store
 from central.testing import OfficeProcess, SpeakingStore
 from central.wire import MAX_BODY, encode
 
@@ -86,16 +89,16 @@ def test_a_withheld_report_is_a_gap_until_it_arrives(enrolled: Enrol, browser_pa
     store = enrolled("测试辛店")
     withheld = store.body("audit", {"entries": 7, "head": HEAD})
     assert store.report("alert", alert()).status_code == 200
-    assert "Report 1 has never arrived" in store_page(browser_page, store)
+    assert 'data-key="gaps"' in store_page(browser_page, store)
     assert store.send(withheld).status_code == 200
-    assert "Report 1 has never arrived" not in store_page(browser_page, store)
+    assert 'data-key="gaps"' not in store_page(browser_page, store)
 
 
 def test_a_missing_inventory_is_no_gap(enrolled: Enrol, browser_page: httpx.Client) -> None:
     store = enrolled("测试壬店")
     store.body("inventory", {"persons": 1})
     assert store.report("inventory", {"persons": 2}).status_code == 200
-    assert "has never arrived" not in store_page(browser_page, store)
+    assert 'data-key="gaps"' not in store_page(browser_page, store)
 
 
 def test_a_rewritten_record_is_noticed(enrolled: Enrol, browser_page: httpx.Client) -> None:
@@ -105,14 +108,15 @@ def test_a_rewritten_record_is_noticed(enrolled: Enrol, browser_page: httpx.Clie
     assert "Record was rewritten" in store_page(browser_page, store)
 
 
-def test_health_closes_alerts_that_are_no_longer_open(enrolled: Enrol, browser_page: httpx.Client) -> None:
+def test_health_closes_alerts_that_are_no_longer_open(enrolled: Enrol, office: OfficeProcess) -> None:
     store = enrolled("测试子店")
     store.report("alert", alert(1, text="first"))
     store.report("alert", alert(2, text="second"))
     store.report("health", {"open_alerts": ["2"]})
-    overview = browser_page.get("/", params={"lang": "en"}).text
-    tile = overview.split(store.store_id)[1].split("</article>")[0]
-    assert "open alerts: 1" in tile
+    engine = open_database(f"sqlite:///{office.folder / 'hq.db'}")
+    with read(engine) as session:
+        assert session.get_one(Store, store.store_id).open_alerts == 1
+    engine.dispose()
 
 
 @pytest.mark.parametrize(
@@ -141,7 +145,9 @@ def test_an_oversized_body_is_refused_before_it_is_read(enrolled: Enrol, client:
         for _ in range(6):
             yield b" " * (1 << 20)
 
-    answer = store.own.post("/v1/reports", content=endless(), headers={"Cloche-Wire": "1", "Cloche-Store": store.store_id})
+    answer = store.own.post(
+        "/v1/reports", content=endless(), headers={"Cloche-Wire": "1", "Cloche-Store": store.store_id}
+    )
     assert answer.status_code == 413
     assert store.report("health", {}).status_code == 200
 
@@ -164,11 +170,11 @@ def test_unknown_fields_are_ignored_and_long_ones_cut(enrolled: Enrol, browser_p
 
 def test_markup_in_what_a_store_sends_stays_text(enrolled: Enrol, browser_page: httpx.Client) -> None:
     store = enrolled("<img src=x onerror=alert(1)>")
-    store.report("alert", alert(text="<script>alert(1)</script>", user="'\"><b>"))
+    store.report("alert", alert(text="<script>alert(1)</script>", user="'\"><b id=x>"))
     for page in (store_page(browser_page, store), browser_page.get("/").text):
-        assert "<script" not in page
+        assert "<script>" not in page
         assert "<img src=x" not in page
-        assert "<b>" not in page
+        assert "<b id=x" not in page
 
 
 def test_every_answer_carries_the_headers_that_keep_a_page_safe(client: httpx.Client, office: OfficeProcess) -> None:
