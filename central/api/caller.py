@@ -60,7 +60,7 @@ class Asking:
             ProblemError: 403.
         """
         if not self.viewer.may(act, store):
-            self.office.views.refused(self.viewer.person_id, f"{self.path} ({self.bearer.token_id})", act)
+            self.office.views.refused(self.viewer.person_id, f"/api ({self.viewer.token_id})", act)
             raise ProblemError(403, "right", f"the right {act} is needed")
 
 
