@@ -22,7 +22,7 @@ from central.pages.paging import page_of
 from central.pages.remembered import Remembered, sight_of
 
 Changes = tuple[date | None, list[Change]]
-REMEMBERED: Final = 30.0
+REMEMBERED: Final = 15.0
 """Seconds."""
 MAX_TEXT: Final = 80
 LOUD: Final[tuple[Urgency, ...]] = ("incident", "alert", "fault")
@@ -51,7 +51,7 @@ def routes(doors: Doors) -> list[Route]:
 
 
 def overview(remembered: Remembered[Changes], visit: Visit) -> Shown:
-    """Stores by what needs attention; what changed since yesterday is up to half a minute old.
+    """Stores by what needs attention; what changed since yesterday is up to a quarter of a minute old.
 
     Whoever has one store only begins with the simple page of it.
     """
