@@ -11,9 +11,9 @@ import hashlib
 import hmac
 import re
 import secrets
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import date, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from sqlalchemy.orm import Session
 
@@ -23,22 +23,10 @@ from central.people.record import note_act, plain
 from central.people.rights import ACTS, Act, Viewer, viewer_of
 from config.errors import RefusedError, UsageError
 
-if TYPE_CHECKING:
-    from central.office import HeadOffice
-
 LONGEST: Final = timedelta(days=366)
 READS: Final[frozenset[Act]] = frozenset({"look", "export", "record"})
 NEVER: Final[frozenset[Act]] = frozenset({"approve", "release", "purge", "policy", "people", "stores", "settings"})
 _TOKEN: Final = re.compile(r"clq_([0-9a-f]{12})_([A-Za-z0-9_-]{43})")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Bearer:
-    """A program that shows a token: for whom it speaks, and with which token."""
-
-    viewer: Viewer = field(repr=False)
-    token_id: str
-    writes: bool
 
 
 def make_token(
@@ -73,31 +61,15 @@ def find_token(session: Session, text: str) -> ApiToken | None:
     return row if row.revoked_at is None and row.expires_at > now() else None
 
 
-def bearer_of_token(session: Session, text: str, today: date | None = None) -> Bearer | None:
-    """Who a token speaks for, with what it may do; None for one that does not hold."""
+def person_of_token(session: Session, text: str, today: date | None = None) -> Viewer | None:
+    """Who a token speaks for, with what it may do (`Viewer.limit`); None for one that does not hold."""
     row = find_token(session, text)
     person = session.get(Person, row.person_id) if row else None
     if row is None or person is None or person.left_at is not None:
         return None
     viewer = viewer_of(session, person, today or now().date())
     limit = frozenset(ACTS) - NEVER if row.writes else READS
-    return Bearer(viewer=replace(viewer, limit=limit, token_id=row.id), token_id=row.id, writes=row.writes)
-
-
-def person_of_token(session: Session, text: str, today: date | None = None) -> Viewer | None:
-    """The viewer of `bearer_of_token`."""
-    bearer = bearer_of_token(session, text, today)
-    return bearer.viewer if bearer else None
-
-
-def note_use(office: HeadOffice, bearer: Bearer, path: str) -> None:
-    """Put on record that a program looked at a path, and when the token was last used.
-
-    Raises:
-        BusyError: too much waits to be recorded.
-    """
-    office.views.used(bearer.token_id)
-    office.views.note(bearer.viewer.person_id, f"{path} ({bearer.token_id})")
+    return replace(viewer, limit=limit, token_id=row.id)
 
 
 def revoke_token(session: Session, person_id: str, token_id: str, *, by: str) -> None:

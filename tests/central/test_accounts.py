@@ -210,6 +210,14 @@ def test_a_passphrase_that_somebody_else_knows_is_changed_first(office: OfficePr
     assert browser.http.get("/").status_code == 200
 
 
+def test_a_passphrase_that_the_machine_made_up_for_somebody_is_good_for_one_login(
+    office: OfficeProcess, browser: Browser
+) -> None:
+    made = office.call("officer", "made-up-test")
+    assert browser.log_in("made-up-test", made["passphrase"]).status_code == 303
+    assert browser.http.get("/").headers["location"] == "/own/passphrase"
+
+
 def test_a_login_ends_with_the_persons_leaving(office: OfficeProcess, browser: Browser) -> None:
     browser.log_in("测试离职", add(office, "测试离职"))
     assert browser.http.get("/own").status_code == 200
