@@ -5,13 +5,16 @@ from __future__ import annotations
 from datetime import timedelta
 
 import click
+from sqlalchemy import select
 
 from central.commands.session import transaction
 from central.console import Console, console_options
+from central.models import Store
 from central.people.directory import machine_viewer
 from central.stores.authority import pin_of
 from central.stores.enrol import make_token
 from central.stores.register import require_store, token_for
+from config.errors import UsageError
 
 
 @click.command()
@@ -32,6 +35,9 @@ def token(console: Console, store_name: str, store_id: str | None, hours: int) -
             text, row = token_for(session, viewer, pin, store, lasts=lasts)
             store_name = store.name
         else:
+            taken = session.scalar(select(Store.id).where(Store.name == store_name)) if store_name else None
+            if taken is not None:
+                raise UsageError(console.text("hq_register.token_name_taken", name=store_name, store=taken))
             text, row = make_token(session, pin, store_name=store_name, lasts=lasts)
         until = row.expires_at
     document = {

@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
+from databases import database_url  # noqa: F401  a fixture
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, sessionmaker
 
@@ -32,8 +33,8 @@ PIN = b"\x01" * 32
 
 
 @pytest.fixture
-def session(tmp_path: Path) -> Iterator[Session]:
-    engine = open_database(f"sqlite:///{tmp_path / 'hq.db'}", create=True)
+def session(database_url: str) -> Iterator[Session]:  # noqa: F811  the fixture
+    engine = open_database(database_url, create=True)
     with sessionmaker(engine, expire_on_commit=False)() as opened:
         yield opened
     engine.dispose()
@@ -213,6 +214,9 @@ def test_commands_keep_the_register(office: OfficeProcess, tmp_path: Path, clien
     assert fails(office, "stores", "revoke", "命令二店").returncode == 4
     assert office.call("stores", "revoke", "命令二店", "--yes")["standing"] == "revoked"
     assert fails(office, "token", "--store", changed["id"]).returncode == 4
+    taken = fails(office, "token", "--store-name", "命令一店")
+    assert taken.returncode == 2
+    assert rows[0]["store"] in taken.stderr
     assert office.call("stores", "restore", "命令二店")["standing"] == "waiting"
     first.close()
 
