@@ -3,10 +3,10 @@ one section of it."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any, Final
 
+import msgspec
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
@@ -32,7 +32,7 @@ def sections_of(session: Session, store_id: str, first: str = "") -> Iterator[tu
         if row is None:
             return
         after = row.section
-        yield row.section, sorted(json.loads(row.document), key=lambda place: str(place.get("id", "")))
+        yield row.section, sorted(msgspec.json.decode(row.document), key=lambda place: str(place.get("id", "")))
 
 
 def places_of(
