@@ -13,6 +13,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from agent.daemon import Daemon
 from agent.doctor import head_office
+from agent.link.carrier import Carrier
+from agent.link.main import Link
+from agent.link.orders import Courier
 from agent.link.outbox import ALWAYS, FullError, Outbox
 from agent.link.settings import SETTINGS_FILE, Enrolment
 from agent.link.spool import LinkState, Spool, file_name
@@ -286,4 +289,21 @@ def test_files_of_the_spool_belong_to_nobody_else(folder):
     assert box.own_file("sections.json") == b"{}"
     assert box.own_file("nothing") is None
     assert [Path(name).suffix for name in os.listdir(folder) if name.endswith(".part")] == []
+    box.close()
+
+
+def test_reports_go_on_as_soon_as_head_office_answers_about_orders(folder):
+    """After weeks the pause between two tries is ten minutes; the courier asks every minute."""
+    box = opened(folder)
+    spool, carrier = Spool(folder), Carrier(folder, "i" * 12)
+    courier = Courier.__new__(Courier)
+    courier.heard = 100.0
+    link = Link(spool, carrier, courier=courier)
+    assert not link._is_back(None), "head office was there, and asked for the pause"
+    assert not link._is_back(100.5)
+    courier.heard = 101.0
+    assert link._is_back(100.5)
+    assert not Link(spool, carrier)._is_back(100.5)
+    carrier.close()
+    spool.close()
     box.close()
