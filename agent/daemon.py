@@ -1,10 +1,11 @@
-"""The daemon: wires the agent once, then keeps six things going beside each other.
+"""The daemon: wires the agent once, then keeps seven things going beside each other.
 
 - *pump*: what the guard saw goes to the event store at once; a crossed bound goes on to
 - *respond*: alerts, stops, or declares, in a thread of its own, so that a long isolation loses no event;
 - *work*: scans when it is due, seals by policy, reports;
 - *direct*: orders of head office, the slow ones beside the others;
 - *keep*: clocks, reminders and messages (`agent.keeper`), beside the work, for a scan may take an hour;
+- *tell*: head office, of every incident that moves;
 - *control*: operations of people.
 
 The daemon has no network and imports neither Presidio nor an extractor: workers do, and they go when idle. Killed at
@@ -99,7 +100,15 @@ class Daemon:
         server = ControlServer(self._agent, changed=self._changed.set)
         threads = [
             threading.Thread(target=self._guarded, args=(loop,), name=loop.__name__.strip("_"))
-            for loop in (self._pump, self._respond, self._work, self._keep, self._direct, self._direct_slowly)
+            for loop in (
+                self._pump,
+                self._respond,
+                self._work,
+                self._keep,
+                self._tell,
+                self._direct,
+                self._direct_slowly,
+            )
         ]
         for thread in threads:
             thread.start()
@@ -181,17 +190,24 @@ class Daemon:
 
     def _keep(self) -> None:
         """Every half minute, and at once when the link has brought something or was started anew."""
-        kept, met, pace = -math.inf, "", Pace()
-        self._attempt("look at open incidents", partial(mark_open, self._agent))
+        kept, met = -math.inf, ""
         while not self._stop.wait(TICK_SECONDS):
-            if self._agent.moved and pace.is_time(time.monotonic()):
-                self._attempt("tell head office of incidents", partial(tell_moved, self._agent))
             post = self._agent.post
             present = post.link_id
             since = time.monotonic() - kept
             if since > KEEP_EVERY or (since > KEEP_APART and (present != met or self._has_news())):
                 kept, met = time.monotonic(), present
                 self._attempt("keep what is due", partial(tick, self._agent, self._agent.now()))
+
+    # tell
+
+    def _tell(self) -> None:
+        """Head office hears at once of every incident that moves, also while drafts are written for it."""
+        pace = Pace()
+        self._attempt("look at open incidents", partial(mark_open, self._agent))
+        while not self._stop.wait(TICK_SECONDS):
+            if self._agent.moved and pace.is_time(time.monotonic()):
+                self._attempt("tell head office of incidents", partial(tell_moved, self._agent))
 
     def _has_news(self) -> bool:
         """The link has brought something."""

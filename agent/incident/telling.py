@@ -49,8 +49,10 @@ def tell_moved(agent: Agent) -> int:
             document = for_head_office(agent, incidents(agent).get(incident_id), agent.now())
             agent.outbox.put("incident", document)
             told += 1
-        except ClocheError as error:
+        except Exception as error:
             agent.moved.add(incident_id)
+            if not isinstance(error, ClocheError):
+                raise
             log.warning("head office could not be told", incident=incident_id, why=agent.mask(describe(error)))
     return told
 
