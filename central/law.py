@@ -31,6 +31,8 @@ class Duty:
     source: str
     date: str
     verified: bool
+    office: str = ""
+    """Whose name follows from the legal entity: `province`, `police` or nobody's."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,12 +107,27 @@ def duties() -> dict[str, Duty]:
     return {
         f"{name}/{duty['id']}": Duty(
             key=f"{name}/{duty['id']}", regime=pack["name"], title=duty["title"], authority=duty["authority"],
-            channel=duty["channel"], source=pack["source"], date=pack["date"],
+            channel=duty["channel"], source=pack["source"], date=pack["date"], office=duty.get("office", ""),
             verified=duty["verified"] and duty.get("contents_verified", True) and duty.get("threshold_verified", True),
         )
         for name, pack in _packs()
         for duty in pack.get("duties", ())
     }  # fmt: skip
+
+
+@cache
+def _offices() -> dict[str, dict[str, str]]:
+    provinces = read_pack("authority", "cn-provinces.toml")["provinces"]
+    return {name: province["office"] for province in provinces for name in province["office"].values()}
+
+
+def office_named(told: str, duty: Duty | None, language: Language) -> str:
+    """The office that a store told, in the reader's language where a pack knows it; else as told."""
+    if told in _offices():
+        return _offices()[told][language]
+    if duty is not None and told in duty.authority.values():
+        return duty.authority[language]
+    return told
 
 
 @cache

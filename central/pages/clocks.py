@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Literal, Protocol
 
+import msgspec
+
 from central.documents import Clock, Incident, Owed
-from central.law import duties
+from central.law import duties, office_named
 from config.text import Language, Text
 
 State = Literal["over", "left", "up", "waiting", "below_threshold", "submitted", "stopped", "other"]
@@ -82,7 +84,9 @@ def line_of(clock: Clock, incident: Discovered, language: Language, moment: date
         deadline=clock.deadline, submitted_at=clock.submitted_at,
         verified=clock.verified and (known is None or known.verified),
         source=known.source if known else clock.source, date=known.date if known else clock.date,
-        entities=clock.entities,
+        entities=tuple(
+            msgspec.structs.replace(side, office=office_named(side.office, known, language)) for side in clock.entities
+        ),
     )  # fmt: skip
 
 

@@ -73,7 +73,7 @@ def _lines(told: Iterable[Told], language: Language, moment: datetime) -> Iterab
             continue
         for clock in one.incident.clocks:
             judged = line_of(clock, one.incident, language, moment)
-            for side in clock.entities or (Owed(name=one.incident.entity, office=judged.authority),):
+            for side in judged.entities or (Owed(name=one.incident.entity, office=judged.authority),):
                 submitted = bool(side.submissions) and judged.is_due
                 yield DutyLine(
                     clock=replace(judged, state="submitted", words="") if submitted else judged, told=(one,),

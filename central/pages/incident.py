@@ -17,7 +17,7 @@ from central.pages.doors import Doors, Visit
 from central.pages.paging import page_of
 from config.text import Language
 
-STEPS: Final = 60
+STEPS: Final = 20
 REFRESH: Final = 5
 
 
@@ -30,7 +30,7 @@ def one_incident(visit: Visit) -> tuple[str, dict[str, Any]]:
     """Everything about one incident."""
     session, moment, language = visit.session, now(), cast("Language", visit.language)
     store, row, incident = view.find(visit)
-    roles = view.roles_at(visit.viewer, store)
+    roles, lines = view.roles_at(visit.viewer, store), lines_of(incident, language, moment)
     given = view.orders_for(session, store, moment, incident=incident.id, case=incident.case or row.case_id)
     papers = view.papers_of(session, store.id, incident)
     reached = view.PHASES.index(incident.phase) if incident.phase in view.PHASES else -1
@@ -46,7 +46,8 @@ def one_incident(visit: Visit) -> tuple[str, dict[str, Any]]:
         "is_silent": store.heard_at is None or store.heard_at + SILENT_AFTER < moment,
         "case": case,
         "phases": [(name, place < reached, place == reached) for place, name in enumerate(view.PHASES)],
-        "lines": lines_of(incident, language, moment),
+        "lines": lines,
+        "resting": [line for line in lines if not line.is_due],
         "mine": view.tasks_of(incident, visit.viewer, roles, language),
         "following": view.following(incident, language),
         "given": given,

@@ -197,9 +197,11 @@ def people_to_call(session: Session, store: Store) -> list[Contact]:
 
 @dataclass(frozen=True, kw_only=True)
 class PlaceLine:
-    """A place in plain words. `folder` is where it lies, `what` the key of what to do (`hq_my.todo_…`)."""
+    """A place in plain words: what people call it, the file's name, its folder; `what` is the key of what to do
+    (`hq_my.todo_…`)."""
 
     label: str
+    name: str
     folder: str
     kind: str
     persons: int
@@ -233,7 +235,8 @@ def _place(place: dict[str, Any]) -> PlaceLine:
     path, state, kind = str(place.get("path", "")), str(place.get("state", "")), str(place.get("kind", ""))
     folder, _, name = path.rpartition("/")
     return PlaceLine(
-        label=str(place.get("label") or name or path), folder=folder or "/", kind=kind,
+        label=str(place.get("label") or name or path), name=name if place.get("label") else "",
+        folder=folder or "/", kind=kind,
         persons=int(place.get("persons", 0)), level=int(place.get("level", 1)), state=state,
         what=_what_to_do(state, kind), entities=tuple(str(word) for word in place.get("entities", ())),
     )  # fmt: skip
