@@ -26,6 +26,7 @@ from central.api.stores import Identifier, Open, Word, whole
 from central.direct.orders import ACT_OF_KIND, give_order
 from central.models import Delivery, OnceKey, Order, Store
 from central.moments import now
+from central.people.contacts import without_contacts
 from central.people.record import note_act
 from config.orders import MOST_STORES
 
@@ -80,7 +81,7 @@ def one_order(ask: Asker, order: str) -> OrderWhole:
         if row is None or not (deliveries or row.by_id == ask.viewer.person_id):
             raise ProblemError(404, "not_found")
         return OrderWhole(
-            **order_values(row), params=dict(json.loads(row.body).get("params", {})),
+            **order_values(row), params=without_contacts(row.kind, dict(json.loads(row.body).get("params", {}))),
             deliveries=[delivery_shape(delivery) for delivery in deliveries],
         )  # fmt: skip
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, time, timedelta
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
@@ -67,3 +67,14 @@ def unconfirmed(session: Session, today: datetime) -> list[Person]:
         .order_by(Person.name)
     )
     return list(found)
+
+
+def without_contacts(kind: str, params: dict[str, Any]) -> dict[str, Any]:
+    """An order's parameters as others than its stores may see them: lists of people without how they are reached."""
+    if kind != "people":
+        return params
+    kept = ("name", "roles", "substitute")
+    people = [
+        {key: one[key] for key in kept if key in one} for one in params.get("people", ()) if isinstance(one, dict)
+    ]
+    return {**params, "people": people}

@@ -19,7 +19,7 @@ from central.models import ApiToken, Entity, Grant, Login, OfficerKey, Person, R
 from central.moments import now
 from central.people import directory
 from central.people.accounts import begin_login
-from central.people.contacts import unconfirmed
+from central.people.contacts import unconfirmed, without_contacts
 from central.people.directory import machine_viewer
 from central.people.importing import import_people
 from central.people.push import people_for_store
@@ -192,6 +192,14 @@ def test_contacts_wait_to_be_confirmed_after_31_days(session: Session) -> None:
     fresh.confirmed_at, old.confirmed_at = now() - timedelta(days=30), now() - timedelta(days=33)
     session.flush()
     assert [person.name for person in unconfirmed(session, now())] == ["never", "old"]
+
+
+def test_a_list_of_people_is_shown_to_programs_without_contacts() -> None:
+    row = {"name": "测试甲", "roles": ["legal"], "phone": "138 0000 0001", "email": "a@example.com", "contact": "138"}
+    assert without_contacts("people", {"version": 1, "people": [row]}) == {
+        "version": 1, "people": [{"name": "测试甲", "roles": ["legal"]}],
+    }  # fmt: skip
+    assert without_contacts("rescan", {"full": True}) == {"full": True}
 
 
 def test_a_table_is_taken_whole_or_not_at_all(session: Session) -> None:
