@@ -178,7 +178,7 @@ def work(pipe: Connection, orders: Orders) -> None:
             method: Callable[..., Coroutine[Any, Any, dict[str, Any]]] = getattr(crew, name)
             try:
                 pipe.send((True, await method(*arguments)))
-            except (SystemExit, Exception) as error:  # noqa: BLE001  told to the one who gave the command
+            except Exception as error:  # noqa: BLE001  told to the one who gave the command
                 pipe.send((False, f"{type(error).__name__}: {error}"))
         for shop in crew.shops:
             shop.line.cut()

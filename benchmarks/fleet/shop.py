@@ -32,6 +32,10 @@ from fleet.line import Line, Said
 TRIES = 200
 
 
+class ShopError(Exception):
+    """Head office did what it must not, or cannot be reached."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Written:
     """A report that was written and signed."""
@@ -76,7 +80,7 @@ class Shop:
         """Use a token, and from then on show the certificate that it brought.
 
         Raises:
-            SystemExit: head office refused.
+            ShopError: head office refused.
         """
         identifier, secret, pin = split_token(token)
         builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([]))
@@ -90,7 +94,7 @@ class Shop:
         signature = encode(self.key.sign(enrol_message(pin, body)))
         said = await self.ask(_request(self.host, "/v1/enrol", body, {"Cloche-Signature": signature}))
         if said.status != 200:
-            raise SystemExit(f"{self.name} could not enrol: {said.status} {said.body[:200]!r}")
+            raise ShopError(f"{self.name} could not enrol: {said.status} {said.body[:200]!r}")
         answer = json.loads(said.body)
         self.store_id, self.next_number = answer["store"], answer["next_number"]
         self.line.cut()
@@ -130,7 +134,7 @@ class Shop:
         """Send until it is promised; with some luck the line breaks half-way, or it is sent twice.
 
         Raises:
-            SystemExit: head office refused what it must take, or never took it.
+            ShopError: head office refused what it must take, or never took it.
         """
         if self.luck.random() < mishaps / 3:
             self.cuts += 1
@@ -142,15 +146,15 @@ class Shop:
                 self.promised[written.number] = written.digest
                 break
             if said.status not in (429, 503):
-                raise SystemExit(f"{self.store_id}: report {written.number}: {said.status} {said.body[:200]!r}")
+                raise ShopError(f"{self.store_id}: report {written.number}: {said.status} {said.body[:200]!r}")
             self.busy += 1
             await asyncio.sleep(said.retry_after * self.luck.uniform(1, 2))
         else:
-            raise SystemExit(f"{self.store_id}: report {written.number} was never taken")
+            raise ShopError(f"{self.store_id}: report {written.number} was never taken")
         if self.luck.random() < mishaps:
             again = await self.ask(written.request)
             if again.status == 200 and b"known" not in again.body:
-                raise SystemExit(f"{self.store_id}: report {written.number} was taken twice")
+                raise ShopError(f"{self.store_id}: report {written.number} was taken twice")
             self.known += again.status == 200
 
     async def drain(self, mishaps: float, disorder: float) -> None:
@@ -183,7 +187,7 @@ class Shop:
                 self.cuts += 1
                 await asyncio.sleep(self.luck.uniform(pause / 2, pause))
                 pause = min(pause * 2, 20)
-        raise SystemExit(f"{self.name}: head office cannot be reached")
+        raise ShopError(f"{self.name}: head office cannot be reached")
 
     def counts(self, written: Written, size: int = 1) -> Written:
         """Note what the database must hold because of it."""
