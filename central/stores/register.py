@@ -21,7 +21,7 @@ from central.people.record import note_act, plain
 from central.people.rights import ACTS_OF_ROLE, FRANCHISE_ACTS, Viewer
 from central.stores.certificates import revoke_all
 from central.stores.enrol import ForStore, make_token
-from central.stores.faults import count_faults
+from central.stores.faults import keep_faults
 from config.credit_code import is_credit_code
 from config.errors import RefusedError, UsageError
 
@@ -266,7 +266,7 @@ def settle_faults(session: Session, by: Viewer, store: Store) -> int:
     for row in rows:
         row.settled_at = now()
     session.flush()
-    store.faults = count_faults(session, store.id)
+    keep_faults(session, store)
     if rows:
         note_act(session, by.person_id, "faults.settled", ", ".join(row.kind for row in rows), store_id=store.id)
     return len(rows)
