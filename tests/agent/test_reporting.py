@@ -12,8 +12,8 @@ import pytest
 
 from agent.enrolment import enrol
 from agent.incident.declare import Declaration, report
-from agent.incident.records import Step
 from agent.incident.office_view import for_head_office
+from agent.incident.records import Step
 from agent.inventory.records import Alert
 from agent.operation import Caller, Request
 from agent.reporting import (
@@ -140,8 +140,8 @@ def test_only_the_owner_or_the_leader_enrols(agent: Agent) -> None:
 
 
 def test_an_answer_of_another_authority_changes_nothing(agent: Agent, tmp_path: Path) -> None:
-    from central.stores.authority import make_authority
     from central.home import HeadOfficeHome
+    from central.stores.authority import make_authority
 
     home = HeadOfficeHome(folder=tmp_path / "other")
     home.create()
