@@ -53,7 +53,7 @@ def test_the_folder_may_stand_before_the_verb_and_every_error_is_a_document(tmp_
 
 
 def test_a_folder_without_a_head_office_is_named(tmp_path: Path) -> None:
-    for verb in (["serve"], ["keys", "init"]):
+    for verb in (["status"], ["keys", "init"], ["token"], ["certificate"]):
         done = run(tmp_path, *verb)
         assert done.returncode == 2
         assert str(tmp_path) in done.stderr
