@@ -16,6 +16,7 @@ import sys
 import zipfile
 import zlib
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import openpyxl
 import pytest
@@ -215,12 +216,10 @@ def test_every_kind_was_told_and_no_body_holds_a_value(told):
 
 def test_neither_database_nor_log_nor_any_other_file_of_head_office_holds_a_value(told):
     office, store, _sent, folder = told
-    backup = folder / "copy.db"
-    source, target = sqlite3.connect(office.folder / "hq.db"), sqlite3.connect(backup)
-    source.backup(target)
-    assert target.execute("SELECT count(*) FROM reports WHERE store_id = ?", (store,)).fetchone()[0] > 10
-    source.close()
-    target.close()
+    backup = Path(office.call("backup", str(folder / "copy.db"))["file"])
+    keys = [(office.folder / "keys" / name).read_bytes() for name in ("group.key", "kfinger.key", "persons.key")]
+    for file in (backup, folder / "office.log", *office.folder.glob("hq.db*")):
+        assert not any(key in part for key in keys for part in unpacked(file.read_bytes())), file.name
     looked = 0
     for file in (backup, folder / "office.log", *office.folder.rglob("*")):
         if file.is_file():
@@ -228,6 +227,7 @@ def test_neither_database_nor_log_nor_any_other_file_of_head_office_holds_a_valu
             looked += 1
     assert looked > 5
     database = sqlite3.connect(backup)
+    assert database.execute("SELECT count(*) FROM reports WHERE store_id = ?", (store,)).fetchone()[0] > 10
     told_of = database.execute("SELECT persons, length(marks), sketch IS NOT NULL FROM person_segments").fetchall()
     assert database.execute("SELECT count(*) FROM faults").fetchone() == (0,)
     database.close()
