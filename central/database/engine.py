@@ -106,8 +106,8 @@ def prepare_sqlite(connection: Any, _record: Any) -> None:
     raw: sqlite3.Connection = connection
     raw.isolation_level = None
     cursor = raw.cursor()
-    # each connection keeps its own 16 MB of pages, and a server has a dozen of them; the kernel keeps the rest
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cache_size=-16384"):
+    # each connection keeps its own 8 MB of pages, and a server has a dozen of them; the kernel keeps the rest
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cache_size=-8192"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 
