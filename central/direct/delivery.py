@@ -47,7 +47,9 @@ two instances differ."""
 MOST_TOLD: Final = 20
 MOST_BYTES: Final = 1_048_576
 MOST_WAITING: Final = 20_000
-ASKED_TOGETHER: Final = 400
+ASKED_TOGETHER: Final = 2_000
+"""Stores whose news are read with one statement and told in one turn of the loop: what the first of them answer does
+not hold up the last."""
 DISPLACED_SECONDS: Final = (5.0, 10.0)
 CHALLENGE: Final = re.compile(r"[A-Za-z0-9_-]{16,64}")
 
