@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from central.database.engine import open_database
 from central.home import HeadOfficeHome
+from central.ingest.urgency import FAULT, UNSCANNED
 from central.models import Act, Certificate, Fault, Instance, Store, StoredReport
 from central.moments import now
 from central.stores.authority import make_authority, read_authority, read_key
@@ -243,12 +244,15 @@ def test_clones_are_noticed_with_both_addresses_and_restarts_are_not(office: Off
     store.instance = "start-two"
     assert store.report("health", {}).status_code == 200
     found = faults(office, store.store_id)["clone"]
+    with opened(office) as session:
+        assert session.get_one(Store, store.store_id).urgency == FAULT
     assert found.detail.count("127.0.0.1") == 2
     assert "fault.clone" in acts(office, store.store_id)
     office.call("stores", "settle", store.store_id)
     assert faults(office, store.store_id)["clone"].settled_at is not None
     with opened(office) as session:
-        assert session.get_one(Store, store.store_id).faults == 0
+        settled = session.get_one(Store, store.store_id)
+        assert (settled.faults, settled.urgency) == (0, UNSCANNED)
         names = session.scalars(select(Instance.instance).where(Instance.store_id == store.store_id)).all()
     assert {"start-one", "start-two", "start-three"} <= set(names)
 
