@@ -88,6 +88,7 @@ class Daemon:
         self._rescan = threading.Event()
         self._changed = threading.Event()
         self._slow_orders = threading.Event()
+        agent.orders.driven = True  # before any thread runs: the keeper leaves them alone
         self._changed.set()  # what a command without a daemon changed
         self._paused = False
         self._schedule = Schedule(agent.settings, lambda: datetime.now(UTC))
@@ -218,7 +219,6 @@ class Daemon:
     def _direct(self) -> None:
         """Take orders of head office as they come and carry them out, beside the work: a scan may take an hour."""
         orders = self._agent.orders
-        orders.driven = True
         self._attempt("go on with orders", partial(recover, self._agent))
         looked = -math.inf
         while not self._stop.wait(DIRECT_SECONDS):

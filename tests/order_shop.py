@@ -102,10 +102,8 @@ def asked(agent):
 
 def told(agent):
     """Reports of kind `order` that wait for head office."""
-    found = []
-    for path in sorted(agent.home.outbox.glob("*.order")):
-        found.append(json.loads(path.read_bytes()[64:])["document"])
-    return found
+    paths = sorted(agent.home.outbox.glob("*.order"))
+    return [json.loads(path.read_bytes()[64:])["document"] for path in paths]
 
 
 def restart(agent):

@@ -160,7 +160,9 @@ def clocked(tmp_path, office, files):
 def test_a_purge_by_two_officers_waits_a_day_for_a_veto_and_is_told_when_it_is_done(clocked, office, files):
     agent, clock = clocked
     deliver(agent, office, office.order("declare", {**DECLARE, "kind": "staff_mistake", "scope": "strays"}, case=CASE))
-    row = deliver(agent, office, office.order("purge", {"reason": "副本"}, case=CASE, lasts=timedelta(days=3)), "p-2", "p-1")
+    row = deliver(
+        agent, office, office.order("purge", {"reason": "副本"}, case=CASE, lasts=timedelta(days=3)), "p-2", "p-1"
+    )
     assert row.state == "done", row.reason
     assert answer_of(row)["state"] == "waiting", answer_of(row)
     assert len(agent.quarantine.entries("vaulted")) == 3
@@ -245,9 +247,7 @@ def test_settings_are_laid_over_the_stores_own_and_hold_from_the_next_start(agen
     loaded = load_settings(agent.home.settings_file, direction=agent.home.direction)
     assert (loaded.watch.response, loaded.watch.max_files) == ("stop", 3)
     # what the environment of the machine says still goes before head office
-    forced = load_settings(
-        agent.home.settings_file, {"CLOCHE_WATCH__MAX_FILES": "4"}, direction=agent.home.direction
-    )
+    forced = load_settings(agent.home.settings_file, {"CLOCHE_WATCH__MAX_FILES": "4"}, direction=agent.home.direction)
     assert forced.watch.max_files == 4
 
 
