@@ -27,6 +27,8 @@ from postgres import Cluster, is_usable, run_cluster
 
 from central.testing import OfficeProcess, serve_office
 
+PROCESSES = {"postgresql": 2, "sqlite": 1}
+"""Of the server: one a core, but for SQLite, which has one write lock."""
 TARGETS = {"postgresql": 1000, "sqlite": 800}
 TICK = os.sysconf("SC_CLK_TCK")
 
@@ -86,7 +88,8 @@ def bench(kind: str, options: argparse.Namespace, cluster: Cluster | None) -> di
     with tempfile.TemporaryDirectory(prefix="cloche-bench-") as name:
         folder = Path(name)
         url = cluster.create() if cluster else ""
-        more = ["--processes", str(options.processes)] if options.processes > 1 else []
+        processes = options.processes or PROCESSES[kind]
+        more = ["--processes", str(processes)] if processes > 1 else []
         with serve_office(folder / "office", database=url, log=folder / "log", more=more) as office:
             reports = int(options.seconds * options.most / options.stores) + 5
             plan = make_plan(
@@ -98,7 +101,7 @@ def bench(kind: str, options: argparse.Namespace, cluster: Cluster | None) -> di
             with peer(office, url or f"sqlite:///{folder / 'peer.db'}") as (peer_url, pid):
                 other = measure(replace(plan, url=peer_url), pid, cluster)
     return {
-        "database": kind, "stores": options.stores, "bytes": size, "cloche": ours, "peer": other,
+        "database": kind, "processes": processes, "stores": options.stores, "bytes": size, "cloche": ours, "peer": other,
         "ratio": round(ours["rate"] / other["rate"], 2), "target": TARGETS[kind],
         "reached": ours["rate"] >= TARGETS[kind] and ours["bad"] == 0,
     }  # fmt: skip
@@ -110,7 +113,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=15)
     parser.add_argument("--stores", type=int, default=64, help="connections, each of a store of its own")
     parser.add_argument("--findings", type=int, default=100)
-    parser.add_argument("--processes", type=int, default=1, help="server processes")
+    parser.add_argument("--processes", type=int, help="server processes (default: 2 on PostgreSQL, 1 on SQLite)")
     parser.add_argument("--most", type=int, default=2500, help="reports a second that are signed beforehand")
     parser.add_argument("--database", choices=["sqlite", "postgresql"], action="append")
     parser.add_argument("--json", action="store_true")
@@ -134,7 +137,10 @@ def main() -> None:
 
 def show(result: dict[str, Any]) -> None:
     """For a person."""
-    print(f"{result['database']}: {result['stores']} stores, {result['bytes']} bytes a report")
+    print(
+        f"{result['database']}: {result['processes']} server process(es), {result['stores']} stores, "
+        f"{result['bytes']} bytes a report"
+    )
     for name in ("cloche", "peer"):
         run = result[name]
         print(

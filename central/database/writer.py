@@ -105,14 +105,14 @@ class Writer:
         self._sessions = sessions
         self._take = take
         self._queue: queue.Queue[_Waiting | None] = queue.Queue(maxsize=limit)
-        self._held = 0
+        self._held = self._at_hand = 0
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="hq-writer", daemon=True)
 
     @property
     def waiting(self) -> int:
-        """How many jobs and reports wait."""
-        return self._queue.qsize()
+        """How many jobs and reports wait, those of the transaction at hand among them."""
+        return self._queue.qsize() + self._at_hand
 
     def start(self) -> None:
         """Begin."""
@@ -174,7 +174,9 @@ class Writer:
         while not is_last:
             batch, is_last = self._gather()
             if batch:
+                self._at_hand = len(batch)
                 self._carry_out(batch)
+                self._at_hand = 0
                 self._wake(batch)
                 self._release(sum(entry.size for entry in batch))
             batch.clear()  # nothing is held while nothing comes
