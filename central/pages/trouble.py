@@ -132,7 +132,7 @@ def what_next(visit: Visit) -> tuple[str, dict[str, Any]]:
     return "my_next.html", {
         "store": store, "stores": [], "order": order, "state": state, "said": row.reason, "incident": incident,
         "is_silent": _is_silent(store), "people": people_to_call(visit.session, store),
-        "steps": ("power", "files", "photo", "stop", "quiet"), "refresh": 3,
+        "steps": ("power", "files", "photo", "quiet"), "refresh": 3,
     }  # fmt: skip
 
 
