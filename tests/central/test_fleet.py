@@ -13,13 +13,16 @@ import pytest
 RUN = Path(__file__).parents[2] / "benchmarks/fleet/run.py"
 
 
+pytestmark = pytest.mark.timeout(300)
+
+
 @pytest.fixture(scope="module")
 def result() -> dict[str, Any]:
     """Fifty stores on SQLite."""
     done = subprocess.run(
         [sys.executable, str(RUN), "--stores", "50", "--hostile", "2", "--days", "8", "--rounds", "2", "--places", "20",
          "--database", "sqlite", "--json"],
-        capture_output=True, text=True, timeout=110, check=False,
+        capture_output=True, text=True, timeout=250, check=False,
     )  # fmt: skip
     assert done.stdout, done.stderr[-2000:]
     return dict(json.loads(done.stdout))
