@@ -101,7 +101,8 @@ def bench(kind: str, options: argparse.Namespace, cluster: Cluster | None) -> di
             with peer(office, url or f"sqlite:///{folder / 'peer.db'}") as (peer_url, pid):
                 other = measure(replace(plan, url=peer_url), pid, cluster)
     return {
-        "database": kind, "processes": processes, "stores": options.stores, "bytes": size, "cloche": ours, "peer": other,
+        "database": kind, "processes": processes, "stores": options.stores, "bytes": size, "cloche": ours,
+        "peer": other,
         "ratio": round(ours["rate"] / other["rate"], 2), "target": TARGETS[kind],
         "reached": ours["rate"] >= TARGETS[kind] and ours["bad"] == 0,
     }  # fmt: skip
