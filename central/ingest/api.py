@@ -38,9 +38,12 @@ INLINE_BYTES: Final = 262_144
 """A larger body is checked in a thread: 256 KiB take 3 ms, in which nobody else would be served."""
 HELD_BYTES: Final = 96 << 20
 """Of bodies that are being read or wait to be written: beyond it, head office is busy."""
-AT_ONCE: Final = 400
-"""Reports that are checked and wait to be written at once, two transactions' worth. The others wait as they came: an
-inventory of 100 places takes four times its bytes once it is read, and 2,000 stores may come back in one second."""
+AT_ONCE: Final = 200
+"""Reports that are read, checked and wait to be written at once: a transaction's worth. The others wait unread, in the
+kernel's few bytes: an inventory of 100 places takes four times its size once it is checked, and 2,000 stores may come
+back in one second."""
+READ_SECONDS: Final = 30.0
+"""For a body, once it is its turn: who drips holds a place that others wait for."""
 PATIENCE_SECONDS: Final = 40.0
 _WIRE: Final = HEADER_WIRE.lower().encode()
 _NUMBER: Final = HEADER_NUMBER.lower().encode()
@@ -95,16 +98,20 @@ class Reports:
         pieces: list[bytes] = []
         held = 0
         try:
-            async for piece in read_pieces(headers, receive, MAX_BODY):
-                if self._held + len(piece) > HELD_BYTES:
-                    return busy()
-                self._held += len(piece)
-                held += len(piece)
-                pieces.append(piece)
-            body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-            pieces.clear()
             async with self._slots:
+                async with asyncio.timeout(READ_SECONDS):
+                    async for piece in read_pieces(headers, receive, MAX_BODY):
+                        if self._held + len(piece) > HELD_BYTES:
+                            return busy()
+                        self._held += len(piece)
+                        held += len(piece)
+                        pieces.append(piece)
+                body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+                pieces.clear()
                 return await self._take(scope, headers, body, address)
+        except TimeoutError:
+            await self._tally.note(store_id, "slow", "", address)
+            return retry_later("slow")
         except TooLargeError:
             await self._tally.note(store_id, "too_large", "", address)
             return refusal(413, "too_large")
