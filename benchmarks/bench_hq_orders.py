@@ -223,7 +223,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "stores").mkdir()
-        with run_cluster(folder / "cluster") if options.postgres else nullcontext() as cluster:
+        with run_cluster(durable=True) if options.postgres else nullcontext() as cluster:
             database = cluster.create("orders") if cluster else ""
             with serve_office(folder / "office", database=database) as office:
                 waiters = enrol(office, folder / "stores", options.stores)
