@@ -45,13 +45,19 @@ class ClockLine:
     note: str
     state: State
     at: datetime | None
-    words: str
     deadline: datetime | None
     submitted_at: datetime | None
     verified: bool
     source: str
     date: str
     entities: tuple[Owed, ...] = ()
+    language: Language
+    judged_at: datetime
+
+    @property
+    def words(self) -> str:
+        """What the line says now; put into words only where it is shown, for a page looks at thousands."""
+        return clock_words(Text(self.language), self.state, self.at, self.judged_at)
 
     @property
     def is_due(self) -> bool:
@@ -80,7 +86,7 @@ def line_of(clock: Clock, incident: Discovered, language: Language, moment: date
         regime=known.regime[language] if known else clock.regime,
         authority=known.authority[language] if known else clock.authority,
         channel=known.channel[language] if known else clock.channel,
-        note=clock.note, state=state, at=at, words=clock_words(Text(language), state, at, moment),
+        note=clock.note, state=state, at=at, language=language, judged_at=moment,
         deadline=clock.deadline, submitted_at=clock.submitted_at,
         verified=clock.verified and (known is None or known.verified),
         source=known.source if known else clock.source, date=known.date if known else clock.date,

@@ -76,7 +76,7 @@ def _lines(told: Iterable[Told], language: Language, moment: datetime) -> Iterab
             for side in judged.entities or (Owed(name=one.incident.entity, office=judged.authority),):
                 submitted = bool(side.submissions) and judged.is_due
                 yield DutyLine(
-                    clock=replace(judged, state="submitted", words="") if submitted else judged, told=(one,),
+                    clock=replace(judged, state="submitted") if submitted else judged, told=(one,),
                     entity=side.name, code=side.code, province=side.province, office=side.office or judged.authority,
                     office_verified=side.office_verified, missing=side.missing, draft=side.draft, draft_of=one,
                     submissions=side.submissions,
