@@ -73,7 +73,11 @@ class StoredAlert(Base):
     at: Mapped[datetime]
     is_open: Mapped[bool]
     document: Mapped[dict[str, Any]]
-    __table_args__ = (Index("alerts_open", "store_id", "is_open", "at"), Index("alerts_recent", "is_open", "at"))
+    __table_args__ = (
+        Index("alerts_open", "store_id", "is_open", "at"),
+        Index("alerts_recent", "is_open", "at"),
+        Index("alerts_at", "at"),
+    )
 
 
 class StoredIncident(Base):
@@ -111,7 +115,7 @@ class StoredEvent(Base):
     kind: Mapped[str] = mapped_column(String(80))
     severity: Mapped[str] = mapped_column(String(20))
     document: Mapped[dict[str, Any]]
-    __table_args__ = ({"postgresql_partition_by": "RANGE (at)"},)
+    __table_args__ = (Index("events_at", "at"), {"postgresql_partition_by": "RANGE (at)"},)
 
 
 class StoredDrill(Base):

@@ -77,6 +77,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("store_id", "at", "number", "place", name=op.f("events_pkey")),
         postgresql_partition_by="RANGE (at)",
     )
+    op.create_index("events_at", "events", ["at"], unique=False)
     op.create_table(
         "facts",
         sa.Column("key", sa.String(length=40), nullable=False),
@@ -356,6 +357,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["store_id"], ["stores.id"], name=op.f("alerts_store_id_fkey")),
         sa.PrimaryKeyConstraint("store_id", "alert_id", name=op.f("alerts_pkey")),
     )
+    op.create_index("alerts_at", "alerts", ["at"], unique=False)
     op.create_index("alerts_open", "alerts", ["store_id", "is_open", "at"], unique=False)
     op.create_index("alerts_recent", "alerts", ["is_open", "at"], unique=False)
     op.create_table(
