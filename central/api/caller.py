@@ -16,12 +16,12 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from sqlalchemy.orm import Session
 
 from central.api.problems import ProblemError
-from central.api.throttle import Throttle
 from central.models import Store
 from central.moments import now
 from central.office import HeadOffice
 from central.people.rights import Act, Viewer
 from central.people.tokens import person_of_token
+from central.throttle import Throttle
 
 WRONG_A_MINUTE: Final = 20
 _SCHEME: Final = HTTPBearer(auto_error=False, description="a token made under /settings/tokens")

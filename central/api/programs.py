@@ -15,9 +15,9 @@ from central.api import files, incidents, offices, orders, stores
 from central.api.caller import Gate
 from central.api.etag import Tagged
 from central.api.problems import Problem, handle_problems
-from central.api.throttle import Throttle
 from central.api.wire_document import wire_document
 from central.office import HeadOffice
+from central.throttle import Throttle
 
 PREFIX: Final = "/api/v1"
 WRONG_A_MINUTE: Final = 20

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
 import click
 from sqlalchemy import or_, select
-from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.orm import Session
 
+from central.commands.session import transaction
 from central.console import Console, console_options
-from central.database.engine import open_database
 from central.models import Person
 from central.moments import now
 from central.people import directory
@@ -24,7 +22,6 @@ from central.people.invitations import invite
 from central.people.record import note_act, verify_record
 from central.people.second_factor import stop_using
 from config.errors import ClocheError, CorruptError, UsageError
-from config.text import load_packs
 
 RIGHT = "ROLE@SCOPE: a role, and all, entity:ID, region:ID or store:ID (or the name)."
 
@@ -39,7 +36,7 @@ def people() -> None:
 @click.option("--late", is_flag=True, help="Only those who have not confirmed their contacts for 31 days.")
 def list_people(console: Console, late: bool) -> None:
     """Everybody who is here, with their roles."""
-    with _session(console) as session:
+    with transaction(console) as session:
         waiting = {person.id for person in unconfirmed(session, now())}
         found = [
             person
@@ -64,7 +61,7 @@ def list_people(console: Console, late: bool) -> None:
 @click.option("--role", "roles", multiple=True, metavar="ROLE@SCOPE", help=RIGHT)
 def add_somebody(console: Console, name: str, login: str, mobile: str, mail: str, roles: tuple[str, ...]) -> None:
     """Add NAME, with roles and an account."""
-    with _session(console) as session:
+    with transaction(console) as session:
         by = machine_viewer()
         person = directory.add(session, by, name, login=login, mobile=mobile, mail=mail)
         for word in roles:
@@ -83,7 +80,7 @@ def add_somebody(console: Console, name: str, login: str, mobile: str, mail: str
 @click.argument("right", metavar="ROLE@SCOPE")
 def grant_role(console: Console, who: str, right: str) -> None:
     """Give WHO (id, account or name) a role: ROLE@SCOPE."""
-    with _session(console) as session:
+    with transaction(console) as session:
         person = _find(session, who)
         directory.grant(session, machine_viewer(), person, read_right(session, right))
         row = _row(session, person, set())
@@ -96,7 +93,7 @@ def grant_role(console: Console, who: str, right: str) -> None:
 @click.argument("right", metavar="ROLE@SCOPE")
 def revoke_role(console: Console, who: str, right: str) -> None:
     """Take a role from WHO: ROLE@SCOPE."""
-    with _session(console) as session:
+    with transaction(console) as session:
         person = _find(session, who)
         directory.revoke(session, machine_viewer(), person, read_right(session, right))
         row = _row(session, person, set())
@@ -109,7 +106,7 @@ def revoke_role(console: Console, who: str, right: str) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def let_go(console: Console, who: str, yes: bool) -> None:
     """WHO leaves: roles, logins and tokens end at once."""
-    with _session(console) as session:
+    with transaction(console) as session:
         person = _find(session, who)
         _confirm(console, yes, "hq_people.leave_confirm", person.name)
         directory.leave(session, machine_viewer(), person)
@@ -124,7 +121,7 @@ def let_go(console: Console, who: str, yes: bool) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def hand_over(console: Console, who: str, to: str, yes: bool) -> None:
     """Give all roles of WHO to TO."""
-    with _session(console) as session:
+    with transaction(console) as session:
         giver, taker = _find(session, who), _find(session, to)
         _confirm(console, yes, "hq_people.hand_over_confirm", giver.name)
         directory.hand_over(session, machine_viewer(), giver, taker)
@@ -140,7 +137,7 @@ def hand_over(console: Console, who: str, to: str, yes: bool) -> None:
 @click.option("--last", type=click.DateTime(["%Y-%m-%d"]), help="Last day; none: without end.")
 def substitute(console: Console, who: str, by: str, first: datetime | None, last: datetime | None) -> None:
     """BY stands in for WHO."""
-    with _session(console) as session:
+    with transaction(console) as session:
         person, other = _find(session, who), _find(session, by)
         begins = first.date() if first else now().date()
         directory.stand_in(session, machine_viewer(), person, other, begins, last.date() if last else None)
@@ -158,7 +155,7 @@ def substitute(console: Console, who: str, by: str, first: datetime | None, last
 @click.option("--reset", is_flag=True, help="Also take the second factor and all logins away.")
 def invite_somebody(console: Console, who: str, login: str, reset: bool) -> None:
     """A new one-use invitation for WHO, shown once."""
-    with _session(console) as session:
+    with transaction(console) as session:
         person = _find(session, who)
         if login:
             directory.give_account(session, machine_viewer(), person, login)
@@ -184,7 +181,7 @@ def import_table(console: Console, file: str) -> None:
     except (OSError, UnicodeDecodeError) as error:
         raise ClocheError(f"{file}: cannot be read as UTF-8") from error
     try:
-        with _session(console) as session:
+        with transaction(console) as session:
             done = import_people(session, machine_viewer(), table, text=console.text)
             told = f"{done.added} new, {done.known} known, {done.roles} roles"
             note_act(session, "cloche-hq", "people.imported", told)
@@ -205,7 +202,7 @@ def record() -> None:
 @console_options
 def verify(console: Console) -> None:
     """Check the whole chain; exit 1 and the first entry that does not fit if it is broken."""
-    with _session(console) as session:
+    with transaction(console) as session:
         found = verify_record(session)
     if found.broken is not None:
         raise CorruptError(console.text(f"hq_people.record_broken_{found.why}", number=found.broken))
@@ -213,22 +210,6 @@ def verify(console: Console) -> None:
         {"schema": "cloche.hq-record/1", "entries": found.entries, "head": found.head},
         [console.text("hq_people.record_whole_why", count=found.entries), found.head],
     )
-
-
-@contextmanager
-def _session(console: Console) -> Iterator[Session]:
-    """A transaction; errors that name a text are said in the reader's language."""
-    console.home.require()
-    engine = open_database(console.home.database_url)
-    try:
-        with sessionmaker(engine, expire_on_commit=False).begin() as session:
-            yield session
-    except ClocheError as error:
-        if str(error) in load_packs():
-            raise type(error)(console.text(str(error))) from error
-        raise
-    finally:
-        engine.dispose()
 
 
 def _find(session: Session, who: str) -> Person:

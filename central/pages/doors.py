@@ -26,7 +26,6 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from central.api.throttle import Throttle
 from central.ingest.bodies import TooLargeError, read_body
 from central.models import Login, Person, Store
 from central.moments import now
@@ -38,6 +37,7 @@ from central.people.contacts import is_due
 from central.people.record import note_act
 from central.people.rights import Act, Viewer, viewer_of
 from central.people.second_factor import policy_of
+from central.throttle import Throttle
 from config.errors import ClocheError, CorruptError, RefusedError, UsageError
 from config.text import load_packs
 

@@ -19,7 +19,6 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from central.api.throttle import Throttle
 from central.models import Login, Person, ProviderRequest
 from central.moments import now
 from central.office import HeadOffice
@@ -32,6 +31,7 @@ from central.people.brake import note_failures, subject, wait_seconds
 from central.people.invitations import invited, use_invitation
 from central.people.provider import Proof, Provider, ProviderError
 from central.people.record import note_act
+from central.throttle import Throttle
 from config.errors import RefusedError
 
 STATE_COOKIE: Final = "__Host-cloche-state"

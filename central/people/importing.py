@@ -7,8 +7,6 @@ nothing of it is done.
 
 from __future__ import annotations
 
-import csv
-import io
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,11 +18,11 @@ from central.people.contacts import set_contacts
 from central.people.directory import ROLES, add, give_account, grant, require_over
 from central.people.rights import Right, Viewer
 from central.people.scopes import find_scope
+from central.tables import Columns, TableError, read_table
 from config.errors import ClocheError, RefusedError, UsageError
 from config.text import Text, load_packs
 
-COLUMNS: Final = ("name", "login", "mobile", "mail", "roles")
-MOST_LINES: Final = 2000
+COLUMNS: Final = Columns(names=("name", "login", "mobile", "mail", "roles"), most_lines=2000)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +41,7 @@ def import_people(session: Session, by: Viewer, table: str, *, text: Text) -> Im
         UsageError: the heading or a line does not fit; its number and why.
         RefusedError: a line gives more than the viewer holds; its number.
     """
-    rows = _read(table)
+    rows = _read(table, text)
     added = known = roles = 0
     for number, row in rows:
         try:
@@ -87,29 +85,11 @@ def _complete(session: Session, by: Viewer, person: Person, row: dict[str, str])
         give_account(session, by, person, row["login"])
 
 
-def _read(table: str) -> list[tuple[int, dict[str, str]]]:
-    lines = table.lstrip("\ufeff").strip("\r\n").splitlines()
-    if not lines:
-        raise UsageError("1: nothing there")
-    if len(lines) > MOST_LINES + 1:
-        raise UsageError(f"more than {MOST_LINES} lines")
-    delimiter = "\t" if "\t" in lines[0] else ","
-    reader = csv.reader(io.StringIO("\n".join(lines)), delimiter=delimiter)
+def _read(table: str, text: Text) -> list[tuple[int, dict[str, str]]]:
     try:
-        heading = [column.strip().lower() for column in next(reader)]
-        if "name" not in heading or not set(heading) <= set(COLUMNS) or len(set(heading)) != len(heading):
-            raise UsageError(f"1: the heading is of {', '.join(COLUMNS)}")
-        rows = []
-        for cells in reader:
-            if not any(cell.strip() for cell in cells):
-                continue
-            if len(cells) > len(heading):
-                raise UsageError(f"{reader.line_num}: more cells than the heading has")
-            named = dict(zip(heading, (cell.strip() for cell in cells), strict=False))
-            rows.append((reader.line_num, {column: named.get(column, "") for column in COLUMNS}))
-    except csv.Error as error:
-        raise UsageError(f"{reader.line_num}: not a table") from error
-    return rows
+        return read_table(table, COLUMNS)
+    except TableError as error:
+        raise UsageError(error.said(text, COLUMNS)) from error
 
 
 def _words(text: Text, error: ClocheError) -> str:

@@ -22,11 +22,14 @@ from central.people.record import note_act
 from central.people.rights import Viewer
 from central.stores.enrol import ForStore, make_token
 from central.stores.register import TOKEN_LASTS, administered, name_of, new_store
+from central.tables import Columns, TableError, read_table
 from config.errors import ClocheError, RefusedError, UsageError
 
-COLUMNS: Final = ("name", "entity", "region")
-HEADINGS: Final = {"门店": "name", "名称": "name", "法人": "entity", "主体": "entity", "区域": "region"}
-MOST_LINES: Final = 5000
+COLUMNS: Final = Columns(
+    names=("name", "entity", "region"),
+    most_lines=5000,
+    aliases={"门店": "name", "名称": "name", "法人": "entity", "主体": "entity", "区域": "region"},
+)
 MOST_NAMED: Final = 20
 TOKEN_COLUMNS: Final = ("name", "store", "token", "expires_at")
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
@@ -58,7 +61,7 @@ def import_stores(session: Session, by: Viewer, table: str, importing: Importing
         UsageError: the heading or lines do not fit; their numbers and why.
         RefusedError: they are not theirs to add.
     """
-    rows = _read(table)
+    rows = _read(table, importing.words)
     entities = _names(session, Entity)
     regions = _names(session, Region)
     known = set(session.scalars(select(Store.name)))
@@ -107,32 +110,11 @@ def as_csv(arrivals: Iterable[Arrival]) -> bytes:
     return text.getvalue().encode("utf-8-sig")
 
 
-def _read(table: str) -> list[tuple[int, dict[str, str]]]:
-    lines = table.lstrip("\ufeff").strip("\r\n").splitlines()
-    if not lines:
-        raise UsageError("hq_register.nothing_there")
-    if len(lines) > MOST_LINES + 1:
-        raise UsageError("hq_register.too_many_lines")
-    delimiter = "\t" if "\t" in lines[0] else ","
-    reader = csv.reader(io.StringIO("\n".join(lines)), delimiter=delimiter, strict=True)
+def _read(table: str, words: Callable[[str], str]) -> list[tuple[int, dict[str, str]]]:
     try:
-        told = [column.strip().lower() for column in next(reader)]
-        heading = [HEADINGS.get(column, column) for column in told]
-        if "name" not in heading or not set(heading) <= set(COLUMNS) or len(set(heading)) != len(heading):
-            raise UsageError("hq_register.bad_heading")
-        rows = []
-        for cells in reader:
-            if not any(cell.strip() for cell in cells):
-                continue
-            if len(cells) > len(heading):
-                raise UsageError(f"{reader.line_num}: more cells than the heading has")
-            named = dict(zip(heading, (cell.strip() for cell in cells), strict=False))
-            rows.append((reader.line_num, {column: named.get(column, "") for column in COLUMNS}))
-    except csv.Error as error:
-        raise UsageError(f"{reader.line_num}: not a table") from error
-    if not rows:
-        raise UsageError("hq_register.nothing_there")
-    return rows
+        return read_table(table, COLUMNS)
+    except TableError as error:
+        raise UsageError(error.said(words, COLUMNS)) from error
 
 
 def _names(session: Session, table: type[Entity | Region]) -> dict[str, str]:

@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from central.api.programs import describe_api, openapi_document
 from central.api.reference import api_page
-from central.api.throttle import Throttle
+from central.throttle import Throttle
 from central.database.engine import open_database
 from central.models import Act, Delivery, Grant, Order, Person, Section, StoredAlert, StoredIncident, View
 from central.moments import now
