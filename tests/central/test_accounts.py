@@ -281,7 +281,12 @@ def test_passphrases_that_are_guessed_first_are_refused(passphrase: str) -> None
 
 @pytest.mark.parametrize(
     "passphrase",
-    ["four unrelated umbrella words", "锅里的鱼在星期三唱了一首歌", "k4mt-x7qe-9hnc-pw3a-8zru", "Jia eats 7 green lanterns"],
+    [
+        "four unrelated umbrella words",
+        "锅里的鱼在星期三唱了一首歌",
+        "k4mt-x7qe-9hnc-pw3a-8zru",
+        "Jia eats 7 green lanterns",
+    ],
 )
 def test_long_and_odd_passphrases_are_taken(passphrase: str) -> None:
     check_passphrase(passphrase, ["Test Jia", "jia"])
