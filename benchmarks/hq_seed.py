@@ -25,6 +25,7 @@ from sqlalchemy.orm import Session
 
 from central.database.engine import open_database
 from central.home import HeadOfficeHome
+from central.law import standing
 from central.models import Base
 from central.moments import now
 from central.summary.days import close_day, next_open_day
@@ -189,6 +190,7 @@ class _Shop:
         self.unread = luck.randint(0, 20) if self.urgency == 30 else 0
         self.score = luck.randint(40, 100)
         self.version, self.tier = luck.choice(VERSIONS), luck.choice(TIERS)
+        self.duties = [duty.key for duty in standing()]
 
     def row(self, moment: datetime) -> dict[str, Any]:
         """Of the table of stores."""
@@ -223,6 +225,7 @@ class _Shop:
             "waiting": luck.randint(0, 3), "disk_free": 10**11, "disk_total": 4 * 10**11,
             "last_scan_at": self.scanned_at.isoformat() if self.scanned_at else None,
             "audit": {"entries": 5000, "head": "ab" * 32},
+            "standing": [_standing(luck, key, moment) for key in self.duties],
         }  # fmt: skip
         yield "assessment", {
             "at": (moment - timedelta(days=luck.randint(0, 30))).isoformat(), "score": self.score,
@@ -247,6 +250,15 @@ class _Shop:
                 for place in range(3)
             ]
         }  # fmt: skip
+
+
+def _standing(luck: random.Random, key: str, moment: datetime) -> dict[str, Any]:
+    done_at = moment - timedelta(days=luck.randint(1, 400)) if luck.random() < 0.7 else None
+    due = done_at + timedelta(days=365) if done_at else None
+    return {
+        "key": key, "reached": luck.choice((True, None)), "due": f"{due:%Y-%m-%dT%H:%M:%SZ}" if due else None,
+        "done_at": f"{done_at:%Y-%m-%dT%H:%M:%SZ}" if done_at else None,
+    }  # fmt: skip
 
 
 def _tables(

@@ -3,30 +3,26 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
-from datetime import date
+from functools import partial
 from typing import Any, Final, cast
 
-import msgspec
-from sqlalchemy import Text as SqlText
-from sqlalchemy import cast as as_sql
-from sqlalchemy import select
 from starlette.requests import Request
 from starlette.responses import StreamingResponse
 from starlette.routing import Route
 
 from central.api.exports.writing import MEDIA, as_csv
-from central.documents import Part, StandingDuty
-from central.law import Standing, standing
-from central.models import Snapshot, Store
+from central.law import standing
 from central.moments import now
 from central.pages.doors import Doors, Visit
 from central.pages.duties import SHOWS, DutyLine, Show, all_lines, chosen, missing_words
 from central.pages.paging import page_of
+from central.pages.recurring import Calendar, Coming, calendar_of
+from central.pages.remembered import Remembered, sight_of
 from config.text import Language, Text
 
 LINES: Final = 60
-NAMED: Final = 3
+REMEMBERED: Final = 120.0
+"""Seconds for which the calendar of standing duties, which is one of days, is not made anew."""
 COLUMNS: Final = (
     "entity", "code", "province", "duty", "regime", "office", "state", "deadline", "submitted", "missing", "stores",
     "incidents", "case", "verified", "source",
@@ -36,7 +32,7 @@ COLUMNS: Final = (
 def routes(doors: Doors) -> list[Route]:
     """Paths of the lawyer's pages."""
     return [doors.page("/law", what_is_due, "law"), doors.page("/law.csv", as_file, "law"),
-            doors.page("/law/standing", what_comes_again, "law")]  # fmt: skip
+            doors.page("/law/standing", partial(what_comes_again, Remembered(REMEMBERED)), "law")]  # fmt: skip
 
 
 def _asked(request: Request) -> tuple[Show, str]:
@@ -94,61 +90,25 @@ def _row(line: DutyLine, text: Text) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-class _Standing(Part, frozen=True, kw_only=True):
-    """The part of a health report that is about standing duties."""
-
-    standing: tuple[StandingDuty, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Coming:
-    """A standing duty that some stores have to do by a day (None: they do not know a day)."""
-
-    duty: Standing
-    due: date | None
-    stores: tuple[Store, ...]
-    is_over: bool
-
-
-def what_comes_again(visit: Visit) -> tuple[str, dict[str, Any]]:
-    """Duties that no incident starts: when they are due next, as far as stores tell."""
-    session, today = visit.session, now().astimezone(visit.office.timezone).date()
-    rows = session.execute(
-        select(Store, as_sql(Snapshot.document, SqlText))
-        .join(Snapshot, Snapshot.store_id == Store.id)
-        .where(Snapshot.kind == "health", visit.viewer.visible("law"))
-        .order_by(Store.name)
-    ).all()
-    known = {duty.key: duty for duty in standing()}
-    found: dict[tuple[str, date | None], list[Store]] = defaultdict(list)
-    done: dict[str, int] = defaultdict(int)
-    told = 0
-    for store, document in rows:
-        health = msgspec.json.decode(document, type=_Standing)
-        told += bool(health.standing)
-        for entry in health.standing:
-            if entry.key not in known or entry.reached is False:
-                continue
-            done[entry.key] += entry.done_at is not None
-            due = entry.due.astimezone(visit.office.timezone).date() if entry.due else None
-            if due is not None or entry.reached is None or entry.done_at is None:
-                found[entry.key, due].append(store)
-    coming = [
-        Coming(duty=known[key], due=due, stores=tuple(stores), is_over=due is not None and due < today)
-        for (key, due), stores in found.items()
-    ]
-    dated = sorted((item for item in coming if item.due), key=lambda item: (item.due or today, item.duty.key))
+def what_comes_again(remembered: Remembered[Calendar], visit: Visit) -> tuple[str, dict[str, Any]]:
+    """Duties that no incident starts: when they are due next, as far as stores tell, up to two minutes old."""
+    zone = visit.office.timezone
+    calendar = remembered.get(
+        sight_of(visit.viewer), lambda: calendar_of(visit.session, visit.viewer.visible("law"), zone)
+    )
+    dated = [item for item in calendar.coming if item.due is not None]
+    paging = page_of(visit.request, len(dated), size=LINES)
     months: dict[str, list[Coming]] = defaultdict(list)
-    for item in dated:
+    for item in dated[paging.offset : paging.offset + paging.size]:
         months[f"{item.due:%Y-%m}"].append(item)
     return "law_standing.html", {
         "months": list(months.items()),
-        "undated": [item for item in coming if item.due is None],
+        "paging": paging,
+        "undated": [item for item in calendar.coming if item.due is None],
         "every": standing(),
-        "done": done,
-        "told": told,
-        "stores": len(rows),
-        "named": NAMED,
-        "today": today,
+        "done": calendar.done,
+        "told": calendar.told,
+        "stores": calendar.stores,
+        "today": now().astimezone(zone).date(),
         "refresh": 0,
     }
