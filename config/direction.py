@@ -19,7 +19,7 @@ from config.section import Section
 
 OrderKind = Literal[
     "report", "declare", "dismiss", "direct", "note", "advance", "grade", "submit", "isolate_on", "isolate_off",
-    "rescan", "policy", "pack", "drill", "people", "officers", "release", "purge", "seal",
+    "rescan", "policy", "pack", "drill", "people", "officers", "release", "purge", "seal", "approve", "fill", "ack",
 ]  # fmt: skip
 KINDS: Final[tuple[OrderKind, ...]] = get_args(OrderKind)
 OVERLAY: Final = "settings.json"

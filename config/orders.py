@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from config.direction import KINDS, OrderKind
 from config.errors import UsageError
+from config.forms import IN_SETTINGS, FieldName
 from config.officers import OfficerPolicy
 from config.overlay import check_overlay
 from config.schema import Person, Role
@@ -65,6 +66,9 @@ IncidentId = Annotated[str, Field(pattern=r"^([A-Za-z0-9-]{1,80})?$")]
 PlaceId = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
 Places = Annotated[tuple[PlaceId, ...], Field(max_length=2000)]
 """Places as an inventory report names them (`Location.id`): no path ever comes from head office."""
+FilledText = Annotated[str, Field(min_length=1, max_length=2000), AfterValidator(_printable)]
+MOST_FIELDS: Final = 20
+"""With `FilledText` at four bytes a character they fit into an order."""
 EntityType = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]{1,39}$")]
 
 
@@ -236,11 +240,40 @@ class Seal(Section):
     places: Places = ()
 
 
+class Approve(OfIncident):
+    """The word of who gives the order, for exactly one version of what waits at the store (docs/decisions/0014)."""
+
+    approval: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,60}:[A-Za-z0-9-]{1,80}$")]
+    digest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    """SHA-256 of the version that they saw."""
+
+
+class Fill(OfIncident):
+    """What a report still lacks, in people's words. `duty` says for which; a field is filled for all that ask it."""
+
+    fields: Annotated[dict[FieldName, FilledText], Field(min_length=1, max_length=MOST_FIELDS)]
+    duty: Annotated[str, Field(max_length=120, pattern=r"^[A-Za-z0-9_./-]*$")] = ""
+
+    @model_validator(mode="after")
+    def _not_in_settings(self) -> Self:
+        if named := IN_SETTINGS.intersection(self.fields):
+            raise ValueError(f"{', '.join(sorted(named))}: only in the store's settings")
+        return self
+
+
+class Ack(OfIncident):
+    """An order inside the incident (`<incident>/<number>`) is answered, or done, by who gives this."""
+
+    order: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,80}/[0-9]{1,6}$")]
+    done: bool = False
+    note: Line = ""
+
+
 PARAMS: Final[dict[OrderKind, type[Section]]] = {
     "report": Report, "declare": Declare, "dismiss": Dismiss, "direct": Direct, "note": Note, "advance": Advance,
     "grade": Grade, "submit": Submit, "isolate_on": IsolateOn, "isolate_off": IsolateOff, "rescan": Rescan,
     "policy": Policy, "pack": Pack, "drill": Drill, "people": People, "officers": Officers, "release": Release,
-    "purge": Purge, "seal": Seal,
+    "purge": Purge, "seal": Seal, "approve": Approve, "fill": Fill, "ack": Ack,
 }  # fmt: skip
 OF_INCIDENT: Final[frozenset[OrderKind]] = frozenset(
     kind for kind, form in PARAMS.items() if issubclass(form, OfIncident)
@@ -252,6 +285,13 @@ HARMLESS: Final = ("authority/", "calendar/", "drill/", "law/", "logistics/", "n
 """Packs that change what people read and by when, not what is found or who is asked."""
 NOT_IT: Final[frozenset[OrderKind]] = frozenset({"purge"})
 """Kinds for which one of the officers is not from IT."""
+
+
+IN_PERSON: Final[frozenset[OrderKind]] = frozenset({"approve", "fill", "ack"})
+"""Kinds that are a person's own word or work: a store knows them by name from its own list, with the roles there."""
+APPROVED_BY_ORDER: Final[frozenset[str]] = frozenset({"notice", "persons", "report"})
+"""Acts for which a word by an order counts. What destroys (`purge`, `originals`) takes officers' signatures, and what
+opens a store to a vendor takes people who can be asked there."""
 
 
 class By(BaseModel):

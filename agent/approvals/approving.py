@@ -24,6 +24,7 @@ from agent.messages.records import Answer as Word
 from config.errors import ClocheError, RefusedError, UsageError
 from config.log import describe, get_logger
 from config.officers import Officer
+from config.orders import APPROVED_BY_ORDER
 from config.schema import Person
 
 if TYPE_CHECKING:
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
 
 log = get_logger("approvals")
 VERSION_MARK: Final = "#"
-How = Literal["account", "code", "link", "page", "officer", "officer_it"]
-"""`officer` (from IT: `officer_it`): by a signature over an order of head office's that this store has verified."""
+How = Literal["account", "code", "link", "page", "officer", "officer_it", "order"]
+"""`order`: by an order of head office's, given by this person. `officer` (from IT: `officer_it`): by a signature over an order of head office's that this store has verified."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,11 +110,14 @@ def approve(agent: Agent, subject: str, person: Person, how: How, version: str =
 
     Raises:
         UsageError: nothing of this name waits.
-        RefusedError: this person's word does not count for it, or it was changed since they were asked.
+        RefusedError: this person's word does not count for it, or not by an order of head office's, or it was changed
+            since they were asked.
     """
     request = _newest(agent, subject)
     if not request.digest.startswith(version):
         raise RefusedError(agent.text("approval.changed_since", subject=subject))
+    if how == "order" and request.act not in APPROVED_BY_ORDER:
+        raise RefusedError(agent.text("approval.not_by_order", subject=subject))
     if not RULES[cast("Act", request.act)].may(person):
         raise RefusedError(agent.text("approval.not_yours", person=person.name, subject=subject))
     _give(agent, request, person, how)
@@ -249,6 +253,8 @@ def _standing_of(agent: Agent, request: RequestRow) -> Standing:
 
 def _speaker(agent: Agent, act: Act, word: Given) -> Person | None:
     """Whose word it is, if it counts for this act."""
+    if word.how == "order" and act not in APPROVED_BY_ORDER:
+        return None
     if word.how in ("officer", "officer_it"):
         # signs for what stores destroy; never in the lawyer's place
         return Person(name=word.person, roles=("security_lead",) if word.how == "officer_it" else ("department_head",))

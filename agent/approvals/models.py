@@ -26,7 +26,7 @@ class RequestRow(Base):
 
 
 class ApprovalRow(Base):
-    """One person's word for one request. `how`: `account`, `code` or `page`."""
+    """One person's word for one request. `how`: as `agent.approvals.approving.How`."""
 
     __tablename__ = "approvals"
     __table_args__ = (UniqueConstraint("request", "person"),)

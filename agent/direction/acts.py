@@ -15,6 +15,7 @@ from agent.direction.cases import bind, incident_of, meant
 from agent.direction.clock import right_now
 from agent.direction.drills import play_or_plan
 from agent.direction.ordered import Ordered
+from agent.direction.personal import ack, approve, fill
 from agent.direction.places import paths_of
 from agent.direction.purging import ask_with_officers
 from agent.incident.records import Incident
@@ -248,7 +249,7 @@ ACTS: Final[dict[OrderKind, Act]] = {
     "report": report, "declare": declare, "dismiss": dismiss, "direct": direct, "note": note, "advance": advance,
     "grade": grade, "submit": submit, "isolate_on": isolate_on, "isolate_off": isolate_off, "rescan": rescan,
     "policy": change_policy, "pack": change_pack, "people": change_people, "officers": change_officers,
-    "drill": drill, "release": release, "purge": purge, "seal": seal,
+    "drill": drill, "release": release, "purge": purge, "seal": seal, "approve": approve, "fill": fill, "ack": ack,
 }  # fmt: skip
 
 

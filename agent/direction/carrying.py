@@ -32,7 +32,7 @@ log = get_logger("direction")
 AGAIN: Final[frozenset[OrderKind]] = frozenset(
     {
         "report", "declare", "dismiss", "advance", "isolate_on", "isolate_off", "rescan", "policy", "pack", "people",
-        "officers", "release", "purge", "seal",
+        "officers", "release", "purge", "seal", "approve", "fill", "ack",
     }
 )  # fmt: skip
 """Kinds that are taken up again after a cut, for what is done already is found and not done twice. The others (an order

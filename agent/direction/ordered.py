@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from agent.operation import Answer, Caller, Request
 from agent.operations import find_operation
-from config.errors import ClocheError
+from config.errors import ClocheError, RefusedError
 from config.officers import Officer
-from config.orders import OrderBody, OrderKind
-from config.schema import Role
+from config.orders import IN_PERSON, OrderBody, OrderKind
+from config.schema import Person, Role
 from config.section import Section
 
 if TYPE_CHECKING:
@@ -27,7 +27,8 @@ ROLE_OF: Final[dict[OrderKind, Role]] = {
     "isolate_off": "tech_support", "rescan": "security_member", "drill": "security_member", "release": "response_lead",
     "purge": "privacy_officer", "seal": "security_member",
 }  # fmt: skip
-"""The one role that the operation of a kind asks for. `report` needs none; the others call no operation."""
+"""The one role that the operation of a kind asks for. `report` needs none, kinds in person (`config.orders`) have the
+roles of their person here; the others call no operation."""
 
 
 class HaltedError(ClocheError):
@@ -50,6 +51,31 @@ class Ordered:
         """Who acts, as the records of this store say it."""
         return self.agent.text("direction.actor", name=self.order.by.name)
 
+    @property
+    def person(self) -> Person:
+        """Who gave the order, as this store's own list of people knows them: by name, with the roles there.
+
+        Raises:
+            RefusedError: nobody of this name is on the list.
+        """
+        found = self.agent.people.named(self.order.by.name)
+        if found is None:
+            raise RefusedError(self.agent.text("direction.no_person", name=self.agent.mask(self.order.by.name)))
+        return found
+
+    @property
+    def caller(self) -> Caller:
+        """In whose name an operation runs here.
+
+        Raises:
+            RefusedError: of a kind in person: nobody of this name is on the list.
+        """
+        if self.order.kind in IN_PERSON:
+            roles = frozenset(self.person.roles)
+        else:
+            roles = frozenset({role}) if (role := ROLE_OF.get(self.order.kind)) else frozenset()
+        return Caller(uid=NOBODY, gid=NOBODY, pid=0, user=self.actor, roles=roles)
+
     def _go_on(self, _update: dict[str, Any]) -> None:
         """What takes long ends when the process does.
 
@@ -65,12 +91,8 @@ class Ordered:
         Raises:
             ClocheError: as the operation.
         """
-        role = ROLE_OF.get(self.order.kind)
-        caller = Caller(
-            uid=NOBODY, gid=NOBODY, pid=0, user=self.actor, roles=frozenset({role}) if role else frozenset()
-        )
         listed = find_operation(operation)
-        request = Request(arguments=arguments, caller=caller, progress=self._go_on)
+        request = Request(arguments=arguments, caller=self.caller, progress=self._go_on)
         if listed.changes_files:
             with self.agent.exclusive:
                 return listed.load()(self.agent, request)

@@ -19,11 +19,12 @@ from agent.incident.course import Course
 from agent.incident.duty_models import DemandRow, DraftRow, FactRow, SubmissionRow
 from agent.incident.entities import Concerned, concerned, load_offices, office_of
 from agent.incident.jumps import judged
-from agent.incident.law import FIELDS, Content, Duty, FieldName, Regime, Words, load_regimes
+from agent.incident.law import Content, Duty, Regime, Words, load_regimes
 from agent.incident.records import Incident
 from agent.incident.store import family, incidents
 from agent.incident.wording import Wording
 from config.errors import UsageError
+from config.forms import FIELDS, IN_SETTINGS, FieldName
 
 if TYPE_CHECKING:
     from agent.reports.fields import Filled
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
 LONGEST_TEXT: Final = 4000
 LONGEST_WORD: Final = 200
-IN_SETTINGS: Final[frozenset[FieldName]] = frozenset({"contact", "dpo"})
 
 
 @dataclass(frozen=True, kw_only=True)

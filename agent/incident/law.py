@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import tomllib
 from functools import cache
-from typing import Final, Literal, get_args
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from agent.incident.records import Kind, Phase
+from config.forms import FieldName
 from config.packs import pack_names, pack_text, read_pack
 from config.schema import Role
 from config.text import Language
@@ -21,15 +22,6 @@ Words = dict[Language, str]
 Start = Literal["discovered_at", "learned_at", "discovered_or_learned", "handling_ended_at", "ordered"]
 """`learned_at`: when the report came in. `discovered_or_learned`: the earlier of the two. `ordered`: an authority's."""
 Office = Literal["province", "police"]
-FieldName = Literal[
-    "organisation", "system", "summary", "found", "occurred", "finder", "place", "kind", "grade", "impact", "types",
-    "counts", "measures", "effect", "results", "course", "scene", "evidence", "tracing", "cause", "harm", "advice",
-    "remedies", "contact", "dpo", "authorities", "next_steps", "improvements", "responsibility", "late_reason",
-    "ransom", "trend", "help", "loss", "linked", "brand_contacts", "continuity", "backup", "legal_analysis",
-    "brand_procedures", "card_authentication", "card_origin", "other",
-]  # fmt: skip
-FIELDS: Final[tuple[FieldName, ...]] = get_args(FieldName)
-"""What a form may ask for: named in `law.field_<name>`; filled from the record, or by people."""
 
 
 class Record(BaseModel):

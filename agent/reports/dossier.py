@@ -15,13 +15,13 @@ from agent.incident.duties import Submission, facts_of, submissions_of
 from agent.incident.entities import Concerned, concerned
 from agent.incident.first_report import deeds_of
 from agent.incident.grading import Graded, law_grade
-from agent.incident.law import FieldName
 from agent.incident.orders import Order, orders_of
 from agent.incident.records import Incident
 from agent.incident.view import bundles, clocks_of
 from agent.investigation.people import fold
 from agent.investigation.records import Conclusion
 from agent.reports.improvements import Improvement, improvements_of
+from config.forms import FieldName
 from config.schema import Person, Settings
 from containment.evidence import MANIFEST
 

@@ -15,10 +15,11 @@ from zoneinfo import ZoneInfo
 
 from agent.incident.clocks import CARDS, Clock
 from agent.incident.entities import Concerned
-from agent.incident.law import FieldName, load_plan
+from agent.incident.law import load_plan
 from agent.incident.records import Step
 from agent.incident.wording import Wording
 from agent.reports.dossier import Dossier
+from config.forms import FieldName
 
 MEASURES: Final = frozenset({
     "deny", "stop", "stop_off", "vault", "vault_off", "release", "allow", "resume", "evidence", "left_out",

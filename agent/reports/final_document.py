@@ -11,12 +11,12 @@ from collections.abc import Iterator, Sequence
 
 from agent.documents.model import Block, Bullets, Document, Facts, Heading, PageBreak, Paragraph, Table
 from agent.incident.clocks import as_hours
-from agent.incident.law import FieldName
 from agent.incident.records import Step
 from agent.incident.wording import Wording
 from agent.reports.dossier import Dossier
 from agent.reports.draft import head_line
 from agent.reports.fields import Fields, Filled
+from config.forms import FieldName
 
 ASKED: tuple[FieldName, ...] = ("course", "results", "counts", "cause", "responsibility", "improvements")
 """What the plan asks for, and what must be there before the report is complete."""

@@ -22,7 +22,6 @@ from agent.audit.standalone import canonical
 from agent.documents.model import Bullets, Document, Facts, Heading, Paragraph, Table
 from agent.documents.write import write_versions
 from agent.incident.course import Course
-from agent.incident.law import FieldName
 from agent.incident.moments import zone_of
 from agent.incident.records import Incident
 from agent.incident.store import incidents
@@ -34,6 +33,7 @@ from agent.reports.dossier import Dossier, gather, with_head
 from agent.reports.draft import head_line
 from agent.reports.fields import Fields
 from config.errors import ClocheError
+from config.forms import FieldName
 from config.text import LANGUAGES, Text
 
 if TYPE_CHECKING:

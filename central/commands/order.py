@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from central.console import Console, console_options
 from central.database.engine import open_database
 from central.direct.keyfile import SIGNING_SCHEMA
-from central.direct.orders import Stores, give_order, lacks_signatures, name_of, sign_order, withdraw
+from central.direct.orders import OWN_WORD, Stores, give_order, lacks_signatures, name_of, sign_order, withdraw
 from central.direct.signing import sessions_with_key
 from central.direct.wording import in_words, title_of
 from central.models import Delivery, Order, Person, Store
@@ -54,6 +54,8 @@ def give(  # noqa: PLR0913  an order is all of these
         raise UsageError("--params: not valid JSON") from error
     if not isinstance(values, dict):
         raise UsageError("--params: a JSON object")
+    if kind in OWN_WORD:
+        raise UsageError("in person: somebody's word is given on the page of the incident, by themselves")
     if to_all == bool(stores):
         raise UsageError("say --store or --all")
     with _session(console) as session:

@@ -25,6 +25,7 @@ from central.people.rights import Act, Viewer
 from central.wire import ORDER_SCHEMA, decode, encode, is_signed, order_message
 from config.errors import RefusedError, UsageError
 from config.orders import (
+    IN_PERSON,
     LONGEST,
     MOST_STORES,
     NOT_IT,
@@ -47,8 +48,11 @@ ACT_OF_KIND: Final[dict[OrderKind, Act]] = {
     "advance": "direct", "grade": "law", "submit": "law", "isolate_on": "isolate", "isolate_off": "isolate",
     "rescan": "rescan", "policy": "policy", "pack": "policy", "drill": "drill", "people": "people",
     "officers": "settings", "release": "release", "purge": "purge", "seal": "policy",
+    "approve": "approve", "fill": "law", "ack": "direct",
 }  # fmt: skip
 """What somebody must be allowed at a store (`central.people.rights`) to give an order of a kind there."""
+OWN_WORD: Final[frozenset[OrderKind]] = frozenset({"approve", "ack"})
+"""A person's word: neither a program (by a token) nor head office's machine gives one (docs/decisions/0014)."""
 MOST_CASE_TEXT: Final = 2000
 
 
@@ -95,10 +99,13 @@ def give_order(  # noqa: PLR0913  an order is all of these
 
     Raises:
         RefusedError: the viewer may not do this in one of the stores; the message is the act.
-        UsageError: parameters that are none, no store, a store that has not enrolled, no reason, a closed case.
+        UsageError: parameters that are none, no store, a store that has not enrolled, no reason, a closed case; a kind
+            in person for more than one store, or from nobody who is known here by name.
     """
     form = read_params(kind, params)
     act = ACT_OF_KIND[kind]
+    if kind in IN_PERSON:
+        _in_person(session, viewer, kind, stores)
     words = " ".join(reason.split())
     if not words or len(words) > 400:
         raise UsageError("reason: a sentence of at most 400 characters")
@@ -255,6 +262,17 @@ def open_case(session: Session, viewer: Viewer, kind: IncidentKind, summary: str
     session.flush()
     note_act(session, viewer.person_id, "case.opened", f"{case.id} {kind}")
     return case
+
+
+def _in_person(session: Session, viewer: Viewer, kind: OrderKind, stores: Stores) -> None:
+    """What counts as somebody's own word or work comes from that person, for one store."""
+    person = session.get(Person, viewer.person_id)
+    if person is None or person.left_at is not None or person.name != viewer.name:
+        raise UsageError("in person: an order of this kind is given by a person known here, not by a machine")
+    if kind in OWN_WORD and viewer.token_id:
+        raise UsageError("in person: a program gives nobody's word; it is given on the page of the incident")
+    if stores == "all" or len(stores) != 1:
+        raise UsageError("stores: an order of this kind is about one store")
 
 
 def _named(

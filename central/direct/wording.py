@@ -88,6 +88,8 @@ def _details(text: Text, order: OrderBody, zone: ZoneInfo | None) -> list[tuple[
             found.append(
                 (key, f"{len(names)}: {', '.join(names[:MOST_NAMES])}{' …' if len(names) > MOST_NAMES else ''}")
             )
+        elif key == "fields":
+            found += [(text(f"law.field_{name}"), str(words)) for name, words in value.items()]
         elif key == "settings":
             found += [(name, _value(setting)) for name, setting in value.items()]
         elif key in LONG:

@@ -21,13 +21,14 @@ from central.documents import Incident
 from central.law import grading, levels
 from central.models import Case, Store
 from central.moments import now
+from central.pages import own_words
 from central.pages.attention import SILENT_AFTER
 from central.pages.clocks import lines_of
 from central.pages.doors import Doors, Fields, Visit
 from central.pages.incident_view import ENDED, find, following
 from central.people.rights import Viewer
 from config.errors import UsageError
-from config.orders import ALONE_MINUTES, OrderKind
+from config.orders import ALONE_MINUTES, IN_PERSON, OrderKind
 from config.schema import Role
 from config.text import Language, Text
 
@@ -67,6 +68,11 @@ ACTS: Final[tuple[IncidentAct, ...]] = (
     IncidentAct(kind="advance", fits=lambda incident: bool(incident.next)),
     IncidentAct(kind="grade", fits=_is_open),
     IncidentAct(kind="submit", fits=lambda incident: incident.phase != "dismissed" and bool(incident.clocks)),
+    IncidentAct(kind="approve", fits=lambda incident: any(approval.missing for approval in incident.approvals)),
+    IncidentAct(kind="ack", fits=lambda incident: any(task.state in own_words.OPEN for task in incident.orders)),
+    IncidentAct(
+        kind="fill", fits=lambda incident: incident.phase != "dismissed" and bool(own_words.lacking(incident).fields)
+    ),
     IncidentAct(kind="isolate_on", fits=_is_open, is_grave=True),
     IncidentAct(kind="isolate_off", fits=lambda incident: incident.isolation is not None),
     IncidentAct(kind="release", fits=_has_locked_up),
@@ -74,13 +80,19 @@ ACTS: Final[tuple[IncidentAct, ...]] = (
     IncidentAct(kind="dismiss", fits=_is_open, is_grave=True),
 )  # fmt: skip
 KINDS: Final[tuple[OrderKind, ...]] = tuple(act.kind for act in ACTS)
-FRESH: Final[frozenset[OrderKind]] = frozenset({"purge", "release", "dismiss", "isolate_on"})
+FRESH: Final[frozenset[OrderKind]] = frozenset({"purge", "release", "dismiss", "isolate_on", "approve"})
 """Whoever orders one of these proves once more who they are. A declaration does not wait for that: it only contains."""
 
 
 def offered(viewer: Viewer, store: Store, incident: Incident) -> list[IncidentAct]:
     """The acts that make sense now and that this viewer may order at this store."""
-    return [act for act in ACTS if act.fits(incident) and viewer.may(ACT_OF_KIND[act.kind], store)]
+    return [
+        act
+        for act in ACTS
+        if act.fits(incident)
+        and viewer.may(ACT_OF_KIND[act.kind], store)
+        and own_words.is_offered(viewer, act.kind, store, incident)
+    ]
 
 
 def routes(doors: Doors) -> list[Route]:
@@ -108,7 +120,8 @@ def show_act(visit: Visit) -> tuple[str, dict[str, Any]]:
     asked = visit.request.query_params
     sample = SAMPLES.get(act.kind, {})
     return "act.html", {
-        "store": store, "incident": incident, "act": act, "fits": act.fits(incident),
+        "store": store, "incident": incident, "act": act,
+        "fits": act.fits(incident) and own_words.is_offered(visit.viewer, act.kind, store, incident),
         "officers": needs_officers(act.kind, [store], {"incident": incident.id, **sample}),
         "is_silent": store.heard_at is None or store.heard_at + SILENT_AFTER < moment,
         "roles": get_args(Role), "due_minutes": DUE_MINUTES, "isolate_minutes": ISOLATE_MINUTES,
@@ -117,13 +130,15 @@ def show_act(visit: Visit) -> tuple[str, dict[str, Any]]:
         "lines": [line for line in lines_of(incident, language, moment) if line.state not in ("stopped", "waiting")],
         "chosen_duty": asked.get("duty", "")[:120], "chosen_entity": asked.get("entity", "")[:200],
         "local_now": f"{moment.astimezone(visit.office.timezone):%Y-%m-%dT%H:%M}", "refresh": 0,
+        **own_words.offer(visit, act.kind, store, incident),
     }  # fmt: skip
 
 
 SAMPLES: Final[dict[str, dict[str, Any]]] = {
     "dismiss": {"reason": "-"}, "purge": {"reason": "-"}, "note": {"text": "-"}, "grade": {"reason": "-"},
     "direct": {"role": "legal", "text": "-", "minutes": 1}, "submit": {"duty": "-"},
-    "declare": {"kind": "other", "summary": "-"},
+    "declare": {"kind": "other", "summary": "-"}, "approve": {"approval": "-:-", "digest": "0" * 64},
+    "fill": {"fields": {"other": "-"}}, "ack": {"order": "-/1"},
 }  # fmt: skip
 """The least that an order of a kind must say, to ask how many officers sign one."""
 
@@ -141,6 +156,8 @@ def carry_out(kind: OrderKind, visit: Visit, fields: Fields) -> str:
     if not act.fits(incident):
         raise UsageError(Text(cast("Language", visit.language))("hq_incident.not_now"))
     params = read_params(act.kind, incident.id, fields, visit.office.timezone)
+    if act.kind in IN_PERSON:
+        params |= own_words.read(visit, act.kind, store, incident, fields)
     kind_words = Text(cast("Language", visit.language))(f"hq_incident.act_{act.kind}")
     give_order(
         visit.session, visit.viewer, act.kind, [store], params,

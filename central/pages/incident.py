@@ -15,6 +15,7 @@ from central.pages.attention import SILENT_AFTER
 from central.pages.clocks import lines_of
 from central.pages.doors import Doors, Visit
 from central.pages.paging import page_of
+from config.orders import APPROVED_BY_ORDER
 from config.text import Language
 
 STEPS: Final = 20
@@ -33,6 +34,7 @@ def one_incident(visit: Visit) -> tuple[str, dict[str, Any]]:
     roles, lines = view.roles_at(visit.viewer, store), lines_of(incident, language, moment)
     given = view.orders_for(session, store, moment, incident=incident.id, case=incident.case or row.case_id)
     papers = view.papers_of(session, store.id, incident)
+    acts = offered(visit.viewer, store, incident)
     reached = view.PHASES.index(incident.phase) if incident.phase in view.PHASES else -1
     area = visit.request.query_params.get("steps", "")
     steps = [step for step in reversed(incident.steps) if not area or view.area_of(step) == area]
@@ -52,7 +54,9 @@ def one_incident(visit: Visit) -> tuple[str, dict[str, Any]]:
         "following": view.following(incident, language),
         "given": given,
         "waiting": sum(order.is_waiting for order in given),
-        "acts": offered(visit.viewer, store, incident),
+        "acts": acts,
+        "offered_kinds": {act.kind for act in acts},
+        "by_order": APPROVED_BY_ORDER,
         "level": level_name(incident.level, language),
         "grade": grade_name(incident.law_grade, language),
         "pictures": [paper for paper in papers if paper.is_here and paper.media in view.PICTURES],

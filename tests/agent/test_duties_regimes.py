@@ -7,9 +7,10 @@ from duty_shop import FOUND, an_incident, clock_named, opened
 
 from agent.incident.clocks import Circumstances, Demand, clocks
 from agent.incident.grading import grade_of
-from agent.incident.law import FIELDS, load_regimes, parse_regime, standing_about
+from agent.incident.law import load_regimes, parse_regime, standing_about
 from agent.incident.law_operations import list_law
 from agent.operation import Caller, Request
+from config.forms import FIELDS
 from config.text import LANGUAGES, load_packs
 
 
