@@ -16,7 +16,6 @@ from central.api.problems import ProblemError
 from central.api.shapes import CaseShape, ClockShape, IncidentShape, IncidentWhole, PersonsShape
 from central.api.stores import Identifier, Open, Spanned, Word, whole, zoned
 from central.models import Case, Store, StoredIncident
-from central.persons.count import distinct
 
 router = APIRouter(tags=["incidents"], responses=problems())
 NEWEST: Final = Pager(
@@ -109,6 +108,8 @@ def persons_of_case(ask: Asker, case: str) -> PersonsShape:
             .order_by(StoredIncident.store_id, StoredIncident.incident_id)
         ).all()
         incidents = [(member.store_id, member.incident_id) for member in members]
+        from central.persons.count import distinct  # numpy with it: loaded when persons are counted
+
         found = distinct(session, incidents)
         return PersonsShape(
             case=row.id, incidents=len(incidents), exact=found.exact, persons=found.persons,

@@ -26,7 +26,7 @@ from sqlalchemy.pool import NullPool
 from central.database.compare import PARTITION
 from central.database.engine import make_engine, prepare_sqlite
 from central.database.failures import show_url
-from central.database.migrate import bring_up, copy_sqlite, make_config, require_current
+from central.database.migrate import bring_up, copy_sqlite, known_versions, require_current
 from central.database.partitions import make_months, month_of
 from central.models import Base, Store, StoredEvent, StoredReport
 from central.moments import now
@@ -197,10 +197,7 @@ def _read_dump(path: Path, size: int) -> Backup:
 
 
 def _refuse_newer(backup: Backup) -> None:
-    from alembic.script import ScriptDirectory
-
-    known = {entry.revision for entry in ScriptDirectory.from_config(make_config()).walk_revisions()}
-    if backup.version not in known:
+    if backup.version not in known_versions()[1]:
         raise RefusedError(
             f"{backup.path}: of a newer cloche-hq (version {backup.version}); upgrade this program first"
         )

@@ -10,8 +10,6 @@ import re
 import sqlite3
 from typing import Final, Literal
 
-import psycopg
-from psycopg import errors
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -61,12 +59,18 @@ def failure_of(error: BaseException) -> Failure:
     if isinstance(cause, sqlite3.Error):
         name = getattr(cause, "sqlite_errorname", "") or ""
         return next((failure for start, failure in _SQLITE.items() if name.startswith(start)), "other")
-    if isinstance(cause, psycopg.Error):
+    if type(cause).__module__.startswith("psycopg"):
         return _of_postgres(cause)
     return "gone" if isinstance(error, DBAPIError) and error.connection_invalidated else "other"
 
 
-def _of_postgres(error: psycopg.Error) -> Failure:
+def _of_postgres(error: object) -> Failure:
+    # imported here: a head office on SQLite does without its 8 MB
+    import psycopg
+    from psycopg import errors
+
+    if not isinstance(error, psycopg.Error):
+        return "other"
     if isinstance(error, errors.DiskFull | errors.OutOfMemory):
         return "full"
     if isinstance(error, errors.QueryCanceled | errors.LockNotAvailable | errors.ConnectionTimeout):

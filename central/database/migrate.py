@@ -8,25 +8,26 @@ backup`).
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, inspect, text
 
 from central.database.failures import show_url
 from config.errors import ClocheError, RefusedError
 from config.log import get_logger
 
+if TYPE_CHECKING:  # a start on a database that is current does without Alembic and its 9 MB
+    from alembic.config import Config
+
 SCRIPTS: Final = Path(__file__).parent / "migrations"
 LOCK: Final = 0x636C6F636865
 """PostgreSQL advisory lock held by who migrates ("cloche")."""
+_REVISION: Final = re.compile(r"""^(revision|down_revision)\b[^=\n]*=\s*["'](\w+)["']""", re.MULTILINE)
 State = Literal["empty", "foreign", "old", "current", "newer"]
 
 log = get_logger("hq.store")
@@ -34,25 +35,44 @@ log = get_logger("hq.store")
 
 def make_config(scripts: Path = SCRIPTS) -> Config:
     """Alembic's configuration without a file."""
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(scripts).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
     return config
 
 
-def state_of(connection: Connection, config: Config) -> tuple[State, str]:
+def known_versions(scripts: Path = SCRIPTS) -> tuple[str, frozenset[str]]:
+    """The newest version and all of them, read from the migrations' own lines.
+
+    Raises:
+        ClocheError: not one of them is the newest.
+    """
+    found: set[str] = set()
+    before: set[str] = set()
+    for file in (scripts / "versions").glob("*.py"):
+        for name, version in _REVISION.findall(file.read_text(encoding="utf-8")):
+            (found if name == "revision" else before).add(version)
+    newest = found - before
+    if len(newest) != 1:
+        raise ClocheError(f"{scripts}: the migrations have {len(newest)} ends in place of one")
+    return newest.pop(), frozenset(found)
+
+
+def state_of(connection: Connection, scripts: Path = SCRIPTS) -> tuple[State, str]:
     """How a database stands to this version, and the revision it is of ('' for none)."""
-    script = ScriptDirectory.from_config(config)
-    revision = MigrationContext.configure(connection).get_current_revision() or ""
+    newest, known = known_versions(scripts)
+    tables = inspect(connection).get_table_names()
+    revision = connection.scalar(text("SELECT version_num FROM alembic_version")) if "alembic_version" in tables else ""
     if not revision:
-        return ("foreign" if inspect(connection).get_table_names() else "empty"), ""
-    if revision == script.get_current_head():
+        return ("foreign" if tables else "empty"), ""
+    if revision == newest:
         return "current", revision
-    known = {entry.revision for entry in script.walk_revisions()}
     return ("old" if revision in known else "newer"), revision
 
 
-def require_current(engine: Engine, place: URL, config: Config | None = None) -> None:
+def require_current(engine: Engine, place: URL, scripts: Path = SCRIPTS) -> None:
     """Check that a database is of this version.
 
     Raises:
@@ -61,16 +81,14 @@ def require_current(engine: Engine, place: URL, config: Config | None = None) ->
     if place.get_backend_name() == "sqlite" and place.database and not os.path.exists(place.database):
         raise ClocheError(f"{place.database}: no head-office database; make one with `cloche-hq init`")
     with engine.connect() as connection:
-        state, revision = state_of(connection, config or make_config())
+        state, revision = state_of(connection, scripts)
     if state == "old":
         raise RefusedError(f"{show_url(place)}: of an older version ({revision}); upgrade it with `cloche-hq migrate`")
     if state != "current":
         raise _wrong(state, revision, place)
 
 
-def bring_up(
-    engine: Engine, place: URL, *, create: bool, tell: Callable[[str], None], config: Config | None = None
-) -> bool:
+def bring_up(engine: Engine, place: URL, *, create: bool, tell: Callable[[str], None], scripts: Path = SCRIPTS) -> bool:
     """Bring a database to this version; True if anything was done.
 
     Args:
@@ -78,17 +96,16 @@ def bring_up(
         place: its URL.
         create: an empty one gets its tables.
         tell: told in a line that an old one is being upgraded, and where its copy is.
-        config: Alembic's, for tests with other versions.
+        scripts: the migrations; others for tests with other versions.
 
     Raises:
         ClocheError: it is not ours, empty without `create`, or newer.
     """
-    chosen = config or make_config()
     is_sqlite = place.get_backend_name() == "sqlite"
     if is_sqlite and not create and place.database and not os.path.exists(place.database):
         raise ClocheError(f"{place.database}: no head-office database; make one with `cloche-hq init`")
     with engine.connect() as connection:
-        state, revision = state_of(connection, chosen)
+        state, revision = state_of(connection, scripts)
     if state == "current":
         return False
     if state not in {"old", "empty"} or (state == "empty" and not create):
@@ -102,8 +119,11 @@ def bring_up(
             if not is_sqlite:
                 connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
                 connection.execute(text("SET LOCAL statement_timeout = 0"))
-            state, revision = state_of(connection, chosen)  # another process may have been first
+            state, revision = state_of(connection, scripts)  # another process may have been first
             if state in {"old", "empty"}:
+                from alembic import command
+
+                chosen = make_config(scripts)
                 chosen.attributes["connection"] = connection
                 command.upgrade(chosen, "head")
                 if is_sqlite and connection.exec_driver_sql("PRAGMA foreign_key_check").first():

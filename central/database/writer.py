@@ -19,7 +19,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
-from psycopg import errors as postgres
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
@@ -282,13 +281,17 @@ def _do(job: Job, session: Session, *, alone: bool) -> Any:
 
 def _is_collision(error: SQLAlchemyError) -> bool:
     """PostgreSQL chose this transaction to give way to another."""
-    cause = error.orig if isinstance(error, DBAPIError) else None
-    return isinstance(cause, postgres.DeadlockDetected | postgres.SerializationFailure)
+    return _state(error) in {"40P01", "40001"}
 
 
 def _is_taken(error: SQLAlchemyError) -> bool:
     """A key was taken, perhaps by another process a moment ago: seen from anew, it may not be in the way."""
-    return isinstance(error, DBAPIError) and isinstance(error.orig, postgres.UniqueViolation)
+    return _state(error) == "23505"
+
+
+def _state(error: SQLAlchemyError) -> str | None:
+    """PostgreSQL's code of an error; SQLite has none."""
+    return getattr(error.orig, "sqlstate", None) if isinstance(error, DBAPIError) else None
 
 
 def _lasting(error: Exception) -> DatabaseError | None:

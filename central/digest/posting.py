@@ -20,8 +20,6 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
-import httpx
-
 from central.api.settings import LOOPBACK, DigestSettings
 from central.digest.letters import Letter
 from central.hooks.courier import trust_of
@@ -114,6 +112,8 @@ def _connect(settings: DigestSettings, trust: ssl.SSLContext) -> smtplib.SMTP:
 
 
 def _robot(letter: Letter, settings: DigestSettings) -> str:
+    import httpx  # loaded with the first letter of a robot
+
     try:
         url, secret = read_secret_lines(settings.robot_url_file)
     except ClocheError:

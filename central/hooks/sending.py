@@ -9,8 +9,6 @@ import time
 from dataclasses import dataclass
 from typing import Final
 
-import httpx
-
 from central.hooks.addresses import AddressError, resolve
 from central.hooks.outbox import Try
 from central.hooks.signing import sign
@@ -32,6 +30,8 @@ class Ending:
 
 async def send(tried: Try, secrets: Secrets, trust: ssl.SSLContext, *, private: bool) -> Ending:
     """Deliver once. Never raises for what the other side does."""
+    import httpx  # loaded with the first delivery: most head offices have no webhook
+
     try:
         secret = secrets.decrypt(tried.secret, purpose(tried.webhook_id)).decode("ascii")
     except CorruptError:
@@ -55,6 +55,8 @@ async def send(tried: Try, secrets: Secrets, trust: ssl.SSLContext, *, private: 
 
 
 async def _post(url: str, body: bytes, headers: dict[str, str], trust: ssl.SSLContext, *, private: bool) -> int:
+    import httpx
+
     target = await resolve(url, private=private)
     headers = headers | {"Host": target.authority}
     async with httpx.AsyncClient(verify=trust, timeout=SECONDS, trust_env=False, follow_redirects=False) as client:

@@ -9,12 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from functools import partial
+from functools import cache, partial
 from typing import Any, Final
 from xml.etree import ElementTree as ET
 
-import pygal
-from pygal.style import Style
 from sqlalchemy import and_, func, select
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
@@ -55,15 +53,6 @@ DARK: Final = (
     " .axis text, .legends text, .text-overlay text, .title {fill: #ece7e0 !important}"
     " .axis .guides, .axis .line {stroke: #5a544c !important} }"
 )
-STYLE: Final = Style(
-    background="#ffffff", plot_background="#ffffff", foreground="#645e56", foreground_strong="#22201d",
-    foreground_subtle="#cfc8be", colors=("#b4541a", "#1d5fae", "#2c6e49", "#7a4fa0"), opacity="1", stroke_width=2.5,
-    font_family=FONT, label_font_family=FONT, major_label_font_family=FONT, value_font_family=FONT,
-    value_label_font_family=FONT, legend_font_family=FONT, no_data_font_family=FONT, title_font_family=FONT,
-    label_font_size=13, major_label_font_size=13, legend_font_size=14, value_font_size=13, no_data_font_size=18,
-    guide_stroke_dasharray="1,0", guide_stroke_color="#e0dad1", major_guide_stroke_dasharray="1,0",
-    major_guide_stroke_color="#e0dad1", transition="0s",
-)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,10 +125,12 @@ def chart_of(remembered: Remembered[Chart], visit: Visit) -> Chart:
 
 def draw(chart: Chart, text: Text) -> str:
     """A chart as SVG with a title and a description."""
+    import pygal  # with lxml: loaded for the first picture
+
     title = text(f"hq_pages.chart_{chart.name}")
     kind, own = (pygal.HorizontalBar, DARK + BARS) if chart.is_bars else (pygal.Line, DARK)
     graph = kind(
-        js=[], css=["file://style.css", "file://graph.css", f"inline:{own}"], style=STYLE, width=640, height=320,
+        js=[], css=["file://style.css", "file://graph.css", f"inline:{own}"], style=_style(), width=640, height=320,
         no_prefix=True, disable_xml_declaration=True, title=None, show_legend=len(chart.series) > 1,
         legend_at_bottom=True, legend_at_bottom_columns=2, print_values=chart.is_bars, dots_size=3,
         print_values_position="top", margin=8, margin_right=44 if chart.is_bars else 16, truncate_label=-1,
@@ -163,6 +154,21 @@ def draw(chart: Chart, text: Text) -> str:
             allow_interruptions=True,
         )
     return _without_scripts(graph.render(is_unicode=True), title, describe(chart, text))
+
+
+@cache
+def _style() -> Any:
+    from pygal.style import Style
+
+    return Style(
+        background="#ffffff", plot_background="#ffffff", foreground="#645e56", foreground_strong="#22201d",
+        foreground_subtle="#cfc8be", colors=("#b4541a", "#1d5fae", "#2c6e49", "#7a4fa0"), opacity="1", stroke_width=2.5,
+        font_family=FONT, label_font_family=FONT, major_label_font_family=FONT, value_font_family=FONT,
+        value_label_font_family=FONT, legend_font_family=FONT, no_data_font_family=FONT, title_font_family=FONT,
+        label_font_size=13, major_label_font_size=13, legend_font_size=14, value_font_size=13, no_data_font_size=18,
+        guide_stroke_dasharray="1,0", guide_stroke_color="#e0dad1", major_guide_stroke_dasharray="1,0",
+        major_guide_stroke_color="#e0dad1", transition="0s",
+    )  # fmt: skip
 
 
 def _range(chart: Chart) -> tuple[int, int] | None:

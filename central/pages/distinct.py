@@ -13,7 +13,6 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from central.models import PersonSegment
-from central.persons.count import distinct
 from config.text import Text
 
 KEPT: Final = 64
@@ -99,6 +98,8 @@ def _stamp(session: Session, touched: Sequence[Touched]) -> _Stamp:
 
 
 def _count(session: Session, touched: Sequence[Touched]) -> Together:
+    from central.persons.count import distinct  # numpy with it: loaded when persons are counted
+
     found = distinct(session, [(one.store, one.incident) for one in touched])
     without = set(found.missing)
     added = [one for one in touched if one.store in without]

@@ -18,20 +18,15 @@ import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode, urlsplit
-
-import httpx
-from authlib.oauth2.rfc7636 import create_s256_code_challenge
-from authlib.oidc.core.claims import CodeIDToken
-from authlib.oidc.discovery import OpenIDProviderMetadata, get_well_known_url
-from joserfc import jwt
-from joserfc.errors import JoseError
-from joserfc.jwk import KeySet
 
 from central.settings import OidcSettings
 from config.errors import ClocheError, RefusedError
 from config.log import describe, get_logger
+
+if TYPE_CHECKING:  # authlib, joserfc and httpx are loaded when a provider is asked: most head offices have none
+    from joserfc.jwk import KeySet
 
 ALGORITHMS: Final = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
 LEEWAY: Final = 60
@@ -86,6 +81,8 @@ class Provider:
         Raises:
             ProviderError: it cannot be asked.
         """
+        from authlib.oauth2.rfc7636 import create_s256_code_challenge
+
         values = {
             "response_type": "code", "client_id": self._settings.client_id, "redirect_uri": callback,
             "scope": "openid profile", "state": state, "nonce": nonce,
@@ -102,6 +99,8 @@ class Provider:
         Raises:
             ProviderError: it refuses the code, cannot be asked, or its token does not hold.
         """
+        import httpx
+
         facts = self._known()
         fields = {
             "grant_type": "authorization_code", "code": code, "redirect_uri": callback, "code_verifier": verifier,
@@ -124,6 +123,10 @@ class Provider:
         )
 
     def _check(self, token: str, nonce: str, facts: _Facts, *, again: bool) -> dict[str, Any]:
+        from authlib.oidc.core.claims import CodeIDToken
+        from joserfc import jwt
+        from joserfc.errors import JoseError
+
         options: dict[str, Any] = {
             "iss": {"essential": True, "value": self._settings.issuer},
             "aud": {"essential": True, "value": self._settings.client_id},
@@ -155,6 +158,10 @@ class Provider:
         return dict(claims)
 
     def _known(self, *, fresh: bool = False) -> _Facts:
+        from authlib.oidc.discovery import OpenIDProviderMetadata, get_well_known_url
+        from joserfc.errors import JoseError
+        from joserfc.jwk import KeySet
+
         with self._lock:
             facts, moment = self._facts, time.monotonic()
             if facts and moment - facts.read_at < (60 if fresh else KEPT_FOR):
@@ -184,6 +191,8 @@ class Provider:
             return self._facts
 
     def _ask(self, method: str, url: str, **more: Any) -> dict[str, Any]:
+        import httpx
+
         try:
             with httpx.Client(verify=self._trust(), timeout=TIMEOUT, follow_redirects=False) as client:
                 answer = client.request(method, url, headers={"Accept": "application/json"}, **more)

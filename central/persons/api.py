@@ -23,8 +23,7 @@ from central.database.writer import BusyError
 from central.ingest.bodies import TooLargeError, read_body
 from central.office import HeadOffice
 from central.people.record import note_act
-from central.persons.keys import persons_keys
-from central.persons.segments import SUITE
+from central.persons.keys import SUITE, persons_keys
 from central.stores.faults import note_fault
 from central.stores.tls import EXTENSION
 from central.wire import (

@@ -21,10 +21,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final
 
+from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
+
 from central.home import HeadOfficeHome
 from config.errors import ClocheError
 from config.identity import Identity, encode_public
 
+SUITE: Final = Suite(KEM.MLKEM768_X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
 KEY_BYTES: Final = 32
 MARK_BYTES: Final = 16
 GROUP: Final = "group.key"

@@ -14,14 +14,12 @@ from typing import Final
 
 import numpy as np
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
 from central.documents import Persons
-from central.persons.keys import MARK_BYTES, PersonsKeys
+from central.persons.keys import MARK_BYTES, SUITE, PersonsKeys
 from central.persons.sketch import Sketch
 from central.wire import persons_info
 
-SUITE: Final = Suite(KEM.MLKEM768_X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
 PRINT_BYTES: Final = 16
 MOST: Final = 150_000
 """Persons of one part: 2.4 MB, 3.2 MB in base64."""

@@ -8,7 +8,7 @@ that cannot be opened the sketch still counts.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final, TypeGuard
+from typing import TYPE_CHECKING, Final, TypeGuard
 
 from sqlalchemy import Connection, delete, func, insert, select
 
@@ -17,7 +17,9 @@ from central.home import HeadOfficeHome
 from central.models import PersonSegment
 from central.moments import now
 from central.persons.keys import PersonsKeys, persons_keys
-from central.persons.segments import Segment, SegmentError, open_segment
+
+if TYPE_CHECKING:  # numpy with it: loaded when a store tells of persons
+    from central.persons.segments import Segment
 
 _ROW: Final = PersonSegment.__table__
 
@@ -43,6 +45,8 @@ class Opener:
         Raises:
             ClocheError: a key's file is damaged.
         """
+        from central.persons.segments import SegmentError, open_segment
+
         if self._keys is None:
             self._keys = persons_keys(self._home)
         try:

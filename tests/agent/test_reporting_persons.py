@@ -29,8 +29,7 @@ from central.home import HeadOfficeHome
 from central.models import Store
 from central.moments import now
 from central.persons.count import distinct
-from central.persons.keys import persons_keys
-from central.persons.segments import SUITE
+from central.persons.keys import SUITE, persons_keys
 from central.persons.take import Opener, apply
 from central.wire import decode, encode, group_key_answer_message, group_key_info, group_key_message, is_signed
 from config.home import find_home

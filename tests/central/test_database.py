@@ -24,7 +24,7 @@ from central.cli import hq
 from central.database.compare import PARTITION, is_ours
 from central.database.engine import make_engine, open_database, reading
 from central.database.failures import DatabaseError, read_url, show_url
-from central.database.migrate import SCRIPTS, bring_up, make_config
+from central.database.migrate import SCRIPTS, bring_up
 from central.models import Base, Fact
 from config.errors import ClocheError, RefusedError, UsageError
 
@@ -86,9 +86,9 @@ def test_an_old_database_is_upgraded_with_a_word_and_a_newer_one_refused(databas
     engine = open_database(database_url, create=True)
     put_fact(engine, "name", "测试总部")
     place, told = read_url(database_url), list[str]()
-    config = make_config(later_version(tmp_path))
-    assert bring_up(engine, place, create=False, tell=told.append, config=config)
-    assert not bring_up(engine, place, create=False, tell=told.append, config=make_config(tmp_path / "migrations"))
+    scripts = later_version(tmp_path)
+    assert bring_up(engine, place, create=False, tell=told.append, scripts=scripts)
+    assert not bring_up(engine, place, create=False, tell=told.append, scripts=scripts)
     assert len(told) == 1
     assert "0001" in told[0]
     assert "note" in {column["name"] for column in inspect(engine).get_columns("facts")}
@@ -107,9 +107,9 @@ def test_an_old_database_is_upgraded_with_a_word_and_a_newer_one_refused(databas
 def test_an_upgrade_that_fails_changes_nothing(database_url: str, tmp_path: Path) -> None:
     engine = open_database(database_url, create=True)
     put_fact(engine, "name", "测试总部")
-    config = make_config(later_version(tmp_path, more='raise RuntimeError("the power went")'))
+    scripts = later_version(tmp_path, more='raise RuntimeError("the power went")')
     with pytest.raises(RuntimeError):
-        bring_up(engine, read_url(database_url), create=False, tell=lambda _message: None, config=config)
+        bring_up(engine, read_url(database_url), create=False, tell=lambda _message: None, scripts=scripts)
     assert "note" not in {column["name"] for column in inspect(engine).get_columns("facts")}
     engine.dispose()
     again = open_database(database_url)

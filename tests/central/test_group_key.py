@@ -9,8 +9,7 @@ from sqlalchemy import create_engine, text
 
 from agent.link.letters import make_key
 from central.home import HeadOfficeHome
-from central.persons.keys import persons_keys
-from central.persons.segments import SUITE
+from central.persons.keys import SUITE, persons_keys
 from central.testing import SpeakingStore
 from central.wire import (
     GROUP_KEY_SCHEMA,

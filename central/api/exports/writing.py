@@ -16,8 +16,6 @@ from itertools import islice
 from typing import IO, Any, Final
 from zoneinfo import ZoneInfo
 
-import xlsxwriter
-
 from central.api.exports.tables import Cell, Row
 from config.errors import UsageError
 
@@ -67,6 +65,8 @@ def write_xlsx(file: IO[bytes], name: str, headings: Sequence[str], rows: Iterab
     Raises:
         UsageError: there are more rows than `XLSX_ROWS`.
     """
+    import xlsxwriter  # loaded with the first spreadsheet
+
     options = {
         "constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False,
         "in_memory": False, "default_date_format": "yyyy-mm-dd hh:mm:ss",
