@@ -70,16 +70,19 @@ def found(home: HeadOfficeHome, founding: Founding, passphrase: str) -> Founded:
         raise RefusedError(f"{home.folder}: there is a head office already")
     named = list(dict.fromkeys([*founding.hosts, *own_hosts()]))
     home.create()
-    os.umask(0o077)
-    make_accounts_key(home)
-    engine = open_database(home.database_url, create=True)
+    before = os.umask(0o077)
     try:
-        _fill(home, engine, founding, passphrase)
+        make_accounts_key(home)
+        engine = open_database(home.database_url, create=True)
+        try:
+            _fill(home, engine, founding, passphrase)
+        finally:
+            engine.dispose()
+        make_office_keys(home)
+        persons_keys(home)
+        make_authority(home, founding.name, named)
     finally:
-        engine.dispose()
-    make_office_keys(home)
-    persons_keys(home)
-    make_authority(home, founding.name, named)
+        os.umask(before)
     return Founded(officer=founding.officer, passphrase=passphrase, hosts=named, pin=pin_of(home.authority_certificate))
 
 

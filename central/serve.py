@@ -149,6 +149,10 @@ class _Chores:
             await asyncio.sleep(pause)
             until_renewal -= pause
 
+    def release(self) -> None:
+        """Nobody waits for orders any longer."""
+        self._office.waiting.release()
+
     def _renew(self) -> None:
         try:
             renew_if_due(self._home, self._office.authority)
@@ -172,8 +176,9 @@ class _Server(uvicorn.Server):
             self._work = asyncio.create_task(self._chores.run())
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Stop beating and finish what is under way."""
+        """Stop beating and finish what is under way; stores that wait for orders are sent away first."""
         notify("STOPPING=1")
+        self._chores.release()
         await super().shutdown(sockets=sockets)
 
 

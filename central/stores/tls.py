@@ -83,6 +83,8 @@ class StoreProtocol(HttpToolsProtocol):
 
     HEAD_SECONDS = 15.0
     BODY_SECONDS = 180.0
+    GOODBYE_SECONDS = 1.0
+    """For the other end to take its answer and say goodbye, when head office stops."""
     _certificate: dict[str, Any] | None = None
     _limit: asyncio.TimerHandle | None = None
     _slow: list[bool]
@@ -98,6 +100,17 @@ class StoreProtocol(HttpToolsProtocol):
         """It is over."""
         self._allow(0)
         super().connection_lost(exc)
+
+    def shutdown(self) -> None:
+        """Head office stops. TLS waits for the other end's goodbye, half a minute by itself."""
+        super().shutdown()
+        self.loop.call_later(self.GOODBYE_SECONDS, self._leave)
+
+    def _leave(self) -> None:
+        if self.cycle is None or self.cycle.response_complete:
+            self.transport.abort()
+        else:
+            self.loop.call_later(self.GOODBYE_SECONDS, self._leave)
 
     def on_headers_complete(self) -> None:
         """The head is there."""

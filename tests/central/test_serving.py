@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -181,6 +182,32 @@ def test_a_server_that_is_told_to_stop_ends_well(made: Path, tmp_path: Path) -> 
             process.stdout.readline()
             process.terminate()
             assert process.wait(timeout=20) == 0
+
+
+def test_neither_a_store_that_waits_nor_a_silent_connection_holds_up_the_end(made: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "hq"
+    shutil.copytree(made, folder)
+    with serve_office(folder, made=NOBODY) as office, office.client() as client:
+        store = SpeakingStore(client=client)
+        store.enrol(office.token())
+        port = int(office.url.rsplit(":", 1)[1])
+        context = ssl.create_default_context(cafile=str(folder / "ca.pem"))
+        with (
+            socket.create_connection(("127.0.0.1", port)) as line,
+            context.wrap_socket(line, server_hostname="127.0.0.1", suppress_ragged_eofs=False) as silent,
+            ThreadPoolExecutor(1) as pool,
+        ):
+            silent.sendall(b"GET /login HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+            assert silent.recv(4096).startswith(b"HTTP/1.1 200")
+            poll = pool.submit(store.poll, wait=50)
+            time.sleep(1)
+            assert not poll.done()
+            begun = time.monotonic()
+            os.kill(office.pid, signal.SIGTERM)
+            wait_for(lambda: state(office.pid) == "Z")
+            assert time.monotonic() - begun < 6
+            assert poll.result().json()["again_in"] >= 5
+        store.close()
 
 
 def test_a_further_host_is_served_without_a_restart_and_stores_notice_nothing(made: Path, tmp_path: Path) -> None:
