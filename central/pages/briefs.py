@@ -64,7 +64,9 @@ class Told:
         return self.store.heard_at is None or self.store.heard_at + SILENT_AFTER < now()
 
 
-def read_briefs(session: Session, *conditions: ColumnElement[bool] | InstrumentedAttribute[bool], most: int | None = None) -> list[Told]:
+def read_briefs(
+    session: Session, *conditions: ColumnElement[bool] | InstrumentedAttribute[bool], most: int | None = None
+) -> list[Told]:
     """Incidents that fulfil all conditions (on `Store` and `StoredIncident`), the last discovered first."""
     query = (
         select(Store, StoredIncident.case_id, StoredIncident.is_open, cast(StoredIncident.document, Text))

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, Final, cast
 
 from sqlalchemy import or_, select
@@ -104,8 +104,14 @@ class StoreLine:
     told: Told | None
     state: str
     said: str
-    clock: ClockLine | None
     is_silent: bool
+    language: Language
+    judged_at: datetime
+
+    @cached_property
+    def clock(self) -> ClockLine | None:
+        """Its nearest deadline; judged only where it is shown, for a case may have thousands of stores."""
+        return _first_clock(self.told, self.language, self.judged_at)
 
     @property
     def rank(self) -> tuple[bool, bool, int, str]:
@@ -140,7 +146,7 @@ def lines_of(session: Session, viewer: Viewer, case: Case, language: Language) -
         state, said = states.get(store_id, ("", ""))
         lines.append(
             StoreLine(
-                store=store, told=one, state=state, said=said, clock=_first_clock(one, language, moment),
+                store=store, told=one, state=state, said=said, language=language, judged_at=moment,
                 is_silent=store.heard_at is None or store.heard_at + SILENT_AFTER < moment,
             )
         )  # fmt: skip

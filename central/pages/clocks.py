@@ -18,6 +18,7 @@ from config.text import Language, Text
 
 State = Literal["over", "left", "up", "waiting", "below_threshold", "submitted", "stopped", "other"]
 RUNNING: Final = frozenset({"running", "overdue"})
+DUE: Final[frozenset[State]] = frozenset({"over", "left", "up"})
 DAYS_FROM: Final = 48 * 3600
 _RANK: Final[dict[State, int]] = {
     "over": 0, "left": 1, "up": 2, "waiting": 3, "below_threshold": 4, "submitted": 5, "stopped": 6, "other": 7,
@@ -62,7 +63,7 @@ class ClockLine:
     @property
     def is_due(self) -> bool:
         """Somebody has to do something about it now."""
-        return self.state in ("over", "left", "up")
+        return self.state in DUE
 
     @property
     def missing(self) -> int:

@@ -19,6 +19,7 @@ from central.pages.render import choose_language
 
 def routes(doors: Doors) -> list[Route]:
     """Paths."""
+    doors.pages.prepare(_described)
     return [
         doors.page("/export/{file}", export, "export"),
         doors.page("/settings/api", about_api),

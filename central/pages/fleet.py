@@ -46,7 +46,7 @@ def routes(doors: Doors) -> list[Route]:
     """Paths of the pages over all stores."""
     remembered: Remembered[list[SharedWith]] = Remembered(REMEMBERED)
     return [
-        doors.page("/drills", drills),
+        doors.page("/drills", partial(drills, Remembered(REMEMBERED))),
         doors.page("/training", training),
         doors.page("/vendors", partial(vendors, remembered)),
         doors.page("/assessment", assessment),
@@ -60,37 +60,39 @@ def drill_interval() -> timedelta:
     return timedelta(days=round(plan["interval"]["months"] * 365.25 / 12))
 
 
-def drills(visit: Visit) -> Shown:
-    """Stores by when they last had a drill, the longest ago first; `?only=overdue`, or `?only=worst`: by its score."""
+def drills(remembered: Remembered[tuple[int, ...]], visit: Visit) -> Shown:
+    """Stores by when they last had a drill, the longest ago first; `?only=overdue`, or `?only=worst`: by its score.
+
+    How many there are is up to a minute old.
+    """
     session, edge, only = visit.session, now() - drill_interval(), visit.request.query_params.get("only", "")
     only = only if only in ("overdue", "worst") else ""
     condition, around = _asked(visit)
-    last = select(StoredDrill.store_id, func.max(StoredDrill.at).label("at")).group_by(StoredDrill.store_id).subquery()
+    step = select(func.max(StoredDrill.at)).where(StoredDrill.store_id == Store.id).correlate(Store).scalar_subquery()
+    last = select(Store.id, Store.name, step.label("at")).where(condition).subquery()  # a step in the index for each
     overdue = (last.c.at.is_(None)) | (last.c.at < edge)
-    joined = select(Store.id).outerjoin(last, last.c.store_id == Store.id).where(condition)
-    stores, late, drilled = session.execute(
-        joined.with_only_columns(
-            func.count(), func.coalesce(func.sum(case((overdue, 1), else_=0)), 0), func.count(last.c.at)
-        )
-    ).one()
+    counts = select(
+        func.count(), func.coalesce(func.sum(case((overdue, 1), else_=0)), 0), func.count(last.c.at)
+    ).select_from(last)  # fmt: skip
+    wish = around["wish"]
+    key: Hashable = (sight_of(visit.viewer), wish.region, wish.entity, wish.text)
+    stores, late, drilled = remembered.get(key, lambda: tuple(map(int, session.execute(counts).one())))
+    listed = select(last.c.id, last.c.name, last.c.at)
     order: tuple[ColumnElement[Any], ...] = (last.c.at.is_not(None), last.c.at)
     if only == "overdue":
-        joined = joined.where(overdue)
+        listed = listed.where(overdue)
     elif only == "worst":
         score = StoredDrill.document["score"].as_integer()
-        joined = joined.join(StoredDrill, and_(StoredDrill.store_id == last.c.store_id, StoredDrill.at == last.c.at))
+        listed = listed.join(StoredDrill, and_(StoredDrill.store_id == last.c.id, StoredDrill.at == last.c.at))
         order = (score.is_(None), score)
-    paging = page_of(visit.request, {"overdue": int(late), "worst": drilled}.get(only, stores))
+    paging = page_of(visit.request, {"overdue": late, "worst": drilled}.get(only, stores))
     rows = session.execute(
-        joined.with_only_columns(Store.id, Store.name, last.c.at)
-        .order_by(*order, Store.name, Store.id)
-        .limit(paging.size)
-        .offset(paging.offset)
+        listed.order_by(*order, last.c.name, last.c.id).limit(paging.size).offset(paging.offset)
     ).all()
     newest = _newest_drills(session, [row[0] for row in rows])
     return "drills.html", around | {
         "rows": [(identifier, name, newest.get(identifier), at is None or at < edge) for identifier, name, at in rows],
-        "paging": paging, "stores": stores, "late": int(late), "drilled": drilled, "only": only,
+        "paging": paging, "stores": stores, "late": late, "drilled": drilled, "only": only,
         "months": round(drill_interval().days / 30.4),
     }  # fmt: skip
 
