@@ -25,7 +25,7 @@ from sqlalchemy.orm import Session
 
 from central.database.engine import open_database
 from central.home import HeadOfficeHome
-from central.law import standing
+from central.law import duties, standing
 from central.models import Base
 from central.moments import now
 from central.summary.days import close_day, next_open_day
@@ -48,7 +48,7 @@ SCENARIOS: Final = ("insider", "ransomware", "lost_laptop", "vendor_leak")
 RISKS: Final = ("network", "staff", "storage", "vendors")
 NEEDS: Final = ((60, 5), (50, 20), (40, 10), (30, 100), (20, 20), (10, 5), (0, 840))
 """How urgent stores are, in thousandths; 20 is silence."""
-ALERTS, EVENTS, DRILLS, REPORTS = 12, 40, 4, 20
+ALERTS, EVENTS, DRILLS, REPORTS, CLOCKS = 12, 40, 4, 20, 9
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -377,11 +377,27 @@ def _incident(shop: _Shop, moment: datetime, luck: random.Random) -> dict[str, A
     kind, phase = luck.choice(("insider", "intrusion", "staff_mistake")), "responding" if is_open else "closed"
     return {
         "store_id": shop.id, "incident_id": f"2026-{shop.place:05d}", "number": 950, "case_id": None, "kind": kind,
-        "phase": phase, "is_open": is_open, "discovered_at": at, "deadline_at": at + timedelta(hours=48),
+        "phase": phase, "is_open": is_open, "discovered_at": at,
+        "deadline_at": at + timedelta(hours=48) if is_open else None,
         "document": {
             "id": f"2026-{shop.place:05d}", "kind": kind, "phase": phase, "machine": True, "summary": "示例事件",
-            "discovered_at": at.isoformat(), "files": 12, "persons": 480, "complete": True,
+            "discovered_at": at.isoformat(), "files": 12, "persons": 480, "complete": True, "language": "zh-CN",
+            "entity": "示例餐饮",
+            "clocks": [_clock(luck, key, at) for key in list(duties())[:CLOCKS]] if is_open else [],
         },
+    }  # fmt: skip
+
+
+def _clock(luck: random.Random, key: str, at: datetime) -> dict[str, Any]:
+    return {
+        "key": key, "title": "示例义务", "regime": "示例法规", "state": luck.choice(("running", "waiting")),
+        "deadline": (at + timedelta(hours=luck.choice((1, 24, 48, 72)))).isoformat(), "verified": True,
+        "entities": [
+            {
+                "name": "示例餐饮", "province": "31",
+                "missing": [{"field": "persons", "text": "人数"}, {"field": "measures", "text": "措施"}],
+            }
+        ],
     }  # fmt: skip
 
 
