@@ -78,6 +78,9 @@ LONG: Final = frozenset({
     "test_reports", "test_reports_drafts", "test_reports_final", "test_reports_operations", "test_reports_police",
     "test_reports_summary", "test_scan_command", "test_simulated_incidents",
     "test_vendor_copies", "test_vendor_register", "test_vendor_returns", "test_vendor_sharing", "test_vendor_windows",
+    "test_axe", "test_axe_rooms", "test_browser_story", "test_case_page", "test_fleet", "test_fuzz", "test_hq_kills",
+    "test_hq_no_leak", "test_live", "test_order_pages", "test_orders_end_to_end", "test_people_browser",
+    "test_register", "test_renewal", "test_serving",
 })  # fmt: skip
 """Files that take longest: they begin first, so that no process waits for one of them at the end."""
 
