@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import nullcontext
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from postgres import is_usable, run_cluster
@@ -32,6 +33,8 @@ from central.moments import now
 from central.pages.attention import sums, tiles
 from central.pages.changes import changes
 from central.pages.fleet import assessment, drills, shared_with, training
+from central.pages.recurring import calendar_of
+from central.pages.remembered import Remembered
 from central.pages.search import called
 from central.people.rights import Right, Viewer
 from central.summary.days import close_day, history, next_open_day
@@ -244,7 +247,7 @@ def test_fleet_pages_ask_both_databases_the_same(session: Session) -> None:
     assert (values["overdue"], values["late"], values["telling"], values["rows"][0][0]) == (3, 1, 1, "s-2")
     _, values = training(_Visit(session, "only=overdue"))  # type: ignore[arg-type]
     assert [row[0] for row in values["rows"]] == ["s-2"]
-    _, values = drills(_Visit(session, "only=overdue"))  # type: ignore[arg-type]
+    _, values = drills(Remembered(0), _Visit(session, "only=overdue"))  # type: ignore[arg-type]
     assert (values["late"], len(values["rows"])) == (6, 6)
     for number, (store_id, days, score) in enumerate(
         (("s-1", 9, 80), ("s-2", 5, 20), ("s-2", 90, 99), ("s-3", 1, None))
@@ -253,11 +256,41 @@ def test_fleet_pages_ask_both_databases_the_same(session: Session) -> None:
         document = {"id": "d", "scenario": "insider", "at": at.isoformat(), "ok": True, "score": score}
         session.add(StoredDrill(store_id=store_id, drill_id=f"d-{number}", number=number, at=at, document=document))
     session.flush()
-    _, values = drills(_Visit(session, "only=worst"))  # type: ignore[arg-type]
+    _, values = drills(Remembered(0), _Visit(session, "only=worst"))  # type: ignore[arg-type]
     assert [(row[0], row[2].score) for row in values["rows"]] == [("s-2", 20), ("s-1", 80), ("s-3", None)]
-    _, values = drills(_Visit(session, ""))  # type: ignore[arg-type]
+    _, values = drills(Remembered(0), _Visit(session, ""))  # type: ignore[arg-type]
     assert [row[0] for row in values["rows"]] == ["s-0", "s-4", "s-5", "s-1", "s-2", "s-3"]
     session.get_one(Store, "s-4").score = 12
     session.flush()
     _, values = assessment(_Visit(session, ""))  # type: ignore[arg-type]
     assert (values["mean"], values["low"], values["rows"][0][0]) == (12, 1, "s-4")
+
+
+@pytest.mark.parametrize("zone", ["Asia/Shanghai", "America/New_York", "Asia/Kathmandu", "UTC"])
+def test_standing_duties_are_counted_by_the_day_of_head_office(session: Session, zone: str) -> None:
+    add_stores(session)
+    here, key = ZoneInfo(zone), "cn-gbt-35273/training"
+    edges = [datetime(2027, month, 14, 0, 0, tzinfo=here) for month in (1, 3, 11)]  # America turns its clocks that day
+    for number, edge in enumerate(edges):
+        for place, moment in enumerate((edge - timedelta(minutes=1), edge)):
+            own = moment.astimezone(UTC if place else timezone(timedelta(hours=8)))
+            due = own.isoformat().replace("+00:00", "Z")
+            duties = [{"key": key, "due": due, "done_at": due}, {"key": "nobody/knows"}, {"key": key, "reached": False}]
+            told(session, "health", f"s-{2 * number + place}", 1, {"standing": duties})
+    calendar = calendar_of(session, Store.revoked_at.is_(None), here)
+    days = [day for edge in edges for day in (edge.date() - timedelta(days=1), edge.date())]
+    assert [item.due for item in calendar.coming] == days
+    assert [item.named[0].id for item in calendar.coming] == [f"s-{number}" for number in range(6)]
+    assert (calendar.told, calendar.stores, calendar.done[key]) == (6, 6, 6)
+
+
+def test_a_line_of_the_calendar_counts_all_stores_and_names_the_first_three(session: Session) -> None:
+    add_stores(session)
+    for number in reversed(range(5)):
+        duty = {"key": "cn-officer/filing", "reached": None}
+        told(session, "health", f"s-{number}", 1, {"standing": [duty]})
+    told(session, "health", "s-5", 1, {"standing": "by an older version"})
+    calendar = calendar_of(session, Store.id != "s-1", ZoneInfo("Asia/Shanghai"))
+    (item,) = calendar.coming
+    assert (item.due, item.stores, [one.name for one in item.named]) == (None, 4, ["店 0", "店 2", "店 3"])
+    assert (calendar.told, calendar.stores) == (4, 5)
