@@ -264,12 +264,17 @@ def ask(
 
 def _time(page: Page, client: httpx.Client, path: str) -> None:
     with client.stream("GET", path, headers={"Accept-Language": "zh-CN"}) as answer:
-        page.statuses[answer.status_code] += 1
+        wait = answer.headers.get("retry-after") if answer.status_code == 429 else None  # a token has its rate
+        if wait is None:
+            page.statuses[answer.status_code] += 1
         timing = TIMING.search(answer.headers.get("server-timing", ""))
         if answer.status_code == 200 and timing:
             page.times.append(float(timing[1]))
         for _piece in answer.iter_raw():
             pass
+    if wait is not None:
+        time.sleep(float(wait))
+        _time(page, client, path)
 
 
 def report(pages: list[Page], options: argparse.Namespace) -> None:
