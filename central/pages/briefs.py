@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Text, cast, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from central.documents import Clock, Count, Incident, Line, Party, Prose, Timed, When, Word
+from central.documents.parts import read_json
 from central.models import Store, StoredIncident
 from central.moments import now
 from central.pages.attention import SILENT_AFTER
@@ -38,10 +39,20 @@ class Brief(Timed, frozen=True, kw_only=True):
     merged_into: Word | None = None
     entity: Line = ""
     entities: Annotated[tuple[Party, ...], Meta(max_length=20)] = ()
-    clocks: Annotated[tuple[Clock, ...], Meta(max_length=64)] = ()
+    told_clocks: msgspec.Raw = msgspec.field(name="clocks", default=msgspec.Raw(b"[]"))
+
+    @property
+    def clocks(self) -> tuple[Clock, ...]:
+        """Read when asked for: a case over two thousand stores has eighteen thousand, and shows those of fifty."""
+        try:
+            return _CLOCKS.decode(self.told_clocks)
+        except msgspec.DecodeError:  # as below
+            told = read_json(bytes(self.told_clocks))
+            return tuple(Clock.model_validate(clock) for clock in told) if isinstance(told, list) else ()
 
 
 _DECODER: Final = msgspec.json.Decoder(Brief)
+_CLOCKS: Final = msgspec.json.Decoder(tuple[Clock, ...])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +97,8 @@ def _brief(document: str) -> Brief:
         return _DECODER.decode(document)
     except msgspec.DecodeError:  # kept by an older head office: through the whole reader
         whole = Incident.model_validate_json(document).model_dump()
-        return Brief.model_validate({name: whole[name] for name in Brief.__struct_fields__ if name in whole})
+        kept = {name: whole[name] for name in Brief.__struct_encode_fields__ if name in whole}
+        return _DECODER.decode(msgspec.json.encode(kept))
 
 
 def next_deadline(told: Sequence[Told], moment: datetime) -> datetime | None:
