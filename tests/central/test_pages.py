@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
@@ -15,6 +16,7 @@ from hq_shops import LONG_NAME, Chain
 from central.models import Grant, Person
 from central.moments import now
 from central.pages.paging import page_of
+from central.pages.render import TEMPLATES, Pages
 from central.people.passphrases import hash_passphrase
 from central.testing import OfficeProcess
 
@@ -152,3 +154,11 @@ def test_a_store_manager_sees_one_store_on_every_page(as_role: Callable[..., Des
     assert "示例外卖平台" not in http.get("/vendors").text
     levels = http.get("/charts/levels", params={"lang": "en"}).text
     assert "Places by level" in levels
+
+
+def test_every_template_can_be_made_ready_ahead_and_what_pages_need_with_them() -> None:
+    done: list[str] = []
+    pages = Pages(ZoneInfo("Asia/Shanghai"), "示例总部")
+    pages.prepare(lambda: done.append("described"))
+    assert pages.warm() == len(list(TEMPLATES.glob("*.html"))) > 50
+    assert done == ["described"]
