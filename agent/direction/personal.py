@@ -6,7 +6,6 @@ who sits at it. A word counts once a person, for exactly the version that they s
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import Any, cast, get_args
 
 from agent.approvals import approve as give_word
@@ -15,17 +14,10 @@ from agent.direction.cases import meant
 from agent.direction.ordered import Ordered
 from agent.incident.duties import facts_of
 from agent.incident.orders import acknowledge, end_order, find_order
-from agent.incident.records import Incident
-from agent.incident.store import incidents
 from agent.operation import Request
-from agent.reports.drafting import QUICK, write_drafts
-from config.errors import ClocheError, UsageError
-from config.log import describe, get_logger
+from config.errors import UsageError
 from config.orders import Ack, Approve, Fill
 from config.schema import Role
-
-log = get_logger("direction")
-ENDED = frozenset({"closed", "dismissed"})
 
 
 def approve(one: Ordered) -> dict[str, Any]:
@@ -49,7 +41,9 @@ def approve(one: Ordered) -> dict[str, Any]:
 
 
 def fill(one: Ordered) -> dict[str, Any]:
-    """Fields of the reports, by hand; the drafts follow at once. A field that says so already is left as it is.
+    """Fields of the reports, by hand. A field that says so already is left as it is.
+
+    The keeper writes the drafts anew: a declaration that comes behind this order does not wait for documents.
 
     Raises:
         RefusedError: the person's roles do not let them write reports here.
@@ -62,7 +56,6 @@ def fill(one: Ordered) -> dict[str, Any]:
         if known.get(name) != agent.mask(words.strip()):
             one.call("incident.fill", {"id": incident.id, "field": name, "text": words})
             filled += 1
-    _draft(one, incidents(agent).get(incident.id))
     return {"incident": incident.id, "filled": filled, **({} if filled else {"already": True})}
 
 
@@ -85,14 +78,3 @@ def ack(one: Ordered) -> dict[str, Any]:
     if form.done:
         found = end_order(agent, found.id, person.name, "done", form.note)
     return {"incident": incident.id, "order": found.id, "done": not found.is_open}
-
-
-def _draft(one: Ordered, incident: Incident) -> None:
-    """What was filled in stands in the drafts; where that fails the keeper tries again."""
-    if incident.declared_at is None or incident.phase in ENDED or incident.merged_into:
-        return
-    with suppress(OSError):
-        try:
-            write_drafts(one.agent, incident, one.actor, one.agent.now(), formats=QUICK)
-        except ClocheError as error:
-            log.warning("drafts could not be written", incident=incident.id, why=one.agent.mask(describe(error)))

@@ -326,6 +326,14 @@ def facts_of(agent: Agent, incident_id: str) -> dict[FieldName, str]:
     return {name: text for name, text in found.items() if text}
 
 
+def filled_at(agent: Agent, incident_id: str) -> datetime | None:
+    """When somebody last filled a field in, or took one back."""
+    together = family(agent, incident_id)
+    with agent.inventory.reading() as session:
+        rows = select(FactRow.at).where(FactRow.incident.in_(together)).order_by(FactRow.id.desc()).limit(1)
+        return session.scalars(rows).first()
+
+
 def submissions_of(agent: Agent, incident_id: str) -> Sequence[Submission]:
     """Everything that was handed in, in order of time."""
     together = family(agent, incident_id)

@@ -1,7 +1,8 @@
 """Write a draft of everything that is due, at once after a declaration, and again as facts change.
 
 A version is never written over: somebody may have handed it in. What did not change gets no new version, and what
-changes all the time (counts while a scan runs) gets one every few minutes, unless a person asks.
+changes all the time (counts while a scan runs) gets one every few minutes, unless a person asks or has filled
+something in since.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from sqlalchemy import func, select
 
 from agent.documents.write import FORMATS, Format, write_versions
 from agent.incident.course import Course
-from agent.incident.duties import Draft, drafts_of
+from agent.incident.duties import Draft, drafts_of, filled_at
 from agent.incident.duty_models import DraftRow
 from agent.incident.records import Incident
 from agent.incident.store import incidents
@@ -64,7 +65,7 @@ def write_drafts(
         incident: with its items and steps.
         actor: who asks.
         now: aware.
-        pause: a draft younger than this is left as it is.
+        pause: a draft younger than this is left as it is, unless a field was filled in since.
         formats: what is written; a draft that lacks one of them is written anew.
 
     Raises:
@@ -78,14 +79,14 @@ def _write_all(
     agent: Agent, incident: Incident, actor: str, now: datetime, pause: timedelta, formats: Sequence[Format]
 ) -> list[str]:
     dossier = gather(agent, incident, now)
-    known = drafts_of(agent, incident.id)
+    known, filled = drafts_of(agent, incident.id), filled_at(agent, incident.id)
     written: list[str] = []
     missing = 0
     for clock, one, form in forms(dossier, wording_of(agent)):
         last = known.get((clock.key, one.key))
         facts = form.facts
         same = last is not None and last.facts == facts and has(last, formats)
-        if last is not None and (same or abs(now - last.made_at) < pause):
+        if last is not None and (same or (_is_young(last, now, pause) and not (filled and filled > last.made_at))):
             continue
         if dossier.head is None:
             dossier = with_head(agent, dossier)
@@ -97,6 +98,10 @@ def _write_all(
             "law.drafted", count=len(written), duties=list(dict.fromkeys(written)), missing=missing
         )
     return written
+
+
+def _is_young(draft: Draft, now: datetime, pause: timedelta) -> bool:
+    return abs(now - draft.made_at) < pause
 
 
 def as_name(words: str) -> str:

@@ -1,8 +1,8 @@
 """From an empty head office to a closed incident, by hand in a real browser, with a real store on a real folder.
 
 A person adds a store and enrols it with the token on the page, looks at what lies there, declares; the store's disk is
-contained; two officers sign the release in their browsers; an order is given, a submission recorded, the lawyer fills a
-report in and approves the final one; the incident is brought to its end; and the manager reports from a phone.
+contained; two officers sign the release in their browsers; an order is given, a submission recorded, the lawyer
+approves the final report; the incident is brought to its end; and the manager reports from a phone.
 Screenshots go to `build/story` when CLOCHE_SCREENS names a folder, else to a temporary one.
 """
 
@@ -238,7 +238,7 @@ def test_the_story_of_a_leak_from_enrolment_to_its_end(
             release_with_two_signatures(lead, lawyer, incident)
             eventually(lambda: store.readable, "never released")
             assert {path.name: path.read_bytes() for path in store.files.glob("*.csv")} == before
-            fill_in_and_approve(lawyer, store, incident)
+            approve_the_final_report(lawyer, store, incident)
             bring_to_its_end(lead, incident)
             report_from_a_phone(chromium, office, pictures, store_of(incident))
         finally:
@@ -342,26 +342,20 @@ def release_with_two_signatures(lead: Hand, lawyer: Hand, incident: str) -> None
     lawyer.look("12-order")
 
 
-def fill_in_and_approve(lawyer: Hand, store: RealStore, incident: str) -> None:
-    """What the store's drafts lack comes from the lawyer's page, and so does the word for the final report."""
-    lawyer.go("/law", "en")
-    lawyer.page.get_by_role("link", name="Fill it in").first.click()
-    lawyer.page.locator("textarea[name^=field_]").first.fill("Test: sent out by mistake")
-    lawyer.look("12a-fill")
-    lawyer.send("Fill in the report")
-    lawyer.page.locator("#given").get_by_text("done", exact=True).first.wait_for(timeout=60_000)
+def approve_the_final_report(lawyer: Hand, store: RealStore, incident: str) -> None:
+    """Somebody at the store asks; the lawyer's word comes from head office's page."""
     named = incident.rpartition("/")[2]
     store.call("incident", "final", named, "draft")
     store.call("incident", "final", named, "approve", codes=(4,))
-    link = lawyer.page.get_by_role("link", name="Approve here")
-    link.first.wait_for(timeout=60_000)
-    link.first.click()
-    lawyer.look("12b-approve")
+    lawyer.go(incident, "en")
+    link = lawyer.page.get_by_role("link", name="Approve here").first
+    link.wait_for(timeout=60_000)
+    link.click()
+    lawyer.look("12a-approve")
     lawyer.send("Approve")
-    lawyer.page.locator("#approvals").get_by_text("approved", exact=True).wait_for(timeout=60_000)
-    shown = store.call("incident", "final", named, "show")
-    assert shown["versions"][-1]["digest"][:12] in lawyer.page.locator("#approvals").inner_text()
-    assert (shown["approved"], shown["approved_by"]) == (True, ["测试lawyer"])
+    approvals = lawyer.page.locator("#approvals")
+    approvals.get_by_text("approved", exact=True).wait_for(timeout=60_000)
+    assert "测试lawyer" in approvals.inner_text()
 
 
 def bring_to_its_end(lead: Hand, incident: str) -> None:
