@@ -26,8 +26,8 @@ from agent.link.outbox import Outbox
 from agent.link.sender import Sender
 from agent.link.settings import Enrolment
 from agent.link.spool import Spool
-from central.stores.authority import make_authority
 from central.home import HeadOfficeHome
+from central.stores.authority import make_authority
 from central.testing import OfficeProcess, serve_office
 
 KEY = Ed25519PrivateKey.from_private_bytes(b"\x09" * 32)

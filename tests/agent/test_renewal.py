@@ -16,6 +16,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
+from hq_founding import found
 from shops import opened
 
 from agent.doctor import head_office
@@ -40,7 +41,8 @@ RENEW = "renew"
 @pytest.fixture(scope="module")
 def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OfficeProcess]:
     days = str(LIVES.total_seconds() / 86_400)
-    with serve_office(tmp_path_factory.mktemp("hq") / "office", more=["--certificate-days", days]) as running:
+    folder = tmp_path_factory.mktemp("hq") / "office"
+    with serve_office(folder, made=found(folder), more=["--certificate-days", days]) as running:
         yield running
 
 

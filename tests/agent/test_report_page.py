@@ -375,8 +375,8 @@ def test_the_page_follows_its_settings_and_a_taken_port_ends_nothing(store, tmp_
 
 
 def test_the_page_speaks_https_with_a_certificate_of_its_own(store, tmp_path):
-    from central.stores.authority import make_authority
     from central.home import HeadOfficeHome
+    from central.stores.authority import make_authority
 
     authority = HeadOfficeHome(folder=tmp_path / "ca")
     authority.create()

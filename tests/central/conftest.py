@@ -12,6 +12,7 @@ import pytest
 from accounts_desk import Browser as Desk
 from axe_playwright_python.sync_playwright import Axe
 from databases import cluster, database_url  # noqa: F401  fixtures
+from hq_founding import found
 from hq_shops import Chain, open_chain
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 
@@ -26,7 +27,8 @@ DESK, PHONE = 1280, 390
 
 @pytest.fixture(scope="module")
 def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OfficeProcess]:
-    with serve_office(tmp_path_factory.mktemp("hq") / "office") as running:
+    folder = tmp_path_factory.mktemp("hq") / "office"
+    with serve_office(folder, made=found(folder)) as running:
         yield running
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from accounts_desk import Browser, acts_of, database, hidden
+from hq_founding import found
 from sqlalchemy import delete, select, update
 
 from central.models import Attempt, Grant, Login, Person, View
@@ -24,7 +25,8 @@ from config.errors import UsageError
 
 @pytest.fixture(scope="module")
 def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OfficeProcess]:
-    with serve_office(tmp_path_factory.mktemp("hq") / "office") as running:
+    folder = tmp_path_factory.mktemp("hq") / "office"
+    with serve_office(folder, made=found(folder)) as running:
         yield running
 
 

@@ -20,12 +20,12 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from central.api.programs import describe_api, openapi_document
 from central.api.reference import api_page
-from central.throttle import Throttle
 from central.database.engine import open_database
 from central.models import Act, Delivery, Grant, Order, Person, Section, StoredAlert, StoredIncident, View
 from central.moments import now
 from central.people.tokens import make_token
 from central.testing import OfficeProcess, SpeakingStore, serve_office
+from central.throttle import Throttle
 
 LISTS = (
     "summary", "drills", "assessments", "people", "record", "stores", "alerts", "events", "incidents", "cases",

@@ -12,6 +12,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from databases import database_url  # noqa: F401  a fixture
+from hq_founding import found
 from sqlalchemy import create_engine, func, select
 from sqlalchemy.orm import Session, sessionmaker
 
@@ -145,7 +146,8 @@ def test_names_with_markup_and_control_characters_are_only_names(office: OfficeP
 
 
 def test_who_guesses_tokens_waits(tmp_path: Path) -> None:
-    with serve_office(tmp_path / "hq") as office, office.client() as client:
+    made = found(tmp_path / "hq")
+    with serve_office(tmp_path / "hq", made=made) as office, office.client() as client:
         pin = split_token(office.token())[2]
         codes = []
         for number in range(guessing.MOST + 3):

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import openpyxl
 import pytest
+from hq_founding import found
 
 from agent.client import this_caller
 from agent.incident.declare import Declaration, declare
@@ -137,7 +138,8 @@ def told(tmp_path_factory):
         'user = "root"\n',
         encoding="utf-8",
     )
-    with serve_office(folder / "office", log=folder / "office.log", more=("--debug",)) as office:
+    made = found(folder / "office")
+    with serve_office(folder / "office", made=made, log=folder / "office.log", more=("--debug",)) as office:
         done = subprocess.run(
             [*CLOCHE, "enrol", office.url, "--token", office.token(), "--home", str(folder / "store"), "--json"],
             capture_output=True, text=True, check=True, env=os.environ | {"LANG": "en"},

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hq_founding import found
 from sqlalchemy.orm import Session
 
 from agent.link.settings import read_enrolment
@@ -53,7 +54,8 @@ def port() -> int:
 
 @pytest.fixture(scope="module")
 def office(tmp_path_factory: pytest.TempPathFactory, port: int) -> Iterator[OfficeProcess]:
-    with serve_office(tmp_path_factory.mktemp("hq") / "office", port=port) as running:
+    folder = tmp_path_factory.mktemp("hq") / "office"
+    with serve_office(folder, made=found(folder), port=port) as running:
         yield running
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from accounts_desk import Browser, acts_of, database
+from hq_founding import found
 from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
 
@@ -278,7 +279,8 @@ def test_a_stand_in_stands_on_the_stores_list_too(session: Session) -> None:
 
 @pytest.fixture(scope="module")
 def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OfficeProcess]:
-    with serve_office(tmp_path_factory.mktemp("hq") / "office") as running:
+    folder = tmp_path_factory.mktemp("hq") / "office"
+    with serve_office(folder, made=found(folder)) as running:
         yield running
 
 

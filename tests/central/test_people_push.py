@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from accounts_desk import database
+from hq_founding import found
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session, sessionmaker
 
@@ -148,7 +149,7 @@ def running(*command: str, log: Path) -> Iterator[None]:
 
 def test_a_real_store_takes_its_people_and_keeps_its_own_accounts(tmp_path: Path) -> None:
     home = tmp_path / "store"
-    with serve_office(tmp_path / "office") as office:
+    with serve_office(tmp_path / "office", made=found(tmp_path / "office")) as office:
         enrolled = subprocess.run(
             [*CLOCHE, "enrol", office.url, "--token", office.token("测试店"), "--home", str(home), "--json"],
             capture_output=True, text=True, check=True, env={**os.environ, "LANG": "en"},
