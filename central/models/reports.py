@@ -115,7 +115,10 @@ class StoredEvent(Base):
     kind: Mapped[str] = mapped_column(String(80))
     severity: Mapped[str] = mapped_column(String(20))
     document: Mapped[dict[str, Any]]
-    __table_args__ = (Index("events_at", "at"), {"postgresql_partition_by": "RANGE (at)"},)
+    __table_args__ = (
+        Index("events_at", "at"),
+        {"postgresql_partition_by": "RANGE (at)"},
+    )
 
 
 class StoredDrill(Base):

@@ -30,8 +30,20 @@ def step_prepare(stage: Stage) -> None:
     """Head office, enrolment, guard, daemon, link, till: all of them processes of their own."""
     calls, port = stage.processes, free_port()
     hq = ("--home", stage.head_office)
-    made = json.loads(calls.call(BIN / "cloche-hq", "init", *hq, "--name", "总部", "--host", "127.0.0.1", "--second-factor",
-                                 "offered", "--json"))
+    made = json.loads(
+        calls.call(
+            BIN / "cloche-hq",
+            "init",
+            *hq,
+            "--name",
+            "总部",
+            "--host",
+            "127.0.0.1",
+            "--second-factor",
+            "offered",
+            "--json",
+        )
+    )
     stage.facts["passphrase"] = made["passphrase"]
     stage.facts["sheet"] = stage.output / "chain.key"
     calls.call(BIN / "cloche-hq", "keys", "init", *hq, "--recovery-file", stage.output / "chain.key", "--json",
