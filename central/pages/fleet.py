@@ -60,10 +60,10 @@ def drill_interval() -> timedelta:
     return timedelta(days=round(plan["interval"]["months"] * 365.25 / 12))
 
 
-def drills(remembered: Remembered[tuple[int, ...]], visit: Visit) -> Shown:
+def drills(remembered: Remembered[Any], visit: Visit) -> Shown:
     """Stores by when they last had a drill, the longest ago first; `?only=overdue`, or `?only=worst`: by its score.
 
-    How many there are is up to a minute old.
+    Which stores stand where, and how many there are, is up to a minute old; what is said of a drill is not.
     """
     session, edge, only = visit.session, now() - drill_interval(), visit.request.query_params.get("only", "")
     only = only if only in ("overdue", "worst") else ""
@@ -86,12 +86,12 @@ def drills(remembered: Remembered[tuple[int, ...]], visit: Visit) -> Shown:
         listed = listed.join(StoredDrill, and_(StoredDrill.store_id == last.c.id, StoredDrill.at == last.c.at))
         order = (score.is_(None), score)
     paging = page_of(visit.request, {"overdue": late, "worst": drilled}.get(only, stores))
-    rows = session.execute(
-        listed.order_by(*order, last.c.name, last.c.id).limit(paging.size).offset(paging.offset)
-    ).all()
+    asked = listed.order_by(*order, last.c.name, last.c.id).limit(paging.size).offset(paging.offset)
+    rows = remembered.get((key, only, paging.number), lambda: session.execute(asked).all())
     newest = _newest_drills(session, [row[0] for row in rows])
+    drilled_by = [(identifier, name, newest.get(identifier)) for identifier, name, _at in rows]
     return "drills.html", around | {
-        "rows": [(identifier, name, newest.get(identifier), at is None or at < edge) for identifier, name, at in rows],
+        "rows": [(identifier, name, drill, drill is None or drill.at < edge) for identifier, name, drill in drilled_by],
         "paging": paging, "stores": stores, "late": late, "drilled": drilled, "only": only,
         "months": round(drill_interval().days / 30.4),
     }  # fmt: skip
