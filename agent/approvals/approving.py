@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 log = get_logger("approvals")
 VERSION_MARK: Final = "#"
 How = Literal["account", "code", "link", "page", "officer", "officer_it", "order"]
-"""`order`: by an order of head office's, given by this person. `officer` (from IT: `officer_it`): by a signature over an
-order of head office's that this store has verified."""
+"""`order`: by an order of head office's, given by this person. `officer` (from IT: `officer_it`): by a signature over
+an order of head office's that this store has verified."""
 
 
 @dataclass(frozen=True, kw_only=True)
