@@ -97,9 +97,12 @@ class StoreProtocol(HttpToolsProtocol):
         self._allow(self.HEAD_SECONDS)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """It is over."""
+        """It is over, and nothing is to hold its memory: neither a timer, which uvicorn leaves running for 75 seconds
+        after a line that broke, nor a circle of references, for who collects those is slow here (`central.serve`)."""
         self._allow(0)
         super().connection_lost(exc)
+        self._unset_keepalive_if_required()
+        self.cycle = None  # type: ignore[assignment]  # whoever still answers has it for himself
 
     def shutdown(self) -> None:
         """Head office stops. TLS waits for the other end's goodbye, half a minute by itself."""
