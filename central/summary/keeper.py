@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import and_, delete, insert, or_, select
 from sqlalchemy.orm import Session, sessionmaker
 
+from central.database.failures import LASTING, failure_of
 from central.database.writer import Writer
 from central.models import Catalogued, Snapshot
 from central.moments import now
@@ -115,8 +116,11 @@ class Keeper:
             try:
                 self.look()
             except Exception as error:  # noqa: BLE001  the boundary of this thread: logged, and tried again
-                if not isinstance(error, ClocheError):
-                    log.error("figures could not be kept", error=describe(error))
+                failure = failure_of(error)
+                if failure in LASTING:  # gone, full or locked: its own condition, and said by whoever waits for it
+                    log.warning("figures wait for the database", failure=failure)
+                elif not isinstance(error, ClocheError):
+                    log.error("figures could not be kept", error=describe(error), failure=failure)
             log.debug("looked", seconds=round(time.monotonic() - begun, 3))
 
     def _keep(self, kind: str) -> bool:
