@@ -10,7 +10,7 @@ TEST_PACKAGES := acl samba smbclient strace chromium poppler-utils fonts-noto-cj
 STORE ?=
 
 .PHONY: venv demo story test test-service test-crash simulate check check-static format lock clean
-.PHONY: fleet fuzz-hq
+.PHONY: fleet fuzz-hq test-pages test-hq-kills
 .PHONY: bench-detect bench-scale bench-guard bench-seal bench-tables bench-persons bench-hq-persons
 .DELETE_ON_ERROR:
 
@@ -128,6 +128,10 @@ fleet: $(VENV)/.dev
 	$(BIN)/python benchmarks/fleet/run.py --stores $${STORES:-2000} $(FLEET)
 
 # Head office's API and wire under requests drawn anew (CLOCHE_FUZZ of each operation).
+# Head office's pages at every width in every language (the suite looks at half of them).
+test-pages: $(VENV)/.dev
+	$(BIN)/pytest -q -m "slow or not slow" tests/central/test_axe.py tests/central/test_axe_rooms.py
+
 fuzz-hq: $(VENV)/.dev
 	CLOCHE_FUZZ=$${CLOCHE_FUZZ:-500} $(BIN)/pytest -q --timeout 3600 tests/central/test_fuzz.py
 

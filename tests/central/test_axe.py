@@ -23,8 +23,15 @@ PAGES = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("width", [1280, 390])
-@pytest.mark.parametrize("language", ["zh-CN", "en"])
+@pytest.mark.parametrize(
+    ("width", "language"),
+    [
+        (1280, "zh-CN"),
+        (390, "en"),
+        pytest.param(390, "zh-CN", marks=pytest.mark.slow),
+        pytest.param(1280, "en", marks=pytest.mark.slow),
+    ],
+)
 def test_no_page_has_a_barrier(office: OfficeProcess, chain: Chain, screen: Any, width: int, language: str) -> None:
     screen.size(width)
     for path in PAGES:
