@@ -127,11 +127,11 @@ fleet: $(VENV)/.dev
 	@packaging/system-packages postgresql
 	$(BIN)/python benchmarks/fleet/run.py --stores $${STORES:-2000} $(FLEET)
 
-# Head office's API and wire under requests drawn anew (CLOCHE_FUZZ of each operation).
 # Head office's pages at every width in every language (the suite looks at half of them).
 test-pages: $(VENV)/.dev
 	$(BIN)/pytest -q -m "slow or not slow" tests/central/test_axe.py tests/central/test_axe_rooms.py
 
+# Head office's API and wire under requests drawn anew (CLOCHE_FUZZ of each operation).
 fuzz-hq: $(VENV)/.dev
 	CLOCHE_FUZZ=$${CLOCHE_FUZZ:-500} $(BIN)/pytest -q --timeout 3600 tests/central/test_fuzz.py
 
