@@ -51,7 +51,7 @@ def test_incidents_are_found_by_how_their_number_begins(browser_page: httpx.Clie
 def test_what_people_call_it_is_found_with_the_stores_that_have_most(browser_page: httpx.Client, chain: Chain) -> None:
     wait_for(lambda: "会员名单" in part(find(browser_page, "会员"), "called"))
     found = part(find(browser_page, "会员"), "called")
-    assert "2 家门店，2 处，1,998 人次" in found
+    assert "2 家门店，2 处，顾客 1,998 人次" in found
     assert "2 处未加密" in found
     assert f"/stores/{chain.open}/places?q=" in found
 
@@ -62,7 +62,7 @@ def test_a_store_whose_inventory_changes_is_counted_anew(
     store = enrolled("改名店")
     tell(store, ("inventory", inventory([place(1, label="停车登记"), place(2, label="停车登记", state="plain")])))
     wait_for(lambda: "停车登记" in part(find(browser_page, "停车"), "called"))
-    assert "1 家门店，2 处，23 人次" in part(find(browser_page, "停车"), "called")
+    assert "1 家门店，2 处，顾客 23 人次" in part(find(browser_page, "停车"), "called")
     tell(store, ("inventory", inventory([place(1, label="发票抬头")])))
     wait_for(lambda: "发票抬头" in part(find(browser_page, "发票"), "called"))
     assert "停车登记" not in part(find(browser_page, "停车"), "called")
