@@ -11,7 +11,7 @@ from sqlalchemy import select
 from agent.direction.carrying import carry_out_waiting, recover
 from agent.direction.models import OrderRow
 from agent.direction.taking import take
-from agent.link.orders import ASKING, FOLDER
+from agent.link.order_files import ASKING, FOLDER
 from agent.link.trust import Trust, save
 from central.wire import encode, order_message, time_message
 from config.officers import Officer, OfficerPolicy

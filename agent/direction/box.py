@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from agent.link.letters import read_bounded
-from agent.link.orders import ASKING, DELIVERY, FOLDER, MAX_DELIVERY, MAX_NEWS, NEWS
+from agent.link.order_files import ASKING, DELIVERY, FOLDER, MAX_DELIVERY, MAX_NEWS, NEWS
 from config.errors import ClocheError
 
 if TYPE_CHECKING:

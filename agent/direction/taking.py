@@ -17,7 +17,7 @@ from agent.direction.judging import judge
 from agent.direction.models import DirectionRow, OrderRow
 from agent.direction.telling import tell
 from agent.link import trust as pinned
-from agent.link.orders import DELIVERY, NEWS
+from agent.link.order_files import DELIVERY, NEWS
 from agent.link.signed import signed_by_office, signing_officers
 from agent.link.trust import Trust
 from agent.reporting import want_inventory

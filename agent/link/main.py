@@ -25,7 +25,8 @@ from agent.link.carrier import Carrier
 from agent.link.desk import Desk
 from agent.link.letters import INBOX
 from agent.link.office import make_instance
-from agent.link.orders import FOLDER, Courier, OrderFolder
+from agent.link.order_files import FOLDER
+from agent.link.orders import Courier, OrderFolder
 from agent.link.outbox import LINK_ACCOUNT
 from agent.link.page_office import PageOffice
 from agent.link.postman import Postman

@@ -27,19 +27,13 @@ import httpx
 from agent.link.bounded import ask
 from agent.link.letters import read_bounded, write_whole
 from agent.link.office import open_client
+from agent.link.order_files import ASKING, DELIVERY, FOLDER, NEWS
 from agent.link.settings import Enrolment, read_enrolment
 from central.wire import ORDERS_SCHEMA
 from config.errors import ClocheError, RefusedError
 from config.log import get_logger
 
-FOLDER: Final = "orders"
-ASKING: Final = "orders.json"
-NEWS: Final = "news.json"
-DELIVERY: Final = re.compile(r"\d{16}\.json")
-MAX_DELIVERY: Final = 600_000
-"""Bytes of one delivery: an order's text as JSON, which may double it, and its signatures."""
 MAX_ANSWER: Final = 4 << 20
-MAX_NEWS: Final = 16_384
 MAX_ASKING: Final = 4_096
 MOST_WAITING: Final = 100
 """Deliveries that lie here before no more are asked for: the daemon is away, or slow."""
