@@ -37,7 +37,7 @@ demo: $(VENV)/.run
 test: $(VENV)/.dev
 	@packaging/system-packages $(TEST_PACKAGES)
 	$(BIN)/pytest -q -n 2 --dist loadfile --no-loadscope-reorder -m "not alone and not slow"
-	$(BIN)/pytest -q -m "alone and not slow"
+	$(BIN)/pytest -q -m "alone and not slow" tests/acceptance tests/agent
 
 check-static: $(VENV)/.dev
 	$(BIN)/ruff format --check .
@@ -117,7 +117,7 @@ test-hq-kills: $(VENV)/.dev
 test-service: .cache/rootfs .cache/wheelhouse
 	$(BIN)/pytest -q -m slow tests/acceptance/test_service.py
 
-# A thousand simulated incidents (CLOCHE_SIMULATED): random people, clocks that jump, machines that are off.
+# Every command of the handbook in both languages, and a thousand simulated incidents (CLOCHE_SIMULATED): random people, clocks that jump, machines that are off.
 simulate: $(VENV)/.dev
 	$(BIN)/pytest -q -m slow tests/acceptance/test_handbook.py
 	CLOCHE_SIMULATED=$${CLOCHE_SIMULATED:-1000} $(BIN)/pytest -q tests/acceptance/test_simulated_incidents.py

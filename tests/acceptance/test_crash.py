@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from conftest import Shop
 
 BIN = Path(sys.executable).parent
-ROUNDS = int(os.environ.get("CLOCHE_CRASH_ROUNDS", "2"))
+ROUNDS = int(os.environ.get("CLOCHE_CRASH_ROUNDS", "1"))
 FILES = 40
 
 pytestmark = pytest.mark.timeout(60 * (ROUNDS + 2))
