@@ -13,7 +13,7 @@ import sqlite3
 from collections.abc import Callable
 from typing import Any, Final
 
-from sqlalchemy import URL, Connection, Engine, Pool, create_engine, event
+from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import SQLAlchemyError
 
 from central.database.failures import explain, read_url, show_url
@@ -115,8 +115,3 @@ def prepare_sqlite(connection: Any, _record: Any) -> None:
 def _begin_sqlite(connection: Connection) -> None:
     reads = connection.get_execution_options().get(_READS, False)
     connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
-
-
-def pool_of(engine: Engine) -> Pool:
-    """The pool, for its figures."""
-    return engine.pool

@@ -16,8 +16,6 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 DEFAULT: Final = "events_other"
-AHEAD: Final = 2
-"""Months made ahead of the present one."""
 
 
 def month_of(moment: datetime) -> tuple[int, int]:
@@ -30,14 +28,6 @@ def next_month(month: tuple[int, int]) -> tuple[int, int]:
     """The month after."""
     year, number = month
     return (year + 1, 1) if number == 12 else (year, number + 1)
-
-
-def months_ahead(moment: datetime) -> list[tuple[int, int]]:
-    """The present month and those made ahead."""
-    months = [month_of(moment)]
-    for _ in range(AHEAD):
-        months.append(next_month(months[-1]))
-    return months
 
 
 def partition_name(month: tuple[int, int]) -> str:

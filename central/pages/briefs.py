@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -99,14 +98,3 @@ def _brief(document: str) -> Brief:
         whole = Incident.model_validate_json(document).model_dump()
         kept = {name: whole[name] for name in Brief.__struct_encode_fields__ if name in whole}
         return _DECODER.decode(msgspec.json.encode(kept))
-
-
-def next_deadline(told: Sequence[Told], moment: datetime) -> datetime | None:
-    """The nearest deadline that is not over, of clocks that run."""
-    ahead = [
-        clock.deadline
-        for one in told
-        for clock in one.incident.clocks
-        if clock.state in ("running", "overdue") and clock.deadline is not None and clock.deadline >= moment
-    ]
-    return min(ahead, default=None)
