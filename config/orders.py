@@ -309,7 +309,7 @@ class OrderBody(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
 
     schema_: Literal["cloche.order/1"] = Field(alias="schema")
-    id: Annotated[str, Field(pattern=r"^o-[0-9a-f]{8,40}$")]
+    id: Annotated[str, Field(pattern=r"^o-[0-9a-z]{8,40}$")]
     kind: OrderKind
     stores: (
         Literal["all"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import stat
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -11,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from config.errors import ClocheError
+from config.numbering import fresh_letters
 from containment import tombstone
 from containment.entries import MANUAL, Cause, Entry, Refusal, Register, Step
 from containment.fence import Original, folder, handle, look, no_writer, raise_fence, readable, settle
@@ -279,7 +279,7 @@ def _look_at(names: list[bytes], incident: str, *, forced: bool) -> Entry:
     finally:
         os.close(descriptor)
     return Entry(
-        id=secrets.token_hex(6), act="", incident=incident, names=tuple(names), original=original,
+        id=fresh_letters(12), act="", incident=incident, names=tuple(names), original=original,
         size=facts.st_size, added_at=0.0, forced=forced,
     )  # fmt: skip
 

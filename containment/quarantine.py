@@ -12,7 +12,6 @@ process is stopped; plaintext may survive in freed blocks, snapshots and backups
 from __future__ import annotations
 
 import os
-import secrets
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -21,6 +20,7 @@ from pathlib import Path
 from typing import Literal
 
 from config.errors import ClocheError, RefusedError
+from config.numbering import fresh_letters
 from containment.entries import MANUAL, Cause, Entry, Refusal, Register, State
 from containment.fence import settle
 from containment.intake import Contained, Intake, Terms
@@ -232,4 +232,4 @@ class Quarantine:
 
 def manual_id() -> str:
     """An id for a quarantine by hand."""
-    return f"{MANUAL}{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{secrets.token_hex(3)}"
+    return f"{MANUAL}{time.strftime('%Y%m%d', time.gmtime())}-{fresh_letters(6)}"

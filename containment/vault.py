@@ -29,8 +29,8 @@ SUFFIX: Final = ".cloche"
 SCHEMA: Final = "cloche.incident-key/1"
 KEY_BYTES: Final = 32
 _INCIDENT: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
-_ENTRY: Final = re.compile(r"[0-9a-f]{12}")
-_PART: Final = re.compile(r"\.([0-9a-f]{12})\.part")
+_ENTRY: Final = re.compile(r"[0-9a-z]{12}")
+_PART: Final = re.compile(r"\.([0-9a-z]{12})\.part")
 _READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ_BYTES: Final = 1 << 20
 

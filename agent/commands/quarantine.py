@@ -24,7 +24,7 @@ from agent.inventory.overview import size_words
 from agent.sealing.key_file import key_descriptor, key_file_option
 from config.errors import UsageError
 
-ID: Final = re.compile(r"[0-9a-f]{12}")
+ID: Final = re.compile(r"[0-9a-z]{12}")
 SHOWN_NAMES: Final = 3
 yes = click.option("--yes", is_flag=True, help="Don't ask.")
 

@@ -13,7 +13,7 @@ from agent.client import perform
 from agent.console import Console, printable
 from config.errors import UsageError
 
-ENTRY: Final = re.compile(r"[0-9a-f]{12}")
+ENTRY: Final = re.compile(r"[0-9a-z]{12}")
 PURGE: Final = re.compile(r"P\d{8}-[a-z]{4}")
 SHOWN: Final = 20
 

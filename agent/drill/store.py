@@ -15,8 +15,8 @@ from agent.drill.records import Acknowledged, Drill, State
 from agent.drill.scenarios import load_plan, load_scenarios
 from agent.drill.scoring import judge
 from agent.incident.moments import zone_of
-from agent.numbering import fresh_letters
 from config.errors import UsageError
+from config.numbering import fresh_letters
 
 if TYPE_CHECKING:
     from agent.wiring import Agent

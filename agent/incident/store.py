@@ -14,8 +14,8 @@ from sqlalchemy.orm import Session
 from agent.incident.models import IncidentItemRow, IncidentRow
 from agent.incident.records import Affected, Incident, Kind, Phase, Scope, Step
 from agent.inventory.store import Inventory
-from agent.numbering import fresh_letters
 from config.errors import UsageError
+from config.numbering import fresh_letters
 
 if TYPE_CHECKING:
     from agent.wiring import Agent

@@ -14,8 +14,8 @@ from agent.incident.course import Course
 from agent.incident.records import Step
 from agent.incident.store import family
 from agent.investigation.records import Conclusion
-from agent.numbering import fresh_letters
 from config.errors import ClocheError
+from config.numbering import fresh_letters
 
 if TYPE_CHECKING:
     from agent.wiring import Agent

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import re
-import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -23,6 +22,7 @@ from agent.messages.models import BatchRow
 from agent.messages.records import Answer
 from config.errors import RefusedError
 from config.identity import key_id
+from config.numbering import fresh_letters
 
 if TYPE_CHECKING:
     from agent.wiring import Agent
@@ -77,7 +77,7 @@ def send_batch(agent: Agent, campaign_id: str, channel: BatchChannel, rows: Iter
     made = []
     for part in _parts(_without_links(agent, channel, rows)):
         numbers = [row.number for row in part]
-        part_id = f"B{secrets.token_hex(6)}"
+        part_id = f"B{fresh_letters(12)}"
         _keep(agent, part_id, campaign_id, channel, "" if recording or key is None else key_id(key), numbers)
         if recording or key is None:
             _tell(agent, part_id, dict.fromkeys(numbers, ("sent", "")), ended=True)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import random
 import re
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -23,6 +22,7 @@ from agent.messages.records import OPEN, Channel, Delivery, Message, State
 from config.errors import ClocheError, UsageError
 from config.log import describe, get_logger
 from config.messaging import Purpose
+from config.numbering import fresh_letters
 
 if TYPE_CHECKING:
     from agent.wiring import Agent
@@ -54,7 +54,7 @@ def add(agent: Agent, message: Message) -> str:
         ClocheError: the disk refused it.
     """
     now, senders = agent.now(), agent.settings.senders
-    message_id = f"M{secrets.token_hex(6)}"
+    message_id = f"M{fresh_letters(12)}"
     channel = message.channel
     reason = "" if channel != "none" else "nobody" if agent.people.named(message.person) is None else "no_channel"
     with agent.inventory.sessions.begin() as session:

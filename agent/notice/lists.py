@@ -31,6 +31,7 @@ from agent.notice.models import ListRow
 from agent.notice.never import MAIL, PHONE, Never, never_of, normal
 from agent.notice.persons import count_with, digest_of_items, keep
 from config.errors import CorruptError, RefusedError, UsageError
+from config.numbering import fresh_letters
 from containment import metadata as meta
 from containment import sealed
 from containment.keys import Unlocker
@@ -359,7 +360,7 @@ def _seal(agent: Agent, incident: Incident, clear: int, writer: _Writer, actor: 
     agent.keyring.hold(incident.id)
     outer = agent.quarantine.keys.make(incident.id)
     vault = Vault(agent.home.state / FOLDER)
-    entry = secrets.token_hex(6)
+    entry = fresh_letters(12)
     metadata = meta.capture(clear, os.fsencode(f"/persons-{incident.id}.jsonl"))
     with vault.copying(entry) as copy:
         receipt = sealed.seal(clear, copy, metadata, agent.keyring, outer)

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from sqlalchemy import select
 
-from agent.numbering import fresh_letters
 from agent.purge.models import PurgeRow
 from agent.purge.records import Item, Purge, State
 from config.errors import UsageError
+from config.numbering import fresh_letters
 
 if TYPE_CHECKING:
     from agent.wiring import Agent

@@ -12,7 +12,6 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, sessionmaker
 
-from agent.numbering import fresh_letters
 from agent.vendors.models import (
     CanaryRow,
     ContractRow,
@@ -33,6 +32,7 @@ from agent.vendors.records import (
     Window,
 )
 from config.errors import RefusedError, UsageError
+from config.numbering import fresh_letters
 
 if TYPE_CHECKING:
     from agent.wiring import Agent

@@ -8,7 +8,6 @@ asks, the store decides.
 from __future__ import annotations
 
 import json
-import secrets
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final, Literal
@@ -24,6 +23,7 @@ from central.people.record import note_act
 from central.people.rights import Act, Viewer
 from central.wire import ORDER_SCHEMA, decode, encode, is_signed, order_message
 from config.errors import RefusedError, UsageError
+from config.numbering import fresh_letters
 from config.orders import (
     IN_PERSON,
     LONGEST,
@@ -121,7 +121,7 @@ def give_order(  # noqa: PLR0913  an order is all of these
         raise UsageError("policy: is not newer than the one in force")
     named = _named(session, viewer, act, stores)
     moment = now()
-    order_id = f"o-{secrets.token_hex(8)}"
+    order_id = f"o-{fresh_letters(12)}"
     body = json.dumps(
         {
             "schema": ORDER_SCHEMA, "id": order_id, "kind": kind, "stores": named,
@@ -255,7 +255,7 @@ def open_case(session: Session, viewer: Viewer, kind: IncidentKind, summary: str
         raise UsageError("summary: say in a sentence what was seen")
     moment = now()
     case = Case(
-        id=f"c-{moment:%Y%m%d}-{secrets.token_hex(3)}", kind=kind, summary=words, made_at=moment,
+        id=f"c-{moment:%Y%m%d}-{fresh_letters(6)}", kind=kind, summary=words, made_at=moment,
         by_id=viewer.person_id, closed_at=None,
     )  # fmt: skip
     session.add(case)

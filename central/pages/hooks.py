@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from typing import Any, Final
 
 from sqlalchemy import delete, func, select
@@ -19,6 +18,7 @@ from central.models import Webhook, WebhookDelivery
 from central.moments import now
 from central.pages.doors import Doors, Fields, Visit
 from config.errors import UsageError
+from config.numbering import fresh_letters
 
 PATH: Final = "/settings/hooks"
 MOST: Final = 50
@@ -52,7 +52,7 @@ class HookPages:
         url = check_url(fields.text("url", most=500), private=visit.office.settings.hooks.private_addresses)
         if (visit.session.scalar(select(func.count()).select_from(Webhook)) or 0) >= MOST:
             raise UsageError("hq_hooks.too_many")
-        secret, hook_id = make_secret(), f"h-{secrets.token_hex(6)}"
+        secret, hook_id = make_secret(), f"h-{fresh_letters(12)}"
         row = Webhook(
             id=hook_id, url=url, topics=topics, made_at=now(), by_id=visit.viewer.person_id, paused_at=None,
             secret=visit.office.secrets.encrypt(secret.encode(), purpose(hook_id)),

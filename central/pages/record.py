@@ -219,7 +219,7 @@ def _names(visit: Visit, people: set[str] | None) -> dict[str, str]:
 
 def _named_in(acts: list[Act]) -> set[str]:
     """People whose ids stand in the details."""
-    return {found for act in acts for found in re.findall(r"\bp-[0-9a-f]{12}\b", act.detail)}
+    return {found for act in acts for found in re.findall(r"\bp-[0-9a-z]{12}\b", act.detail)}
 
 
 def _store_names(visit: Visit, stores: set[str]) -> dict[str, str]:

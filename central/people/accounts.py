@@ -25,6 +25,7 @@ from central.people.passphrases import (
     passphrase_fits,
 )  # fmt: skip
 from central.people.record import note_act, plain
+from config.numbering import fresh_letters
 from config.schema import Role
 
 __all__ = [
@@ -71,7 +72,7 @@ def add_person(
 
 def new_person_id() -> str:
     """A name nobody has."""
-    return f"p-{secrets.token_hex(6)}"
+    return f"p-{fresh_letters(12)}"
 
 
 def wait_before_login(session: Session, officer: str, address: str) -> int:

@@ -34,7 +34,7 @@ FRESH_SECONDS: Final = 1.0
 STALE_SECONDS: Final = 15.0
 MAX_REQUEST: Final = 4096
 MOST_KNOWN: Final = 200_000
-STORE: Final = re.compile(r"s-[0-9a-f]{12}")
+STORE: Final = re.compile(r"s-[0-9a-z]{12}")
 
 Word = Literal["certificate", "certificate_expired", "revoked", "wrong_store", "database"]
 log = get_logger("hq.certificates")

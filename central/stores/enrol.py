@@ -28,6 +28,7 @@ from central.stores.authority import Authority
 from central.stores.certificates import LASTS, issue, revoke_all
 from central.wire import encode
 from config.errors import RefusedError, UsageError
+from config.numbering import fresh_letters
 
 
 class Enrolment(BaseModel):
@@ -140,7 +141,7 @@ def _find_store(session: Session, token: Token, public_key: bytes, name: str, ad
         if session.scalar(select(StoreKey.store_id).where(StoreKey.public_key == public_key).limit(1)):
             raise RefusedError("key_taken")
         known = Store(
-            id=f"s-{secrets.token_hex(6)}", name=(token.store_name or name or token.id)[:200], made_at=now(),
+            id=f"s-{fresh_letters(12)}", name=(token.store_name or name or token.id)[:200], made_at=now(),
         )  # fmt: skip
         session.add(known)
         session.flush()

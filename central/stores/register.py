@@ -6,7 +6,6 @@ no matter of the franchise's agreement. Whoever holds it in an entity or a regio
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -24,6 +23,7 @@ from central.stores.enrol import ForStore, make_token
 from central.stores.faults import keep_faults
 from config.credit_code import is_credit_code
 from config.errors import RefusedError, UsageError
+from config.numbering import fresh_letters
 
 Kind = Literal["direct", "franchise"]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
@@ -82,7 +82,7 @@ def add_entity(session: Session, by: Viewer, facts: EntityFacts) -> Entity:
         RefusedError: not theirs to add.
     """
     _require_everywhere(by)
-    entity = Entity(id=f"e-{secrets.token_hex(4)}", name="")
+    entity = Entity(id=f"e-{fresh_letters(8)}", name="")
     _fill_entity(session, entity, facts)
     session.add(entity)
     note_act(session, by.person_id, "entity.added", f"{entity.id} {entity.name}")
@@ -130,7 +130,7 @@ def add_region(session: Session, by: Viewer, name: str) -> Region:
         RefusedError: not theirs to add.
     """
     _require_everywhere(by)
-    region = Region(id=f"r-{secrets.token_hex(4)}", name=name_of(name))
+    region = Region(id=f"r-{fresh_letters(8)}", name=name_of(name))
     _require_free(session, Region, region.name, "")
     session.add(region)
     note_act(session, by.person_id, "region.added", f"{region.id} {region.name}")
@@ -274,7 +274,7 @@ def settle_faults(session: Session, by: Viewer, store: Store) -> int:
 
 def new_store(name: str, *, entity_id: str | None, region_id: str | None) -> Store:
     """The row of a store that has not enrolled yet."""
-    return Store(id=f"s-{secrets.token_hex(6)}", name=name, entity_id=entity_id, region_id=region_id, made_at=now())
+    return Store(id=f"s-{fresh_letters(12)}", name=name, entity_id=entity_id, region_id=region_id, made_at=now())
 
 
 def name_of(told: str) -> str:

@@ -48,7 +48,7 @@ def test_an_order_is_looked_over_given_and_followed_live(
     assert screen.barriers() == []
     page.check("input[name=confirmed]")
     page.click("form.card button.danger")
-    page.wait_for_url(re.compile(r"/orders/o-[0-9a-f]+"))
+    page.wait_for_url(re.compile(r"/orders/o-[0-9a-z]+"))
     assert "待送达" in page.inner_text("main")
     (delivery,) = store.poll().json()["deliveries"]
     order = json.loads(delivery["body"])

@@ -25,7 +25,7 @@ from central.direct.officers import (
     register_key,
     wanted_policy,
 )
-from central.direct.orders import give_order, sign_order, withdraw
+from central.direct.orders import give_order, open_case, sign_order, withdraw
 from central.direct.signing import sessions_with_key
 from central.home import HeadOfficeHome
 from central.models import Delivery, Entity, Grant, Order, Person, Store
@@ -34,6 +34,7 @@ from central.people.rights import viewer_of
 from central.testing import PROGRAM, OfficeProcess, SpeakingStore
 from central.wire import decode, is_signed, order_message, time_message
 from config.errors import RefusedError, UsageError
+from scanners.masking import mask_text
 
 REPORT = json.dumps({"kind": "staff_mistake", "summary": "发错了群"})
 
@@ -377,6 +378,17 @@ def test_an_officer_on_his_own_machine_reads_in_words_what_he_signs(
     document = office.call("order", "sign", order["id"], "--person", "jia", f"--signature={signed}")
     assert document["signed_by"] == ["p-jia"]
     assert "already" in refused(office, "order", "sign", order["id"], "--person", "jia", f"--signature={signed}")
+
+
+def test_a_stores_mask_leaves_the_ids_of_cases_orders_and_stores_alone(
+    office: OfficeProcess, enrolled: Callable[[str], SpeakingStore]
+) -> None:
+    store = enrolled("测试未店")
+    with desk(office) as session:
+        ids = [open_case(session, machine_viewer(), "insider", "演练").id for _ in range(100)]
+    ids += [give(office, "report", store)["id"], store.store_id]
+
+    assert [mask_text(one) for one in ids] == ids
 
 
 def test_rights_by_scope_and_agreement_bound_who_is_told(
