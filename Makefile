@@ -10,7 +10,7 @@ TEST_PACKAGES := acl samba smbclient strace chromium poppler-utils fonts-noto-cj
 STORE ?=
 
 .PHONY: venv demo story test test-service test-crash simulate check check-static format lock clean
-.PHONY: fleet fuzz-hq test-pages test-hq-kills test-browser-story
+.PHONY: fleet fuzz-hq test-pages test-hq-kills
 .PHONY: bench-detect bench-scale bench-guard bench-seal bench-tables bench-persons bench-hq-persons
 .DELETE_ON_ERROR:
 
@@ -126,12 +126,6 @@ simulate: $(VENV)/.dev
 fleet: $(VENV)/.dev
 	@packaging/system-packages postgresql
 	$(BIN)/python benchmarks/fleet/run.py --stores $${STORES:-2000} $(FLEET)
-
-# One leak in a real browser, from enrolment to the end (CLOCHE_SCREENS keeps pictures). Under load its step after
-# declaring has failed: it is not part of the suite until that is understood.
-test-browser-story: $(VENV)/.dev
-	@packaging/system-packages chromium fonts-noto-cjk
-	$(BIN)/pytest -q -m slow tests/central/test_browser_story.py
 
 # Head office's pages at every width in every language (the suite looks at half of them).
 test-pages: $(VENV)/.dev

@@ -49,10 +49,11 @@ class ControlServer:
         *,
         find: Callable[[str], Listed] = find_operation,
         changed: Callable[[], None] = lambda: None,
+        acted: Callable[[], None] = lambda: None,
     ) -> None:
         self._agent = agent
         self._find = find
-        self._changed = changed
+        self._changed, self._acted = changed, acted
         self._slots = threading.BoundedSemaphore(MAX_CONNECTIONS)
         self._threads: set[threading.Thread] = set()
         self._accounts: Counter[int] = Counter()
@@ -158,6 +159,8 @@ class ControlServer:
             log.error("operation failed", operation=str(frame.get("operation")), error=describe(error))
             message = self._agent.text("cli.internal_error", what=describe(error))
             return {"error": message, "exit_code": int(ExitCode.FAILED)}
+        finally:
+            self._acted()
         if listed.tells_head_office:
             self._changed()
         return {"document": answer.document, "exit_code": int(answer.exit_code)}

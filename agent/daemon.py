@@ -87,6 +87,7 @@ class Daemon:
         self._pumped = time.monotonic()
         self._rescan = threading.Event()
         self._changed = threading.Event()
+        self._acted = threading.Event()
         self._slow_orders = threading.Event()
         agent.orders.driven = True  # before any thread runs: the keeper leaves them alone
         self._changed.set()  # what a command without a daemon changed
@@ -98,7 +99,7 @@ class Daemon:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda _number, _frame: self._stop.set())
         self._mark()
-        server = ControlServer(self._agent, changed=self._changed.set)
+        server = ControlServer(self._agent, changed=self._changed.set, acted=self._acted.set)
         threads = [
             threading.Thread(target=self._guarded, args=(loop,), name=loop.__name__.strip("_"))
             for loop in (
@@ -203,11 +204,14 @@ class Daemon:
     # tell
 
     def _tell(self) -> None:
-        """Head office hears at once of every incident that moves, also while drafts are written for it."""
+        """Head office hears of every incident that moves, also while drafts are written for it: at once what somebody
+        did here or by an order, who waits to see it, and the rest at its pace."""
         pace = Pace()
         self._attempt("look at open incidents", partial(mark_open, self._agent))
         while not self._stop.wait(TICK_SECONDS):
-            if self._agent.moved and pace.is_time(time.monotonic()):
+            acted = self._acted.is_set()
+            self._acted.clear()
+            if self._agent.moved and (pace.is_time(time.monotonic()) or acted):
                 self._attempt("tell head office of incidents", partial(tell_moved, self._agent))
 
     def _has_news(self) -> bool:
@@ -240,6 +244,7 @@ class Daemon:
     def _order_ended(self) -> None:
         """Head office hears how things stand after an order, and what fell due by it is done at once."""
         self._changed.set()
+        self._acted.set()
         self._attempt("keep what is due", partial(tick, self._agent, self._agent.now()))
 
     # work

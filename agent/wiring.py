@@ -36,7 +36,7 @@ class Agent:
 
     `exclusive` is held by whatever moves or seals files, one at a time. `now` is the one clock, aware and in UTC;
     `steady` counts seconds beside it that nobody can set. `moved` are incidents whose timeline has grown since head
-    office was told of them (`agent.incident.telling`).
+    office was told of them; `telling` is held while one is read and told (`agent.incident.telling`).
     """
 
     home: Home
@@ -60,6 +60,7 @@ class Agent:
     reporting: Reporting = field(default_factory=Reporting, repr=False)
     exclusive: threading.RLock = field(default_factory=threading.RLock, repr=False)
     moved: set[str] = field(default_factory=set)
+    telling: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     @property
     def people(self) -> People:

@@ -17,9 +17,9 @@ from agent.incident.course import Course, Outcome
 from agent.incident.documents import write_documents
 from agent.incident.levels import regrade, wake
 from agent.incident.moments import zone_of
-from agent.incident.office_view import for_head_office
 from agent.incident.records import Act, Declaration, Incident
 from agent.incident.store import incidents
+from agent.incident.telling import put
 from agent.isolation.hook import on_declaration as isolate_by_policy
 from config.errors import ClocheError, UsageError
 from config.log import describe, get_logger
@@ -106,14 +106,7 @@ def finish(course: Course) -> None:
 
 def tell_head_office(course: Course) -> None:
     """Put the incident as it stands into the outbox."""
-    agent = course.agent
-
-    def tell() -> Outcome:
-        agent.moved.discard(course.id)  # before it is read: what moves meanwhile is told again
-        document = for_head_office(agent, course.incident, agent.now())
-        return Outcome(details={"number": agent.outbox.put("incident", document)})
-
-    course.take("outbox", tell)
+    course.take("outbox", lambda: Outcome(details={"number": put(course.agent, course.id)}))
 
 
 def _chooser(agent: Agent) -> Affection:

@@ -1,8 +1,8 @@
 """Head office hears of an incident whenever its timeline moves, whoever moved it: by command, code, page or order.
 
-Every step marks its incident as moved (`Course.record`); the daemon tells of those soon after, and what goes on for
-long is told ever less often, for each telling holds the whole incident. After a start each open incident is told once,
-so that a crash between a step and its telling leaves head office behind for no longer than that.
+Every step marks its incident as moved (`Course.record`); the daemon tells of those soon after: at once what somebody
+did, and what goes on by itself for long ever less often, for each telling holds the whole incident. After a start each
+open incident is told once, so that a crash between a step and its telling leaves head office behind for no longer.
 """
 
 from __future__ import annotations
@@ -38,21 +38,33 @@ class Pace:
         return True
 
 
-def tell_moved(agent: Agent) -> int:
-    """Put each incident that moved into the outbox as it stands; how many. One that fails is tried again."""
+def put(agent: Agent, incident_id: str) -> int:
+    """Put an incident as it stands into the outbox; the report's number. What is told later was read later. One that
+    cannot be put stays marked as moved.
+
+    Raises:
+        ClocheError: it cannot be read, or the outbox is full or cannot be written.
+    """
     from agent.incident.office_view import for_head_office  # an idle daemon without an incident loads none of it
 
-    told = 0
-    for incident_id in sorted(agent.moved):
+    with agent.telling:
         agent.moved.discard(incident_id)  # before it is read: what moves meanwhile is told again
         try:
             document = for_head_office(agent, incidents(agent).get(incident_id), agent.now())
-            agent.outbox.put("incident", document)
-            told += 1
-        except Exception as error:
+            return agent.outbox.put("incident", document)
+        except Exception:
             agent.moved.add(incident_id)
-            if not isinstance(error, ClocheError):
-                raise
+            raise
+
+
+def tell_moved(agent: Agent) -> int:
+    """Put each incident that moved into the outbox as it stands; how many. One that fails is tried again."""
+    told = 0
+    for incident_id in sorted(agent.moved):
+        try:
+            put(agent, incident_id)
+            told += 1
+        except ClocheError as error:
             log.warning("head office could not be told", incident=incident_id, why=agent.mask(describe(error)))
     return told
 

@@ -64,6 +64,7 @@ def lock_probe(agent: Agent, request: Request) -> Answer:
     return Answer(document={"free": free[0]})
 
 
+ACTED = threading.Event()
 FUNCTIONS: dict[str, Operation] = {
     "echo": echo, "refuse": refuse, "break": break_down, "exclusive": lock_probe,
     "talk": talk,
@@ -89,7 +90,8 @@ def home(tmp_path: Path) -> Iterator[Home]:
     home.create()
     settings = Settings(people=(Person(name="测试店长", roles=("store_manager",), user="root"),))
     agent = cast("Agent", SimpleNamespace(home=home, settings=settings, text=Text("en"), exclusive=threading.RLock()))
-    server = ControlServer(agent, find=find)
+    ACTED.clear()
+    server = ControlServer(agent, find=find, acted=ACTED.set)
     server.start()
     yield home
     server.close()
@@ -100,6 +102,13 @@ def call(home: Home, name: str, arguments: dict[str, Any], **more: Any) -> Answe
     assert connection is not None
     with connection:
         return ask(connection, name, arguments, **more)
+
+
+@pytest.mark.parametrize("operation", ["refuse", "break"])
+def test_whoever_tells_head_office_hears_of_every_act_also_of_one_that_was_refused(home: Home, operation: str) -> None:
+    with pytest.raises(ClocheError):
+        call(home, operation, {})
+    assert ACTED.is_set()
 
 
 def test_an_operation_answers_with_progress_on_the_way(home: Home) -> None:

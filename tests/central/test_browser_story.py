@@ -29,7 +29,7 @@ from playwright.sync_api import TimeoutError as NeverCame
 
 from central.testing import OfficeProcess, serve_office
 
-pytestmark = [pytest.mark.needs("chromium"), pytest.mark.timeout(280), pytest.mark.slow]
+pytestmark = [pytest.mark.needs("chromium"), pytest.mark.timeout(400)]
 CLOCHE = (sys.executable, "-P", "-c", "from agent.cli import main; main()")
 LINK = (sys.executable, "-P", "-c", "from agent.link.main import main; main()")
 QUICK = {"CLOCHE_LINK__RETRY_SECONDS": "0.3", "CLOCHE_LINK__MAX_RETRY_SECONDS": "1"}
