@@ -23,14 +23,6 @@ URGENCY_SQL: Final = (
 """The same in SQL, over values named as the columns of a store."""
 
 
-def urgency_in_table() -> str:
-    """Over the columns of `stores` itself: for whoever changes one of them outside of ingest."""
-    return URGENCY_SQL.format(
-        incidents="open_incidents", alerts="open_alerts", faults="faults", exposed="exposed", unread="unread",
-        scanned_at="scanned_at",
-    )  # fmt: skip
-
-
 def urgency(*, incidents: int, alerts: int, faults: int, exposed: int, unread: int, is_scanned: bool) -> int:
     """A store's place in the list, higher first."""
     if incidents:

@@ -108,11 +108,6 @@ def read_book(session: Session, today: date) -> Book:
     )
 
 
-def people_for_store(session: Session, store: Store, today: date | None = None) -> list[dict[str, Any]]:
-    """The people of one store in the form of the agent's settings (`config.schema.Person`)."""
-    return read_book(session, today or now().date()).list_for(store)
-
-
 @dataclass(frozen=True, kw_only=True)
 class Parcel:
     """One list, and the stores that want it."""
@@ -168,11 +163,6 @@ def give_parcels(session: Session, parcels: Sequence[Parcel]) -> int:
             _give(session, parcel, group)
             given += 1
     return given
-
-
-def push_people(session: Session, today: date) -> int:
-    """Tell all stores whose list changed, in one transaction; how many orders."""
-    return give_parcels(session, wanted(session, today))
 
 
 def _give(session: Session, parcel: Parcel, group: Sequence[tuple[Store, PeoplePush | None]]) -> None:

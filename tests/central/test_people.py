@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from accounts_desk import Browser, acts_of, database
@@ -23,7 +24,7 @@ from central.people.accounts import begin_login
 from central.people.contacts import unconfirmed, without_contacts
 from central.people.directory import machine_viewer
 from central.people.importing import import_people
-from central.people.push import people_for_store
+from central.people.push import read_book
 from central.people.rights import Right, Viewer, viewer_of
 from central.people.tokens import make_token
 from central.testing import PROGRAM, OfficeProcess, serve_office
@@ -227,6 +228,10 @@ def test_a_table_is_taken_whole_or_not_at_all(session: Session) -> None:
                 import_people(session, machine_viewer(), bad, text=Text("en"))
 
 
+def people_for(session: Session, store: Store, today: date = date(2026, 3, 1)) -> list[dict[str, Any]]:
+    return read_book(session, today).list_for(store)
+
+
 def test_a_store_gets_its_own_people_and_no_more(session: Session) -> None:
     somebody(session, "一总", LEAD)
     manager = somebody(session, "二店", MANAGER, Right(role="logistics", scope="region", scope_id="r-1"))
@@ -238,11 +243,11 @@ def test_a_store_gets_its_own_people_and_no_more(session: Session) -> None:
     first, second = session.get(Store, "s-1"), session.get(Store, "s-2")
     assert first is not None
     assert second is not None
-    found = {row["name"]: row for row in people_for_store(session, first)}
+    found = {row["name"]: row for row in people_for(session, first)}
     assert set(found) == {"一总", "二店", "四区", "五主"}
     assert set(found["二店"]["roles"]) == {"store_manager", "logistics"}
     assert (found["二店"]["phone"], found["二店"]["email"]) == ("138 0000 0001", "test-a@example.com")
-    assert {row["name"] for row in people_for_store(session, second)} == {"一总", "三店", "五主"}
+    assert {row["name"] for row in people_for(session, second)} == {"一总", "三店", "五主"}
     for row in found.values():
         StorePerson.model_validate(row)
         assert "user" not in row
@@ -257,13 +262,13 @@ def test_a_franchises_store_gets_head_offices_people_by_agreement_alone(session:
     store, entity = session.get(Store, "s-f"), session.get(Entity, "e-f")
     assert store is not None
     assert entity is not None
-    assert [row["name"] for row in people_for_store(session, store)] == ["加盟商"]
+    assert [row["name"] for row in people_for(session, store)] == ["加盟商"]
     entity.rights = ["look", "export", "report", "declare", "rescan", "drill"]
     session.flush()
-    assert {row["name"] for row in people_for_store(session, store)} == {"加盟商", "区域"}
+    assert {row["name"] for row in people_for(session, store)} == {"加盟商", "区域"}
     entity.rights = [*entity.rights, "direct"]
     session.flush()
-    assert {row["name"] for row in people_for_store(session, store)} == {"加盟商", "区域", "总部客服"}
+    assert {row["name"] for row in people_for(session, store)} == {"加盟商", "区域", "总部客服"}
 
 
 def test_a_stand_in_stands_on_the_stores_list_too(session: Session) -> None:
@@ -271,10 +276,10 @@ def test_a_stand_in_stands_on_the_stores_list_too(session: Session) -> None:
     directory.stand_in(session, viewer(session, person), person, other, date(2026, 3, 2), date(2026, 3, 4))
     store = session.get(Store, "s-1")
     assert store is not None
-    rows = {row["name"]: row for row in people_for_store(session, store, date(2026, 3, 3))}
+    rows = {row["name"]: row for row in people_for(session, store, date(2026, 3, 3))}
     assert rows["甲"]["substitute"] == "乙"
     assert rows["乙"]["roles"] == ["store_manager"]
-    assert {row["name"] for row in people_for_store(session, store, date(2026, 3, 5))} == {"甲"}
+    assert {row["name"] for row in people_for(session, store, date(2026, 3, 5))} == {"甲"}
 
 
 @pytest.fixture(scope="module")

@@ -27,7 +27,7 @@ from central.moments import now
 from central.office_keys import make_office_keys
 from central.people import directory
 from central.people.directory import machine_viewer
-from central.people.push import push_people
+from central.people.push import give_parcels, wanted
 from central.people.rights import Right
 from central.testing import serve_office
 
@@ -62,7 +62,7 @@ def push(sessions: sessionmaker[Session], today: date = TODAY) -> list[str]:
     """Push; the stores that were given an order by it, sorted."""
     with sessions.begin() as session:
         before = {tuple(row) for row in session.execute(select(Delivery.store_id, Delivery.number))}
-        push_people(session, today)
+        give_parcels(session, wanted(session, today))
         session.flush()
         after = {tuple(row) for row in session.execute(select(Delivery.store_id, Delivery.number))}
     return sorted(store for store, _number in after - before)
