@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Final
 from zoneinfo import ZoneInfo
 
 import click
@@ -24,6 +25,7 @@ from central.commands.stores import stores
 from central.commands.token import token
 from central.console import Console, console_options, run
 from central.database.engine import open_database
+from central.figures import shared_figures
 from central.founding import Founding, found, is_empty
 from central.hosts import is_host
 from central.keys import make_keys, read_recipients
@@ -33,6 +35,9 @@ from central.people.second_factor import POLICIES
 from central.stores.authority import server_facts
 from config.errors import ExitCode, RefusedError, UsageError
 from config.identity import Identity, key_id, make_identity, read_line
+
+ON_POSTGRESQL: Final = 2
+"""Processes: one interpreter takes 830 reports a second there, two take 1,640 (docs/hq-database.md)."""
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -190,23 +195,23 @@ def _prove(console: Console, recovery: Identity) -> None:
 @click.option(
     "--processes",
     type=click.IntRange(1, 64),
-    default=1,
     envvar="CLOCHEHQ_PROCESSES",
-    show_default=True,
     show_envvar=True,
-    help="How many processes serve; one that dies is started anew.",
+    help="How many processes serve; one that dies is started anew. Unless said, two on PostgreSQL and one on SQLite.",
 )
-def serve(console: Console, host: str, port: int, certificate_days: float, processes: int) -> int:
+def serve(console: Console, host: str, port: int, certificate_days: float, processes: int | None) -> int:
     """Serve pages and take reports, over TLS, until told to stop. In an empty folder a head office is made first."""
-    from central.serve import Serving, serve_forever
-
     if is_empty(console.home):
         _make_first(console, host)
-    lasts = timedelta(days=certificate_days)
-    return serve_forever(
-        console.home, Serving(host=host, port=port, processes=processes, certificate_lasts=lasts),
-        announce=lambda url: click.echo(console.say("cli_serving", url=url)),
-    )  # fmt: skip
+    several = processes or (1 if console.home.database_url.startswith("sqlite") else ON_POSTGRESQL)
+    with shared_figures(several):
+        from central.serve import Serving, serve_forever
+
+        lasts = timedelta(days=certificate_days)
+        return serve_forever(
+            console.home, Serving(host=host, port=port, processes=several, certificate_lasts=lasts),
+            announce=lambda url: click.echo(console.say("cli_serving", url=url)),
+        )  # fmt: skip
 
 
 def _make_first(console: Console, host: str) -> None:

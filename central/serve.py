@@ -21,6 +21,7 @@ from typing import Final
 
 import uvicorn
 
+from central.accepting import Acceptor
 from central.app import build_app
 from central.digest.weekly import Weekly
 from central.home import HeadOfficeHome
@@ -94,6 +95,8 @@ def serve_forever(home: HeadOfficeHome, serving: Serving, announce: Callable[[st
         if serving.processes == 1:
             ready = partial(_ready, lambda: announce(url))
             return _serve(home, serving, listeners[0], ready, partial(notify, "WATCHDOG=1"))
+        gc.collect()
+        gc.freeze()  # whoever looks for cycles touches every object, and no page would be shared any more
         workers = Workers(
             [partial(_serve, home, serving, listener) for listener in listeners],
             ready=partial(_ready, lambda: announce(url)),
@@ -122,11 +125,13 @@ def _serve(
     try:
         tls = ServerTls(home)
         config = uvicorn.Config(
-            build_app(office), http=StoreProtocol, loop="uvloop", ws="none", ssl_context_factory=tls.context,
+            build_app(office), http=StoreProtocol, loop="uvloop", ws="none",
             log_config=None, access_log=False, server_header=False, lifespan="off", timeout_keep_alive=75,
             proxy_headers=False, limit_concurrency=MOST_CONNECTIONS, timeout_graceful_shutdown=10, backlog=2048,
         )  # fmt: skip
-        _Server(config, _Chores(home, office, tls, beat), ready).run(sockets=[listener])
+        _Server(config, _Chores(home, office, tls, beat), partial(Acceptor, listener, tls.context), ready).run(
+            sockets=[]
+        )
     finally:
         weekly.close()
         courier.close()
@@ -188,17 +193,25 @@ class _Chores:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn that says when it listens, and does its chores from its own loop."""
+    """uvicorn that takes its connections by `Acceptor`, says when it does, and does its chores from its own loop."""
 
-    def __init__(self, config: uvicorn.Config, chores: _Chores, ready: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        chores: _Chores,
+        accept: Callable[[Callable[[], asyncio.Protocol]], Acceptor],
+        ready: Callable[[], None],
+    ) -> None:
         super().__init__(config)
         self._chores = chores
+        self._accept = accept
         self._ready = ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, then say so."""
         await super().startup(sockets=sockets)
         if self.started:
+            self._acceptor = self._accept(self._make)
             self._ready()
             self._work = asyncio.create_task(self._chores.run())
 
@@ -206,7 +219,11 @@ class _Server(uvicorn.Server):
         """Stop beating and finish what is under way; stores that wait for orders are sent away first."""
         notify("STOPPING=1")
         self._chores.release()
+        await self._acceptor.close()
         await super().shutdown(sockets=sockets)
+
+    def _make(self) -> StoreProtocol:
+        return StoreProtocol(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
 
 
 def _listen(serving: Serving) -> list[socket.socket]:

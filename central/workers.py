@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Final
 
+from central.figures import forget_figures
 from config.errors import ClocheError, ExitCode
 from config.log import describe, get_logger
 from config.notify import notify
@@ -117,6 +118,7 @@ class Workers:
                 continue
             if worker.pipe >= 0:
                 os.close(worker.pipe)
+            forget_figures(pid)
             lived = time.monotonic() - worker.begun_at
             worker.pid, worker.pipe, worker.is_ready = 0, -1, False
             if not self._is_ready:

@@ -11,8 +11,6 @@ from typing import Self
 
 from central.testing import OfficeProcess
 
-PAGE = 4096
-
 
 def family(pid: int) -> list[int]:
     """A process and its children."""
@@ -28,14 +26,19 @@ def family(pid: int) -> list[int]:
 
 
 def memory_of(pid: int) -> int:
-    """Resident bytes of a process and its children."""
-    total = 0
+    """Resident bytes of a process and its children; what they share since they were forked counts once."""
+    own = shared = 0
     for one in family(pid):
         try:
-            total += int(Path(f"/proc/{one}/statm").read_text().split()[1]) * PAGE
+            text = Path(f"/proc/{one}/smaps_rollup").read_text()
         except OSError:
             continue
-    return total
+        kilobytes = {
+            name: int(words.split()[0]) for name, words in (line.split(":", 1) for line in text.splitlines()[1:])
+        }
+        own += kilobytes["Private_Clean"] + kilobytes["Private_Dirty"]
+        shared = max(shared, kilobytes["Shared_Clean"] + kilobytes["Shared_Dirty"])
+    return (own + shared) * 1024
 
 
 class Memory:
@@ -75,6 +78,7 @@ class Reader:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run)
         self.times: list[tuple[float, str]] = []
+        """Seconds and the page."""
         self.failures: list[str] = []
 
     def __enter__(self) -> Self:

@@ -1,4 +1,6 @@
-"""Figures for Prometheus at /metrics: of this process (requests, waits, errors) and of the database (stores, orders).
+"""Figures for Prometheus at /metrics: of the server (requests, waits, errors) and of the database (stores, orders).
+
+Several processes of one server keep theirs in files of one folder (`central.figures`), and any of them tells the sum.
 
 Labels are closed lists: paths of routes, statuses, words. No store, person or place is named. Figures of the database
 are read at most every ten seconds, however often somebody asks.
@@ -6,6 +8,7 @@ are read at most every ten seconds, however often somebody asks.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -13,8 +16,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from cryptography import x509
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 from sqlalchemy import case, func, select
 from sqlalchemy.exc import SQLAlchemyError
@@ -25,6 +29,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from central.api.words import SILENT_AFTER, WORDS
+from central.figures import FOLDER
 from central.models import Delivery, Order, Store, WebhookDelivery
 from central.moments import now
 from central.office import HeadOffice
@@ -32,13 +37,14 @@ from central.people.tokens import person_of_token
 from config.errors import ClocheError
 
 BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1.0, 2.5, 5.0, 10.0)
+POLLS: Final = "/v1/orders"
 KEPT_SECONDS: Final = 10.0
 LOOPBACK: Final = frozenset({"127.0.0.1", "::1"})
 FORWARDED: Final = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
 
 
 class Metrics:
-    """The figures of one process, in a registry of its own."""
+    """The figures of this process, and of those it serves beside, in a registry of their own."""
 
     def __init__(self, office: HeadOffice, certificates: tuple[Path, ...] = ()) -> None:
         self.registry = CollectorRegistry()
@@ -53,7 +59,19 @@ class Metrics:
         self.database_errors = Counter(
             "cloche_hq_database_errors", "Requests that the database failed.", registry=self.registry
         )
-        self.registry.register(Figures(office, certificates))
+        self.queue = Gauge(
+            "cloche_hq_queue_length", "Reports and acts that wait to be written.", registry=self.registry,
+            multiprocess_mode="livesum",
+        )  # fmt: skip
+        self.polls = Gauge(
+            "cloche_hq_polls_connected", "Stores that hold a long poll.", registry=self.registry,
+            multiprocess_mode="livesum",
+        )  # fmt: skip
+        self._shown = self.registry
+        if FOLDER in os.environ:
+            self._shown = CollectorRegistry()
+            MultiProcessCollector(self._shown, path=os.environ[FOLDER])  # type: ignore[no-untyped-call]
+        self._shown.register(Figures(office, certificates))
 
     def routes(self) -> list[Route]:
         """/metrics."""
@@ -63,8 +81,13 @@ class Metrics:
         """The figures, for a token of somebody who may look, or, if the settings say so, for this machine itself."""
         if not await run_in_threadpool(self._may_ask, request):
             return PlainTextResponse("a token is needed\n", status_code=401, headers={"WWW-Authenticate": "Bearer"})
-        text = await run_in_threadpool(generate_latest, self.registry)
+        self.note_queue()
+        text = await run_in_threadpool(generate_latest, self._shown)
         return Response(text, headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    def note_queue(self) -> None:
+        """How much waits to be written, at this moment."""
+        self.queue.set(self._office.writer.waiting)
 
     def _may_ask(self, request: Request) -> bool:
         kind, _space, token = request.headers.get("authorization", "").partition(" ")
@@ -97,13 +120,19 @@ class Measured:
                 status = message["status"]
             await send(message)
 
+        is_poll = scope["path"] == POLLS
         try:
+            if is_poll:
+                self._metrics.polls.inc()
             await self._app(scope, receive, noting)
         finally:
             page = page_of(scope)
-            if page == "/v1/reports":
+            if is_poll:
+                self._metrics.polls.dec()
+            elif page == "/v1/reports":
                 self._metrics.reports.labels(str(status)).inc()
-            if page != "/v1/orders":  # a long poll waits on purpose
+                self._metrics.note_queue()
+            if page != POLLS:  # a long poll waits on purpose
                 seconds = time.perf_counter() - begun
                 self._metrics.requests.labels(method_of(scope), page, str(status)).observe(seconds)
 
@@ -136,8 +165,6 @@ class Figures(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """The figures of now."""
-        yield gauge("cloche_hq_queue_length", "Reports and acts that wait to be written.", self._office.writer.waiting)
-        yield gauge("cloche_hq_polls_connected", "Stores that hold a long poll.", self._office.waiting.count)
         if self._certificates:
             days = GaugeMetricFamily(
                 "cloche_hq_certificate_days", "Days until a certificate ends.", labels=("certificate",)

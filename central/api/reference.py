@@ -136,7 +136,8 @@ programs and in [wire-v1.md](wire-v1.md) for people.
 (`cloche_hq_request_seconds`), reports by answer (`cloche_hq_reports_total`), the write queue
 (`cloche_hq_queue_length`), long polls (`cloche_hq_polls_connected`), stores by urgency (`cloche_hq_stores`), database
 errors, days left of certificates, the age of the oldest order that a store owes an answer to, webhook deliveries that
-wait. Of several instances each tells its own requests; what is read from the database is the same from all of them.
+wait. Processes of one server tell their sum; of several servers each tells its own requests, and what is read from the
+database is the same from all of them.
 
 ## Webhooks
 

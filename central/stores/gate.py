@@ -82,11 +82,12 @@ class Gate:
             await refusal(503, "database")(scope, receive, send)
             return
         own = {"store": store_id, "serial": serial, "public_key": holder.public_key}
-        through = {**scope, "extensions": {**scope["extensions"], EXTENSION: own}}
+        # into this scope, no copy of it: whoever measures reads from it which route answered
+        scope["extensions"] = {**scope["extensions"], EXTENSION: own}
         if scope["path"] in LONG:
-            await self._stay(through, receive, send)
+            await self._stay(scope, receive, send)
         else:
-            await self._app(through, receive, send)
+            await self._app(scope, receive, send)
 
     async def _find(self, shown: dict[str, Any]) -> Holder | Word:
         try:

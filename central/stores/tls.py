@@ -10,11 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final, cast
 
-import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from central.home import HeadOfficeHome
@@ -46,10 +44,12 @@ class ServerTls:
             raise ClocheError(f"{home.server_chain}: does not fit {home.server_key}, or one is damaged") from error
         self._context.verify_mode = ssl.CERT_OPTIONAL
         self._context.verify_flags |= NO_CHECK_TIME
+        self._context.num_tickets = 0  # nobody resumes; two tickets with the client's certificate are sealed for each
         self._context.set_alpn_protocols(["http/1.1"])
 
-    def context(self, _config: uvicorn.Config, _default: Callable[[], ssl.SSLContext]) -> ssl.SSLContext:
-        """For uvicorn's `ssl_context_factory`."""
+    @property
+    def context(self) -> ssl.SSLContext:
+        """For every connection."""
         return self._context
 
     def reload(self) -> None:

@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -18,6 +18,7 @@ import httpx
 import pytest
 from cryptography import x509
 
+from central.accepting import AT_ONCE, TURN_SECONDS
 from central.home import HeadOfficeHome
 from central.stores.authority import OFF, make_authority, pin_of, read_authority, read_server, server_facts
 from central.stores.server_certificate import reissue, renew_if_due
@@ -164,6 +165,50 @@ def test_several_processes_serve_one_office_and_a_dead_one_is_started_anew(made:
         kept = children(office.pid)
         os.kill(office.pid, signal.SIGKILL)
         wait_for(lambda: not any(Path(f"/proc/{pid}").exists() and state(pid) != "Z" for pid in kept))
+
+
+def test_figures_of_several_processes_are_told_together_by_any_of_them(made: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "hq"
+    shutil.copytree(made, folder)
+    (folder / "hq.toml").write_text("[api]\nmetrics_on_loopback = true\n")
+    with serve_office(folder, made=NOBODY, more=["--processes", "2"]) as office:
+        for number in range(1, 9):  # a connection each: the kernel gives them to both
+            with office.client() as client:
+                store = SpeakingStore(client=client)
+                store.enrol(office.token())
+                assert store.report("health", {}).status_code == 200
+                store.close()
+            told = [figure(office, 'cloche_hq_reports_total{status="200"}') for _ in range(4)]
+            assert told == [number] * 4
+        os.kill(children(office.pid)[0], signal.SIGKILL)
+        wait_for(lambda: len(children(office.pid)) == 2)
+        wait_for(lambda: figure(office, 'cloche_hq_reports_total{status="200"}') == 8)  # counted stays counted
+        assert figure(office, "cloche_hq_polls_connected") == 0
+
+
+def figure(office: OfficeProcess, name: str) -> float:
+    """What /metrics says over a new connection; -1 if nobody is there, or nothing of this name."""
+    try:
+        with office.client() as client:
+            lines = client.get("/metrics").text.splitlines()
+    except httpx.TransportError:
+        return -1
+    return next((float(line.split()[-1]) for line in lines if line.startswith(f"{name} ")), -1)
+
+
+def test_many_who_connect_and_say_nothing_hold_nobody_up(made: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "hq"
+    shutil.copytree(made, folder)
+    with serve_office(folder, made=NOBODY, log=tmp_path / "log") as office, ExitStack() as silent:
+        port = int(office.url.rsplit(":", 1)[1])
+        for _ in range(5 * AT_ONCE):
+            silent.enter_context(socket.create_connection(("127.0.0.1", port)))
+        begun = time.monotonic()
+        with office.client() as client:
+            assert client.get("/login").status_code == 200
+        assert time.monotonic() - begun < 5 * TURN_SECONDS + 3
+    log = (tmp_path / "log").read_text()
+    assert "Traceback" not in log
 
 
 def state(pid: int) -> str:
