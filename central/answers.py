@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+import msgspec
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from central.wire import HEADER_WIRE, WIRE
 
@@ -14,7 +15,10 @@ RETRY_SECONDS: Final = 5
 
 def answer(status: int, document: dict[str, Any]) -> Response:
     """A document."""
-    return JSONResponse(document, status_code=status, headers={HEADER_WIRE: str(WIRE)})
+    return Response(
+        msgspec.json.encode(document), status_code=status, media_type="application/json",
+        headers={HEADER_WIRE: str(WIRE)},
+    )  # fmt: skip
 
 
 def refusal(status: int, word: str, detail: str = "") -> Response:

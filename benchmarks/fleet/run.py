@@ -88,7 +88,7 @@ def main() -> None:
     with cluster as database, tempfile.TemporaryDirectory(prefix="cloche-fleet-") as name:
         url = database.create() if database else ""
         folder = Path(name)
-        more = ["--processes", str(options.processes)] if options.processes > 1 else []
+        more = ["--processes", str(options.processes)] if options.processes else []
         with serve_office(folder / "office", database=url, log=folder / "log", more=more) as office:
             results, wrong = _play(office, options)
         log = (folder / "log").read_text(encoding="utf-8")
@@ -263,7 +263,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=3, help="rounds of steady reports")
     parser.add_argument("--places", type=int, default=100, help="findings in an inventory")
     parser.add_argument("--crews", type=int, default=2, help="processes of stores")
-    parser.add_argument("--processes", type=int, default=1, help="processes of the server")
+    parser.add_argument(
+        "--processes", type=int, default=0, help="processes of the server; 0: as many as it starts by itself"
+    )
     parser.add_argument("--database", choices=["sqlite", "postgresql"], default="postgresql")
     parser.add_argument("--json", action="store_true")
     return parser.parse_args()
