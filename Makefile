@@ -36,7 +36,7 @@ demo: $(VENV)/.run
 
 test: $(VENV)/.dev
 	@packaging/system-packages $(TEST_PACKAGES)
-	$(BIN)/pytest -q -n 2 --dist loadfile --no-loadscope-reorder -m "not alone and not slow"
+	$(BIN)/pytest -q -n 3 --dist loadfile --no-loadscope-reorder -m "not alone and not slow"
 	$(BIN)/pytest -q -m "alone and not slow" tests/acceptance tests/agent
 
 check-static: $(VENV)/.dev

@@ -27,8 +27,6 @@ from postgres import Cluster, is_usable, run_cluster
 
 from central.testing import OfficeProcess, serve_office
 
-PROCESSES = {"postgresql": 2, "sqlite": 1}
-"""Of the server: one a core, but for SQLite, which has one write lock."""
 TARGETS = {"postgresql": 1000, "sqlite": 800}
 TICK = os.sysconf("SC_CLK_TCK")
 
@@ -88,9 +86,8 @@ def bench(kind: str, options: argparse.Namespace, cluster: Cluster | None) -> di
     with tempfile.TemporaryDirectory(prefix="cloche-bench-") as name:
         folder = Path(name)
         url = cluster.create() if cluster else ""
-        processes = options.processes or PROCESSES[kind]
-        more = ["--processes", str(processes)] if processes > 1 else []
-        with serve_office(folder / "office", database=url, log=folder / "log", more=more) as office:
+        with serve_office(folder / "office", database=url, log=folder / "log", processes=options.processes) as office:
+            processes = max(1, len(family(office.pid)) - 1)
             reports = int(options.seconds * options.most / options.stores) + 5
             plan = make_plan(
                 office, folder, stores=options.stores, reports=reports, findings=options.findings,
@@ -112,9 +109,9 @@ def main() -> None:
     """Run, print a table, and the same as JSON with `--json`."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=15)
-    parser.add_argument("--stores", type=int, default=64, help="connections, each of a store of its own")
+    parser.add_argument("--stores", type=int, default=192, help="connections, each of a store of its own")
     parser.add_argument("--findings", type=int, default=100)
-    parser.add_argument("--processes", type=int, help="server processes (default: 2 on PostgreSQL, 1 on SQLite)")
+    parser.add_argument("--processes", type=int, default=0, help="of the server; 0: as many as it starts by itself")
     parser.add_argument("--most", type=int, default=2500, help="reports a second that are signed beforehand")
     parser.add_argument("--database", choices=["sqlite", "postgresql"], action="append")
     parser.add_argument("--json", action="store_true")

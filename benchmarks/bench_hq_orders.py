@@ -225,7 +225,7 @@ def main() -> None:
         (folder / "stores").mkdir()
         with run_cluster(durable=True) if options.postgres else nullcontext() as cluster:
             database = cluster.create("orders") if cluster else ""
-            with serve_office(folder / "office", database=database) as office:
+            with serve_office(folder / "office", database=database, processes=0) as office:
                 waiters = enrol(office, folder / "stores", options.stores)
                 mine, theirs = multiprocessing.Pipe()
                 stores = multiprocessing.get_context("spawn").Process(

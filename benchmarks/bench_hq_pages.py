@@ -109,7 +109,7 @@ def main() -> None:
             token = program_token(session)
         engine.dispose()
         paths = page_paths(folder, url)
-        with serve_office(folder, made=made, database=url, log=Path(name) / "log") as office:
+        with serve_office(folder, made=made, database=url, log=Path(name) / "log", processes=0) as office:
             with office.client() as client:  # with the first page it begins to make the others ready
                 client.get("/login")
             time.sleep(WARM)

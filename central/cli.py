@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Final
 from zoneinfo import ZoneInfo
 
 import click
@@ -35,9 +34,6 @@ from central.people.second_factor import POLICIES
 from central.stores.authority import server_facts
 from config.errors import ExitCode, RefusedError, UsageError
 from config.identity import Identity, key_id, make_identity, read_line
-
-ON_POSTGRESQL: Final = 2
-"""Processes: one interpreter takes 830 reports a second there, two take 1,640 (docs/hq-database.md)."""
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -195,21 +191,22 @@ def _prove(console: Console, recovery: Identity) -> None:
 @click.option(
     "--processes",
     type=click.IntRange(1, 64),
+    default=2,
     envvar="CLOCHEHQ_PROCESSES",
+    show_default=True,
     show_envvar=True,
-    help="How many processes serve; one that dies is started anew. Unless said, two on PostgreSQL and one on SQLite.",
+    help="How many processes serve; one that dies is started anew.",
 )
-def serve(console: Console, host: str, port: int, certificate_days: float, processes: int | None) -> int:
+def serve(console: Console, host: str, port: int, certificate_days: float, processes: int) -> int:
     """Serve pages and take reports, over TLS, until told to stop. In an empty folder a head office is made first."""
     if is_empty(console.home):
         _make_first(console, host)
-    several = processes or (1 if console.home.database_url.startswith("sqlite") else ON_POSTGRESQL)
-    with shared_figures(several):
+    with shared_figures(processes):
         from central.serve import Serving, serve_forever
 
         lasts = timedelta(days=certificate_days)
         return serve_forever(
-            console.home, Serving(host=host, port=port, processes=several, certificate_lasts=lasts),
+            console.home, Serving(host=host, port=port, processes=processes, certificate_lasts=lasts),
             announce=lambda url: click.echo(console.say("cli_serving", url=url)),
         )  # fmt: skip
 

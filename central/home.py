@@ -30,6 +30,11 @@ class HeadOfficeHome:
         return os.environ.get("CLOCHEHQ_DATABASE") or f"sqlite:///{self.database}"
 
     @property
+    def turn(self) -> Path:
+        """What processes that write take turns by; it holds nothing."""
+        return self.folder / "hq.turn"
+
+    @property
     def authority_key(self) -> Path:
         """Private key of the certificate authority (0600)."""
         return self.folder / "ca.key"

@@ -12,6 +12,7 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session, sessionmaker
 
 from central.database.engine import open_database, reading
+from central.database.turns import Turn
 from central.database.writer import Writer
 from central.direct.delivery import Waiting
 from central.direct.signing import OrderKey, sessions_with_key
@@ -86,7 +87,9 @@ def open_office(home: HeadOfficeHome, *, queue_limit: int = 1000, certificate_la
         timezone = ZoneInfo(read_fact(session, "timezone", "Asia/Shanghai"))
         make_missing_key(home, session)
     accounts = read_secrets(home)
-    writer = Writer(sessions_with_key(home, engine), limit=queue_limit, take=Taker(timezone).take_many)
+    writer = Writer(
+        sessions_with_key(home, engine), limit=queue_limit, take=Taker(timezone).take_many, turn=Turn(home.turn)
+    )
     writer.start()
     views = ViewLog(writer)
     views.start()

@@ -106,22 +106,23 @@ def environment_of(database: str) -> dict[str, str]:
 
 
 @contextmanager
-def serve_office(
+def serve_office(  # noqa: PLR0913  one argument an option
     folder: Path, *, port: int = 0, made: Mapping[str, Any] | None = None, more: Sequence[str] = (), database: str = "",
-    log: Path | None = None,
+    log: Path | None = None, processes: int = 1,
 ) -> Iterator[OfficeProcess]:  # fmt: skip
     """Make a head office with keys (or take the one that `made` describes), and serve it until the end of the block.
 
     `more` are further options of `cloche-hq serve`, `database` is a URL ('' for the file in its folder), `log` takes
-    what it says on stderr.
+    what it says on stderr; `processes` serve, 0 for as many as it starts by itself.
     """
     if made is None:
         made = call_office(folder, "init", "--name", "测试总部", "--second-factor", "offered", database=database)
         sheet = str(folder.with_name(f"{folder.name}.recovery"))
         call_office(folder, "keys", "init", "--recovery-file", sheet, database=database)
+    several = ["--processes", str(processes)] if processes else []
     with (log or Path(os.devnull)).open("ab") as errors:
         process = subprocess.Popen(
-            [*PROGRAM, "serve", "--home", str(folder), "--port", str(port), *more],
+            [*PROGRAM, "serve", "--home", str(folder), "--port", str(port), *several, *more],
             stdout=subprocess.PIPE, stderr=errors, text=True, env=environment_of(database),
         )  # fmt: skip
     try:
@@ -230,14 +231,15 @@ class SpeakingStore:
         )  # fmt: skip
 
     def body(self, kind: Kind, document: Mapping[str, Any], number: int | None = None) -> bytes:
-        """A report's bytes under the next number (or a chosen one), chained like an outbox chains them."""
+        """A report's bytes under the next number (or a chosen one), chained and written as an outbox does."""
         chosen = self.next_number if number is None else number
         body = json.dumps(
             {
                 "schema": REPORT_SCHEMA, "kind": kind, "number": chosen, "previous": self.previous,
-                "written_at": datetime.now(UTC).isoformat(), "document": document,
-            }
-        ).encode()  # fmt: skip
+                "written_at": datetime.now(UTC).isoformat(timespec="milliseconds"), "document": document,
+            },
+            ensure_ascii=False, separators=(",", ":"),
+        ).encode("utf-8", "backslashreplace")  # fmt: skip
         if number is None:
             self.next_number += 1
             if kind not in COALESCED:

@@ -88,8 +88,7 @@ def main() -> None:
     with cluster as database, tempfile.TemporaryDirectory(prefix="cloche-fleet-") as name:
         url = database.create() if database else ""
         folder = Path(name)
-        more = ["--processes", str(options.processes)] if options.processes else []
-        with serve_office(folder / "office", database=url, log=folder / "log", more=more) as office:
+        with serve_office(folder / "office", database=url, log=folder / "log", processes=options.processes) as office:
             results, wrong = _play(office, options)
         log = (folder / "log").read_text(encoding="utf-8")
     errors = [line for line in log.splitlines() if '"level": "error"' in line or "Traceback" in line]

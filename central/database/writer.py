@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -100,12 +100,20 @@ class Writer:
     and has to find the same.
     """
 
-    def __init__(self, sessions: sessionmaker[Session], *, limit: int = 1000, take: Take | None = None) -> None:
+    def __init__(
+        self,
+        sessions: sessionmaker[Session],
+        *,
+        limit: int = 1000,
+        take: Take | None = None,
+        turn: AbstractContextManager[object] | None = None,
+    ) -> None:
         self._sessions = sessions
         self._take = take
         self._queue: queue.Queue[_Waiting | None] = queue.Queue(maxsize=limit)
         self._held = self._at_hand = 0
         self._lock = threading.Lock()
+        self._turn = turn or nullcontext()
         self._thread = threading.Thread(target=self._run, name="hq-writer", daemon=True)
 
     @property
@@ -234,7 +242,7 @@ class Writer:
         """The results, committed; a deadlock with another process is tried again."""
         for number in range(TRIES):
             try:
-                with self._sessions.begin() as session:
+                with self._turn, self._sessions.begin() as session:
                     return self._work(session, batch)
             except SQLAlchemyError as error:
                 if number == TRIES - 1 or not (_is_collision(error) or (len(batch) == 1 and _is_taken(error))):

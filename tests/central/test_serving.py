@@ -148,7 +148,7 @@ def test_another_authoritys_key_is_not_mistaken_for_ours(made: Path, tmp_path: P
 def test_several_processes_serve_one_office_and_a_dead_one_is_started_anew(made: Path, tmp_path: Path) -> None:
     folder = tmp_path / "hq"
     shutil.copytree(made, folder)
-    with serve_office(folder, made=NOBODY, more=["--processes", "2"]) as office:
+    with serve_office(folder, made=NOBODY, processes=2) as office:
         first = children(office.pid)
         assert len(first) == 2
         with office.client() as client:
@@ -171,7 +171,7 @@ def test_figures_of_several_processes_are_told_together_by_any_of_them(made: Pat
     folder = tmp_path / "hq"
     shutil.copytree(made, folder)
     (folder / "hq.toml").write_text("[api]\nmetrics_on_loopback = true\n")
-    with serve_office(folder, made=NOBODY, more=["--processes", "2"]) as office:
+    with serve_office(folder, made=NOBODY, processes=2) as office:
         for number in range(1, 9):  # a connection each: the kernel gives them to both
             with office.client() as client:
                 store = SpeakingStore(client=client)
