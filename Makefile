@@ -36,7 +36,7 @@ demo: $(VENV)/.run
 
 test: $(VENV)/.dev
 	@packaging/system-packages $(TEST_PACKAGES)
-	$(BIN)/pytest -q -n 3 --dist loadfile --no-loadscope-reorder -m "not alone and not slow"
+	$(BIN)/pytest -q -n 2 --dist loadfile --no-loadscope-reorder -m "not alone and not slow"
 	$(BIN)/pytest -q -m "alone and not slow" tests/acceptance tests/agent
 
 check-static: $(VENV)/.dev
@@ -129,7 +129,8 @@ fleet: $(VENV)/.dev
 
 # Head office's pages at every width in every language (the suite looks at half of them).
 test-pages: $(VENV)/.dev
-	$(BIN)/pytest -q -m "slow or not slow" tests/central/test_axe.py tests/central/test_axe_rooms.py
+	$(BIN)/pytest -q -m "slow or not slow" tests/central/test_axe.py tests/central/test_axe_rooms.py \
+	  tests/central/test_register.py tests/central/test_people_browser.py
 
 # Head office's API and wire under requests drawn anew (CLOCHE_FUZZ of each operation).
 fuzz-hq: $(VENV)/.dev

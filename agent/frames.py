@@ -39,7 +39,8 @@ def send_frame(connection: socket.socket, value: dict[str, Any], descriptors: tu
     data = HEADER.pack(len(body)) + body
     try:
         sent = socket.send_fds(connection, [data], list(descriptors)) if descriptors else 0
-        connection.sendall(data[sent:])
+        if sent < len(data):  # sending nothing fails as well, once the other side has answered and gone
+            connection.sendall(data[sent:])
     except OSError as error:
         raise BrokenConnectionError(f"the connection broke while sending: {error.strerror}") from error
 

@@ -87,9 +87,13 @@ class Workers:
         self._stopping = True
 
     def _start_due(self) -> None:
+        """Those whose time has come; at the start one after another, so that a database is upgraded once, and what is
+        wrong with it or the folder is said once."""
         for worker in self._workers:
             if not worker.pid and time.monotonic() >= worker.start_at and not self._stopping:
                 _start(worker, self._workers)
+            if not self._is_ready and not worker.is_ready:
+                return
 
     def _listen(self) -> None:
         """Hear from the workers for a moment."""

@@ -76,7 +76,7 @@ def test_the_first_login_leads_over_the_second_factor_to_the_pages(
         session.execute(update(Person).values(totp=None))
 
 
-@pytest.mark.parametrize("width", [DESK, PHONE])
+@pytest.mark.parametrize("width", [pytest.param(DESK, marks=pytest.mark.slow), PHONE])
 def test_the_pages_of_people_have_no_barriers_and_fit(
     screen: Any, office: OfficeProcess, tmp_path: Path, width: int
 ) -> None:

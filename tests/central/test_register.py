@@ -300,7 +300,10 @@ def test_the_document_of_a_failed_command_says_what_was_wrong(office: OfficeProc
 
 
 @pytest.mark.needs("chromium")
-@pytest.mark.parametrize(("width", "language"), [(1280, "zh-CN"), (390, "zh-CN"), (390, "en")])
+@pytest.mark.parametrize(
+    ("width", "language"),
+    [(1280, "zh-CN"), pytest.param(390, "zh-CN", marks=pytest.mark.slow), (390, "en")],
+)
 def test_the_register_has_no_barrier_on_a_desk_or_a_phone(
     office: OfficeProcess, client: httpx.Client, screen: Any, width: int, language: str, tmp_path: Path
 ) -> None:
