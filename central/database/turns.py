@@ -28,13 +28,12 @@ class Turn:
 
     def __enter__(self) -> Self:
         """Wait for it."""
-        if self._descriptor < 0:
-            self._descriptor = os.open(self._file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._descriptor = os.open(self._file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         fcntl.flock(self._descriptor, fcntl.LOCK_EX)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """The next one's."""
-        fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+        """The next one's: closing gives it up."""
+        os.close(self._descriptor)

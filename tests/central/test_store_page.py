@@ -92,7 +92,7 @@ def test_a_fault_says_what_it_means_and_is_settled_with_a_note(
     tell(store, ("inventory", inventory([place(1)])))
     taken = store.body("alert", alert(1, open=False))
     assert store.send(taken).status_code == 200
-    other = taken.replace(b'"id": "1"', b'"id": "2"')
+    other = taken.replace(b'"id":"1"', b'"id":"2"')
     assert other != taken
     assert store.send(other).status_code == 409
     path = f"/stores/{store.store_id}"
