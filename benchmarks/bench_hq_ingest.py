@@ -22,6 +22,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
+from fleet.watch import family
 from hq_load import Plan, make_plan, run_plan
 from postgres import Cluster, is_usable, run_cluster
 
@@ -41,20 +42,6 @@ def cpu_of(pids: list[int]) -> float:
             continue
         total += sum(int(value) for value in fields[11:15])
     return total / TICK
-
-
-def family(pid: int) -> list[int]:
-    """A process and its children."""
-    found = [pid]
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdecimal():
-            try:
-                parent = int((entry / "stat").read_text().rsplit(")", 1)[1].split()[1])
-            except OSError:
-                continue
-            if parent == pid:
-                found.append(int(entry.name))
-    return found
 
 
 def measure(plan: Plan, server: int, cluster: Cluster | None) -> dict[str, Any]:

@@ -32,6 +32,7 @@ from sqlalchemy.orm import sessionmaker
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
+from fleet.watch import family
 from postgres import is_usable, run_cluster
 
 from central.database.engine import open_database, reading
@@ -177,9 +178,9 @@ def enrol(office: OfficeProcess, folder: Path, count: int) -> list[Waiter]:
 
 
 def cpu_of(pid: int) -> float:
-    """Seconds of processor time that a process has used."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    """Seconds of processor time that a process and its children have used."""
+    stats = [Path(f"/proc/{one}/stat").read_text().rsplit(")", 1)[1].split() for one in family(pid)]
+    return sum(int(fields[11]) + int(fields[12]) for fields in stats) / os.sysconf("SC_CLK_TCK")
 
 
 def measure(office: OfficeProcess, pipe: Connection, count: int, number: int) -> tuple[float, float, float]:

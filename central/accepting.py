@@ -56,7 +56,7 @@ class Acceptor:
             await self._places.acquire()
             try:
                 connection, _address = await loop.sock_accept(self._listener)
-            except OSError as error:
+            except Exception as error:  # noqa: BLE001  a server that takes nobody any more would look healthy
                 self._places.release()
                 log.warning("a connection could not be taken", error=describe(error))
                 await asyncio.sleep(PAUSE_SECONDS)

@@ -127,7 +127,7 @@ def _serve(
         config = uvicorn.Config(
             build_app(office), http=StoreProtocol, loop="uvloop", ws="none",
             log_config=None, access_log=False, server_header=False, lifespan="off", timeout_keep_alive=75,
-            proxy_headers=False, limit_concurrency=MOST_CONNECTIONS, timeout_graceful_shutdown=10, backlog=2048,
+            proxy_headers=False, limit_concurrency=MOST_CONNECTIONS, timeout_graceful_shutdown=10,
         )  # fmt: skip
         _Server(config, _Chores(home, office, tls, beat), partial(Acceptor, listener, tls.context), ready).run(
             sockets=[]

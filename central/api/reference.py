@@ -120,8 +120,8 @@ programs and in [wire-v1.md](wire-v1.md) for people.
 - **Lists** come in pages: `{"items": […], "next": …}`; pass `next` as `cursor` until it is null. Rows that come or go
   between two pages are neither repeated nor hide others.
 - **Not changed?** Each small answer has an `ETag`; with `If-None-Match` it is 304 without a body.
-- **How often.** Each token has its own allowance (`[api] requests_a_minute` of `hq.toml`, 600), filled steadily; over
-  it 429 with `Retry-After` in seconds. An address that sends wrong tokens waits too.
+- **How often.** Each token has its own allowance (`[api] requests_a_minute` of `hq.toml`, 600, in each process), filled
+  steadily; over it 429 with `Retry-After` in seconds. An address that sends wrong tokens waits too.
 - **Errors** are `application/problem+json` (RFC 9457): `type` (`urn:cloche:problem:WORD`), `title`, `status`, `detail`
   and, for fields that do not fit, `errors` with `field` and `reason`. 401 no token that holds; 403 no right; 404 no
   such thing *or none that may be seen*; 422 a field; 429 too often or too busy; 503 the database is away.

@@ -72,7 +72,7 @@ def make_engine(place: URL) -> Engine:
         event.listen(engine, "connect", prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
-    engine = create_engine(
+    return create_engine(
         place, pool_size=size, max_overflow=size // 2, pool_timeout=POOL_WAIT, pool_pre_ping=True, pool_use_lifo=True,
         hide_parameters=True,
         connect_args={
@@ -80,8 +80,6 @@ def make_engine(place: URL) -> Engine:
             "options": f"-c statement_timeout={STATEMENT_MS} -c timezone=UTC",
         },
     )  # fmt: skip
-    event.listen(engine, "connect", _prepare_postgresql)
-    return engine
 
 
 def pool_size() -> int:
@@ -112,16 +110,6 @@ def prepare_sqlite(connection: Any, _record: Any) -> None:
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cache_size=-8192"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
-
-
-def _prepare_postgresql(connection: Any, _record: Any) -> None:
-    """Have what is long packed by lz4, where this server was built with it: its own way takes five times as long."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT set_config(name, 'lz4', false) FROM pg_settings "
-            "WHERE name = 'default_toast_compression' AND 'lz4' = ANY (enumvals)"
-        )
-    connection.commit()
 
 
 def _begin_sqlite(connection: Connection) -> None:

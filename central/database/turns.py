@@ -14,13 +14,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from config.log import describe, get_logger
+
+log = get_logger("hq.store")
+
 
 class Turn:
-    """Held around each transaction of a writer.
-
-    Raises:
-        OSError: on entering; its file cannot be opened.
-    """
+    """Held around each transaction of a writer. Where its file cannot be had (a full disk, no descriptors) whoever
+    writes goes on without: what is right, the database's own locks say, and what is wrong, its own errors."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
@@ -28,12 +29,17 @@ class Turn:
 
     def __enter__(self) -> Self:
         """Wait for it."""
-        self._descriptor = os.open(self._file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+        try:
+            self._descriptor = os.open(self._file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+        except OSError as error:
+            log.warning("writers do not take turns", error=describe(error))
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """The next one's: closing gives it up."""
-        os.close(self._descriptor)
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1

@@ -94,11 +94,6 @@ class Waiting:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._woken = asyncio.Event()
 
-    @property
-    def count(self) -> int:
-        """How many stores wait."""
-        return len(self._waiters)
-
     def wake(self) -> None:
         """Look at once: somebody has just given an order. From any thread."""
         if self._loop is not None and not self._loop.is_closed():

@@ -53,7 +53,8 @@ class Instances:
         self._tally = tally
         self._current: dict[str, _Current] = {}
         self._read_at = 0.0
-        self._reading: asyncio.Task[None] | None = None
+        self._first: asyncio.Task[None] | None = None
+        self._later: asyncio.Task[None] | None = None
 
     async def heard(self, store_id: str, name: str, address: str) -> None:
         """An instance spoke for a store.
@@ -64,12 +65,13 @@ class Instances:
         """
         if not NAME.fullmatch(name):
             return
-        if self._reading is None:
-            self._reading = asyncio.create_task(self._read_all())
-        if not self._reading.done():
-            await asyncio.shield(self._reading)
+        if self._first is None:
+            self._first = asyncio.create_task(self._read_all())
+        if not self._first.done():
+            await asyncio.shield(self._first)
         elif self._read_at + RECHECK_SECONDS < time.monotonic():
-            self._reading = asyncio.create_task(self._read_news())
+            self._read_at = time.monotonic()
+            self._later = asyncio.create_task(self._read_news())  # beside the requests: a slow database holds none up
         current = self._current.get(store_id)
         if current is None:  # enrolled with another process
             current = await asyncio.to_thread(self._read, store_id)
@@ -89,7 +91,7 @@ class Instances:
         try:
             await self._read_since(None)
         except BaseException:
-            self._reading = None  # whoever comes next tries again
+            self._first = None  # whoever comes next tries again
             raise
 
     async def _read_news(self) -> None:
@@ -98,7 +100,6 @@ class Instances:
             await self._read_since(now() - timedelta(seconds=RECHECK_SECONDS) - LATE)
         except SQLAlchemyError as error:
             log.warning("who speaks elsewhere could not be read", error=describe(error))
-            self._read_at = time.monotonic()
 
     async def _read_since(self, since: datetime | None) -> None:
         found = await asyncio.to_thread(self._newest_of_each, since)

@@ -131,6 +131,26 @@ def test_descriptors_travel_with_the_request_and_are_closed_behind_it(home: Home
         assert call(home, "echo", {"say": ""}, descriptors=(file.fileno(),)).document["content"] == ["inside a"]
 
 
+class Quick(socket.socket):
+    """A line whose other end has read, answered and gone before the sender has drawn breath."""
+
+    def sendmsg(self, *arguments: Any) -> int:  # type: ignore[override]
+        sent = super().sendmsg(*arguments)
+        THEIRS.pop().close()
+        return sent
+
+
+THEIRS: list[socket.socket] = []
+
+
+def test_an_answer_that_came_before_the_sender_was_done_is_no_broken_connection(tmp_path: Path) -> None:
+    ours, theirs = socket.socketpair()
+    (tmp_path / "a").write_text("inside a")
+    THEIRS.append(theirs)
+    with Quick(fileno=ours.detach()) as line, (tmp_path / "a").open("rb") as file:
+        send_frame(line, {"v": 1}, (file.fileno(),))
+
+
 def test_an_error_keeps_its_message_and_exit_code(home: Home) -> None:
     with pytest.raises(ClocheError, match="not today") as caught:
         call(home, "refuse", {})

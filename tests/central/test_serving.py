@@ -1,6 +1,7 @@
 """`cloche-hq serve`: made on an empty folder, several processes, files that are damaged, certificates made anew."""
 
 import os
+import resource
 import shutil
 import signal
 import socket
@@ -209,6 +210,21 @@ def test_many_who_connect_and_say_nothing_hold_nobody_up(made: Path, tmp_path: P
         assert time.monotonic() - begun < 5 * TURN_SECONDS + 3
     log = (tmp_path / "log").read_text()
     assert "Traceback" not in log
+
+
+def test_a_server_without_descriptors_takes_connections_again_once_it_has_some(made: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "hq"
+    shutil.copytree(made, folder)
+    with serve_office(folder, made=NOBODY, log=tmp_path / "log") as office:
+        port = int(office.url.rsplit(":", 1)[1])
+        before = resource.prlimit(office.pid, resource.RLIMIT_NOFILE)
+        lowest = len(list(Path(f"/proc/{office.pid}/fd").iterdir()))
+        resource.prlimit(office.pid, resource.RLIMIT_NOFILE, (lowest, before[1]))
+        with socket.create_connection(("127.0.0.1", port)):
+            wait_for(lambda: "could not be taken" in (tmp_path / "log").read_text())
+        resource.prlimit(office.pid, resource.RLIMIT_NOFILE, before)
+        with office.client() as client:
+            assert client.get("/login").status_code == 200
 
 
 def state(pid: int) -> str:

@@ -40,5 +40,14 @@ def test_one_writes_at_a_time_and_one_that_is_killed_gives_its_turn_up(tmp_path:
     assert got.wait(5)
     waiting.join()
     other.communicate()
-    with Turn(file), Turn(tmp_path / "another"):  # and it was given back
+    with Turn(file):  # and it was given back
         pass
+
+
+def test_where_there_can_be_no_turn_writing_goes_on(tmp_path: Path) -> None:
+    done = []
+    turn = Turn(tmp_path / "gone" / "turn")
+    for number in range(2):
+        with turn:
+            done.append(number)
+    assert done == [0, 1]
