@@ -9,7 +9,6 @@ from typing import Final
 
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.applications import Starlette
-from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -51,6 +50,9 @@ HEADERS: Final = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
     "Strict-Transport-Security": "max-age=31536000",
 }
+_HEADERS: Final = tuple((name.lower().encode(), value.encode()) for name, value in HEADERS.items())
+_SET_HERE: Final = frozenset({b"server-timing", b"cache-control"})
+"""Names are in lower case on their way, as ASGI wants them; no `MutableHeaders`: it looks through all for each name."""
 log = get_logger("hq")
 
 
@@ -78,12 +80,15 @@ class Boundary:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
-                headers = MutableHeaders(scope=message)
-                for name, value in HEADERS.items():
-                    headers.setdefault(name, value)
-                headers["Server-Timing"] = f"app;dur={(perf_counter() - begun) * 1000:.1f}"
+                given = [pair for pair in message.get("headers", ()) if pair[0] not in _SET_HERE]
+                named = {name for name, _ in given}
                 is_static = scope["path"].startswith("/static/")
-                headers["Cache-Control"] = "max-age=3600" if is_static else "no-store"
+                message["headers"] = [
+                    *given,
+                    *(pair for pair in _HEADERS if pair[0] not in named),
+                    (b"server-timing", b"app;dur=%.1f" % ((perf_counter() - begun) * 1000)),
+                    (b"cache-control", b"max-age=3600" if is_static else b"no-store"),
+                ]
             await send(message)
 
         try:

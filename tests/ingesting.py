@@ -13,9 +13,8 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from central.database.engine import reading
-from central.documents import read_report
 from central.ingest.batch import Incoming, Outcome
-from central.ingest.take import Taker
+from central.ingest.take import Taker, read_incoming
 from central.models import Store
 from central.wire import COALESCED, Kind, digest
 
@@ -48,10 +47,7 @@ class Writes:
             self.next_number += 1
             if kind not in COALESCED:
                 self.previous = {"number": chosen, "digest": digest(body)}
-        envelope, checked = read_report(body)
-        return Incoming(
-            store_id=self.store, digest=digest(body), size=len(body), envelope=envelope, document=checked
-        )  # fmt: skip
+        return read_incoming(self.store, body)
 
 
 def take(engine: Engine, *reports: Incoming) -> list[Outcome]:

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from msgspec import Meta, Raw, field
+from msgspec.structs import force_setattr
 
 from central.documents.incident import Incident
 from central.documents.inventory import Inventory
@@ -53,7 +54,7 @@ class Previous(Part, frozen=True, kw_only=True):
 
 
 class Envelope(Timed, frozen=True, kw_only=True):
-    """What is around every document; `document` is its JSON, not yet looked at."""
+    """What is around every document; `document` is its JSON until that is read."""
 
     schema_: Literal["cloche.report/1"] = field(name="schema")
     kind: Kind
@@ -68,10 +69,12 @@ _DOCUMENTS: Final[dict[Kind, msgspec.json.Decoder[Any]]] = {
     kind: msgspec.json.Decoder(model) for kind, model in MODELS.items()
 }
 _ENCODER: Final = msgspec.json.Encoder()
+_READ: Final = Raw()
 
 
 def read_report(body: bytes) -> tuple[Envelope, Document]:
-    """Envelope and document of a report's raw bytes.
+    """Envelope and document of a report's raw bytes; the envelope's own `document` is empty then, and nothing of the
+    body is held any more.
 
     Raises:
         DocumentError: naming the field that does not fit.
@@ -80,13 +83,19 @@ def read_report(body: bytes) -> tuple[Envelope, Document]:
         envelope = _ENVELOPE.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return _read_untidy(body)
+    document = _read_document(envelope.kind, envelope.document, body)
+    force_setattr(envelope, "document", _READ)
+    return envelope, document
+
+
+def _read_document(kind: Kind, raw: Raw, body: bytes) -> Document:
     try:
-        document: Document = _DOCUMENTS[envelope.kind].decode(envelope.document)
+        document: Document = _DOCUMENTS[kind].decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return envelope, from_untidy(read_json(bytes(envelope.document)), MODELS[envelope.kind])
+        return from_untidy(read_json(bytes(raw)), MODELS[kind])
     if is_harmless(body) or is_harmless(encode_document(document)):
-        return envelope, document
-    return envelope, from_untidy(read_json(bytes(envelope.document)), MODELS[envelope.kind])
+        return document
+    return from_untidy(read_json(bytes(raw)), MODELS[kind])
 
 
 def encode_document(document: object) -> bytes:
@@ -122,7 +131,7 @@ def _read_untidy(body: bytes) -> tuple[Envelope, Document]:
     document = from_untidy(whole["document"], MODELS[envelope.kind])
     return Envelope(
         schema_=envelope.schema_, kind=envelope.kind, number=envelope.number, previous=envelope.previous,
-        written_at=envelope.written_at, document=Raw(b"{}"),
+        written_at=envelope.written_at, document=_READ,
     ), document  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from cryptography.exceptions import InvalidSignature
@@ -15,9 +16,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from central.answers import answer, busy, refusal, retry_later
 from central.database.failures import DatabaseError
 from central.database.writer import BusyError
-from central.documents import Document, DocumentError, Envelope, read_report
+from central.documents import DocumentError
 from central.ingest.batch import Incoming
 from central.ingest.bodies import CutError, TooLargeError, read_pieces
+from central.ingest.take import read_incoming
 from central.office import HeadOffice
 from central.persons.take import Opener, is_persons
 from central.stores.faults import Tally
@@ -29,7 +31,6 @@ from central.wire import (
     MAX_BODY,
     WIRE,
     decode,
-    digest,
     report_message,
 )  # fmt: skip
 from config.log import get_logger
@@ -108,7 +109,9 @@ class Reports:
                         pieces.append(piece)
                 body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
                 pieces.clear()
-                return await self._take(scope, headers, body, address)
+                incoming = await self._check(scope, headers, body, address)
+                del body  # what waits to be written needs it no longer
+                return incoming if isinstance(incoming, Response) else await self._take(incoming)
         except TimeoutError:
             await self._tally.note(store_id, "slow", "", address)
             return retry_later("slow")
@@ -122,25 +125,34 @@ class Reports:
         finally:
             self._held -= held
 
-    async def _take(self, scope: Scope, headers: Mapping[bytes, bytes], body: bytes, address: str) -> ASGIApp:
+    async def _check(
+        self, scope: Scope, headers: Mapping[bytes, bytes], body: bytes, address: str
+    ) -> Incoming | Response:
+        """The report in a body, ready to be written, or what is answered to one that is none."""
         store_id: str = scope["extensions"][EXTENSION]["store"]
         public_key: bytes = scope["extensions"][EXTENSION]["public_key"]
+        if not self._is_signed(public_key, body, headers.get(_SIGNATURE, b"")):
+            await self._tally.note(store_id, "signature", "", address)
+            return refusal(401, "signature")
         try:
-            is_signed = self._is_signed(public_key, body, headers.get(_SIGNATURE, b""))
-            if not is_signed:
-                await self._tally.note(store_id, "signature", "", address)
-                return refusal(401, "signature")
-            envelope, document = await _read(body)
+            is_large = len(body) > INLINE_BYTES
+            incoming = (
+                await asyncio.to_thread(read_incoming, store_id, body, address)
+                if is_large
+                else read_incoming(store_id, body, address)
+            )
         except DocumentError as error:
             return await self._malformed(store_id, str(error), address)
-        if headers.get(_NUMBER, b"") != b"%d" % envelope.number:
+        if headers.get(_NUMBER, b"") != b"%d" % incoming.envelope.number:
             return await self._malformed(store_id, "number", address)
-        opened = await asyncio.to_thread(self._persons.open, store_id, document) if is_persons(document) else None
-        incoming = Incoming(
-            store_id=store_id, digest=digest(body), size=len(body), envelope=envelope, document=opened or document,
-            address=address,
-        )  # fmt: skip
-        future = self._writer.take_soon(incoming, len(body))
+        if is_persons(incoming.document):
+            opened = await asyncio.to_thread(self._persons.open, store_id, incoming.document)
+            return replace(incoming, document=opened)
+        return incoming
+
+    async def _take(self, incoming: Incoming) -> ASGIApp:
+        """Have it written, and wait until it is."""
+        future = self._writer.take_soon(incoming, incoming.size)
         timer = future.get_loop().call_later(PATIENCE_SECONDS, _give_up, future)
         try:
             outcome = await future
@@ -150,7 +162,7 @@ class Reports:
             return refusal(409, "conflict")
         if outcome == "unknown_store":
             return refusal(401, "unknown_store")
-        return Accepted(envelope.number, outcome)
+        return Accepted(incoming.envelope.number, outcome)
 
     def _is_signed(self, public_key: bytes, body: bytes, encoded: bytes) -> bool:
         key = self._keys.get(public_key)
@@ -184,9 +196,3 @@ class Accepted:
 def _give_up(future: asyncio.Future[Any]) -> None:
     if not future.done():
         future.set_exception(DatabaseError("slow"))
-
-
-async def _read(body: bytes) -> tuple[Envelope, Document]:
-    if len(body) > INLINE_BYTES:
-        return await asyncio.to_thread(read_report, body)
-    return read_report(body)

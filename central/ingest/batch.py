@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from central.database.bulk import Bulk, Row, unique
 from central.database.partitions import make_months, month_of
 from central.documents import Document, Envelope
+from central.ingest.packed import PackedInventory
 from central.ingest.urgency import URGENCY_SQL
 from central.models import (
     Anchor,
@@ -49,7 +50,7 @@ class Incoming:
     digest: str
     size: int
     envelope: Envelope
-    document: Document | Opened = field(repr=False)
+    document: Document | Opened | PackedInventory = field(repr=False)
     address: str = ""
 
 

@@ -9,15 +9,17 @@ report names.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from itertools import chain
 from typing import Any, Final
 
 import msgspec
 from sqlalchemy import select
 
-from central.documents import Inventory, Location, encode_document
+from central.database.bulk import Row
+from central.documents import Location, encode_document
 from central.ingest.batch import Batch, Figures, table_of
+from central.ingest.packed import PackedInventory, Places, read_places
 from central.models import Section
 
 ONE: Final = 256
@@ -25,8 +27,6 @@ SIXTEEN: Final = 4096
 """Most places on one shelf, and on sixteen."""
 WORST: Final = "*"
 
-Places = Sequence[Location]
-_DECODER: Final = msgspec.json.Decoder(tuple[Location, ...])
 _DIGESTS: Final = msgspec.json.Decoder(dict[str, str])
 _TABLE: Final = table_of(Section)
 
@@ -38,17 +38,17 @@ def shelf_of(section: str, places: int) -> str:
     return section[:1] if places <= SIXTEEN else section
 
 
-def put_worst(batch: Batch, store_id: str, number: int, document: Inventory) -> None:
+def put_worst(batch: Batch, store_id: str, number: int, worst: Places) -> None:
     """The worst places that an older agent tells instead of sections."""
     _drop(batch, store_id, keep={WORST})
-    if document.worst:
-        _put(batch, store_id, WORST, number, {}, [document.worst])
+    if worst:
+        _put(batch, store_id, WORST, number, {}, [worst])
     else:
         _drop(batch, store_id, keep=set())
 
 
 def put_sections(
-    batch: Batch, figures: Figures, number: int, document: Inventory, wanted: Mapping[str, str]
+    batch: Batch, figures: Figures, number: int, packed: PackedInventory, wanted: Mapping[str, str]
 ) -> bool:  # fmt: skip
     """Lay down what a report brings; True if something is still lacking of what the newest one names.
 
@@ -56,13 +56,18 @@ def put_sections(
         batch: the transaction.
         figures: of the store whose it is; how many places it has now says how they lie.
         number: of the report.
-        document: what it says; a section counts if its digest there is the wanted one.
+        packed: what it says; a section counts if its digest there is the wanted one.
         wanted: digest by section, of the newest report.
     """
-    told = document.section_digests
-    given: Mapping[str, Places] = document.sections
-    if told is not wanted or given.keys() != wanted.keys():
-        given = {name: places for name, places in given.items() if name in wanted and told.get(name) == wanted[name]}
+    told = packed.counts.section_digests
+    is_whole = told is wanted and packed.names and packed.names == wanted.keys()
+    if is_whole and figures.places <= ONE:
+        _drop(batch, figures.id, keep={"all"})
+        _lay(batch, (figures.id, "all", number, packed.digests, packed.number, packed.places))
+        return False
+    given = {
+        name: places for name, places in packed.sections().items() if name in wanted and told.get(name) == wanted[name]
+    }
     if len(given) == len(wanted):
         _replace_all(batch, figures, number, wanted, given)
         return False
@@ -73,10 +78,6 @@ def _replace_all(
     batch: Batch, figures: Figures, number: int, wanted: Mapping[str, str], given: Mapping[str, Places]
 ) -> None:
     store_id, count = figures.id, figures.places
-    if given and count <= ONE:
-        _drop(batch, store_id, keep={"all"})
-        _put(batch, store_id, "all", number, wanted, given.values())
-        return
     shelves: dict[str, list[str]] = {}
     for name in sorted(given):
         shelves.setdefault(shelf_of(name, count), []).append(name)
@@ -122,11 +123,14 @@ def _put(
     batch: Batch, store_id: str, shelf: str, number: int, digests: Mapping[str, str], parts: Iterable[Places]
 ) -> None:
     places = list(chain.from_iterable(parts))
+    _lay(batch, (store_id, shelf, number, encode_document(digests).decode(), len(places), encode_document(places)))
+
+
+def _lay(batch: Batch, row: Row) -> None:
+    store_id, shelf, number = row[:3]
     batch.sections_gone.discard((store_id, shelf))
     batch.shelves.setdefault(store_id, {})[shelf] = number
-    batch.sections[store_id, shelf] = (
-        store_id, shelf, number, encode_document(digests).decode(), len(places), encode_document(places),
-    )  # fmt: skip
+    batch.sections[store_id, shelf] = row
 
 
 def _drop(batch: Batch, store_id: str, keep: set[str]) -> None:
@@ -157,4 +161,4 @@ def _documents(batch: Batch, store_id: str, shelves: set[str]) -> list[Places]:
     if asked:
         query = select(_TABLE.c.document).where(_TABLE.c.store_id == store_id, _TABLE.c.section.in_(asked))
         stored = list(batch.connection.execute(query).scalars())
-    return [_DECODER.decode(document) for document in (*inside, *stored)]
+    return [read_places(document) for document in (*inside, *stored)]

@@ -12,10 +12,25 @@ from datetime import tzinfo
 
 from sqlalchemy import Connection
 
+from central.documents import Inventory, read_report
 from central.ingest.batch import Batch, Incoming, Outcome
 from central.ingest.kinds import APPLIERS
+from central.ingest.packed import pack
 from central.moments import now
-from central.wire import COALESCED
+from central.wire import COALESCED, digest
+
+
+def read_incoming(store_id: str, body: bytes, address: str = "") -> Incoming:
+    """A report out of its raw bytes, ready to be taken in; its signature is not looked at.
+
+    Raises:
+        DocumentError: naming the field that does not fit.
+    """
+    envelope, document = read_report(body)
+    return Incoming(
+        store_id=store_id, digest=digest(body), size=len(body), envelope=envelope,
+        document=pack(document) if isinstance(document, Inventory) else document, address=address,
+    )  # fmt: skip
 
 
 class Taker:

@@ -2,48 +2,38 @@
 
 from __future__ import annotations
 
-from copy import copy
 from typing import Any, cast
 
-from msgspec.structs import force_setattr
 from sqlalchemy import select
 
 from central.documents import Inventory
 from central.ingest.batch import Batch, Figures, Incoming, table_of
 from central.ingest.kinds.snapshot import is_newest, put_snapshot
+from central.ingest.packed import PackedInventory
 from central.ingest.shelves import put_sections, put_worst
 from central.models import Snapshot
 
 
 def apply(batch: Batch, figures: Figures, report: Incoming) -> None:
     """Replace the counts, if this is the newest; take every section that the newest report names."""
-    document = cast("Inventory", report.document)
-    number = report.envelope.number
+    packed = cast("PackedInventory", report.document)
+    counts, number = packed.counts, report.envelope.number
     if not is_newest(batch, report):
         wanted = _newest_digests(batch, report.store_id)
-        if document.sections and wanted:
-            figures.wants_inventory = put_sections(batch, figures, number, document, wanted)
+        if packed.names and wanted:
+            figures.wants_inventory = put_sections(batch, figures, number, packed, wanted)
         return
-    put_snapshot(batch, report, _without_sections(document))
-    figures.persons, figures.places = document.persons, document.places
-    figures.sealed, figures.exposed = document.sealed, document.exposed
-    figures.listed = document.coverage.listed
-    figures.unread = document.coverage.unread + document.coverage.partial
-    figures.scanned_at = document.scanned_at
-    if document.worst and not document.section_digests:
-        put_worst(batch, report.store_id, number, document)
+    put_snapshot(batch, report, packed.snapshot)
+    figures.persons, figures.places = counts.persons, counts.places
+    figures.sealed, figures.exposed = counts.sealed, counts.exposed
+    figures.listed = counts.coverage.listed
+    figures.unread = counts.coverage.unread + counts.coverage.partial
+    figures.scanned_at = counts.scanned_at
+    if counts.worst and not counts.section_digests:
+        put_worst(batch, report.store_id, number, counts.worst)
         figures.wants_inventory = False
     else:
-        figures.wants_inventory = put_sections(batch, figures, number, document, document.section_digests)
-
-
-def _without_sections(document: Inventory) -> Inventory:
-    """A copy, made below `replace`: that one would check everything again."""
-    if not document.sections:
-        return document
-    light = copy(document)
-    force_setattr(light, "sections", {})
-    return light
+        figures.wants_inventory = put_sections(batch, figures, number, packed, counts.section_digests)
 
 
 def _newest_digests(batch: Batch, store_id: str) -> dict[str, str]:

@@ -11,9 +11,9 @@ def is_newest(batch: Batch, report: Incoming) -> bool:
     return batch.snapshots.get((report.store_id, report.envelope.kind), 0) <= report.envelope.number
 
 
-def put_snapshot(batch: Batch, report: Incoming, document: object | None = None) -> None:
-    """Keep a report's document (or what is kept of it) as the newest of its kind."""
+def put_snapshot(batch: Batch, report: Incoming, text: str | None = None) -> None:
+    """Keep a report's document (or the JSON of what is kept of it) as the newest of its kind."""
     envelope = report.envelope
     batch.snapshots[report.store_id, envelope.kind] = envelope.number
-    text = encode_document(report.document if document is None else document).decode()
-    batch.put("snapshots", (report.store_id, envelope.kind, envelope.number, envelope.written_at, text))
+    kept = encode_document(report.document).decode() if text is None else text
+    batch.put("snapshots", (report.store_id, envelope.kind, envelope.number, envelope.written_at, kept))
