@@ -21,6 +21,7 @@ from sqlalchemy import Engine, func, select, text
 
 from central.database.engine import open_database
 from central.ingest import urgency
+from central.ingest.packed import PackedInventory
 from central.models import (
     Anchor,
     DayFigures,
@@ -234,6 +235,25 @@ def test_a_late_report_brings_what_the_newest_names_and_nothing_else(engine: Eng
     assert not store_row(engine).wants_inventory  # of it, the section that is still the same
     take(engine, late)
     assert held(engine) == meant(sections)
+
+
+def test_an_inventory_that_waits_is_packed_and_gives_every_place_back(write: Writes) -> None:
+    sections = places(60)
+    sections.setdefault("ff", [])  # a section may be empty
+    first = sorted(sections)[0]
+    sections[first][0]["path"] = "/srv/\u202e测试店/" + "长" * 500
+    report = write("inventory", picture(sections))
+    packed = report.document
+    assert isinstance(packed, PackedInventory)
+    assert not packed.counts.sections, "kept once, as JSON"
+    assert bytes(report.envelope.document) == b"", "nothing holds the body any more"
+    back = packed.sections()
+    assert back.keys() == sections.keys()
+    assert [[place.id for place in back[name]] for name in sections] == [
+        [place["id"] for place in found] for found in sections.values()
+    ]
+    assert back[first][0].path == ("/srv/\ufffd测试店/" + "长" * 500)[:400]
+    assert packed.number == sum(map(len, sections.values()))
 
 
 def test_an_older_agents_worst_places_are_kept_until_it_tells_sections(engine: Engine, write: Writes) -> None:
