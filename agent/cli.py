@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -10,7 +9,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from agent.console import Console
-from config.commandline import run, stand_in_for
+from config.commandline import Verbs, run, stand_in_for
 from config.direction import PACKS
 from config.home import find_home
 from config.load import load_settings
@@ -48,26 +47,6 @@ VERBS: Final[dict[str, str]] = {
 }
 
 
-class Verbs(click.Group):
-    """A verb is `agent.commands.<verb>`, imported when it is called and not for help: 0.5 s for all of them."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  click's signature
-        """All verbs, sorted."""
-        return sorted(VERBS)
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  click's
-        """The verbs with a line each, without importing them."""
-        with formatter.section("Commands"):
-            formatter.write_dl(sorted(VERBS.items()))
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  click's
-        """The click command named `command` in the verb's module."""
-        if cmd_name not in VERBS:
-            return None
-        found: click.Command = importlib.import_module(f"agent.commands.{cmd_name}").command
-        return found
-
-
 def common_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command `--json`, `--home` and `--debug`, and pass it the call's `Console` as first argument."""
 
@@ -89,7 +68,9 @@ def common_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return stand_in_for(function, wrapped)
 
 
-@click.command(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(
+    cls=Verbs, package="agent.commands", verbs=VERBS, context_settings={"help_option_names": ["-h", "--help"]}
+)
 @click.option("--home", "home_folder", type=click.Path(readable=False), help="Keep everything under this folder.")
 @click.version_option(package_name="cloche")
 def cloche(home_folder: str | None) -> None:

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 import click
 
 from central.home import HeadOfficeHome, find_home
-from central.people.accounts import make_passphrase
+from central.people.passphrases import make_passphrase
 from config.commandline import run as boundary
 from config.commandline import stand_in_for, write_document
 from config.errors import ClocheError

@@ -10,19 +10,18 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich import box
-from rich.table import Table
 
 from agent.cli import common_options
 from agent.client import perform
 from agent.commands.open import opened, published
+from agent.commands.vendor_shown import make_table, show_trace, show_vendor
+from agent.commands.vendor_side import key_group, open_command
 from agent.console import Console, printable
 from agent.sealing.key_file import key_descriptor, key_file_option
 from agent.vendors.records import State
 from config.errors import ExitCode, RefusedError, UsageError
 
 LARGEST_TEXT = 1 << 16
-VENDOR_KEY = "CLOCHE_VENDOR_KEY_FILE"
 
 
 @click.group()
@@ -207,8 +206,8 @@ def ending(state: State) -> click.Command:
     return end
 
 
-command.add_command(ending("returned"))
-command.add_command(ending("destroyed"))
+for one in (ending("returned"), ending("destroyed"), key_group, open_command):
+    command.add_command(one)
 
 
 @command.command("let-in")
@@ -287,73 +286,6 @@ def import_command(console: Console, /, *, file: Path) -> int:
     return int(answer.exit_code)
 
 
-@command.group("key")
-def key_group() -> None:
-    """The vendor's own key."""
-
-
-@key_group.command("new")
-@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="A new file for the key.")
-@common_options
-def key_new_command(console: Console, /, *, output: Path) -> int:
-    """For the vendor: make a key, and the public file to send to the store."""
-    from agent.vendors.opening import make_key
-
-    identity, public = make_key(output)
-    if console.as_json:
-        document = {"schema": "cloche.vendor.key/1", "file": str(output), "public": str(public), "id": identity.id}
-        console.document(document)
-    else:
-        values = {"file": printable(str(output)), "public": printable(str(public)), "key": identity.id}
-        console.screen.print(console.text("vendor.key_made", **values))
-    return ExitCode.DONE
-
-
-@command.command("open")
-@click.argument("package", type=click.Path(path_type=Path))
-@click.option(
-    "--key-file", type=click.Path(path_type=Path), envvar=VENDOR_KEY, help=f"The vendor's key ({VENDOR_KEY})."
-)
-@click.option("-o", "--output", type=click.Path(path_type=Path), default=Path(), help="Folder for the files.")
-@click.option("--signer", default="", metavar="ID", help="Only if the store signed with this key.")
-@click.option("--again", is_flag=True, help="Although it was opened here before.")
-@common_options
-def open_command(console: Console, /, *, package: Path, key_file: Path | None, output: Path, **given: Any) -> int:
-    """For the vendor: open a package. Needs nothing but the key; refused after expiry."""
-    from agent.vendors.opening import Book, read_key, unpack
-    from agent.wiring import utc_now
-
-    if key_file is None:
-        raise RefusedError(console.text("vendor.no_vendor_key"))
-    identity = read_key(key_file)
-    book = Book(console.home.state / "opened-packages.json")
-    with opened(package, console.text) as descriptor:
-        done = unpack(descriptor, identity, output, book, utc_now(), text=console.text, **given)
-    manifest = done.manifest
-    if console.as_json:
-        console.document(
-            {
-                "schema": "cloche.vendor.open/1", "package": manifest.package, "store": manifest.store,
-                "vendor": manifest.vendor, "purpose": manifest.purpose, "contract": manifest.contract,
-                "shared_at": manifest.shared_at.isoformat(), "expires_at": manifest.expires_at.isoformat(),
-                "files": [str(file) for file in done.files], "signer": done.signer, "receipt": done.receipt,
-                "times": done.times,
-            }
-        )  # fmt: skip
-        return ExitCode.DONE
-    console.screen.print(
-        console.text(
-            "vendor.opened", package=printable(manifest.package), store=printable(manifest.store),
-            count=len(done.files), folder=printable(str(output)), purpose=printable(manifest.purpose),
-            expires=manifest.expires_at.astimezone().strftime("%Y-%m-%d %H:%M"),
-        )
-    )  # fmt: skip
-    console.screen.print(console.text("vendor.opened_receipt", receipt=done.receipt))
-    console.say("vendor.opened_signer", key=done.signer)
-    console.say("vendor.opened_reminder")
-    return ExitCode.DONE
-
-
 def contacts_of(given: tuple[str, ...]) -> list[dict[str, str]]:
     """`NAME,PHONE,MAIL`; the mail is told by its @, the rest in order."""
     found = []
@@ -411,98 +343,3 @@ def tell_key(console: Console, document: dict[str, Any]) -> None:
     """The id to compare by telephone, where there is a key."""
     if document["key"]:
         console.say("vendor.check_key", key=document["key"])
-
-
-def make_table(console: Console, *columns: str) -> Table:
-    """A table whose columns are texts of this room."""
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), show_edge=False)
-    for column in columns:
-        right = column in ("packages", "open", "overdue", "persons", "canaries", "alerts")
-        table.add_column(console.text(f"vendor.c_{column}"), justify="right" if right else "left", overflow="fold")
-    return table
-
-
-def show_vendor(console: Console, document: dict[str, Any]) -> None:
-    """Facts, then packages and windows as tables."""
-    text, screen = console.text, console.screen
-    screen.print(f"{document['id']} {printable(document['name'])}", style="bold")
-    if document["service"]:
-        screen.print(printable(document["service"]))
-    for contact in document["contacts"]:
-        screen.print("  " + printable(" ".join(value for value in contact.values() if value)))
-    for contract in document["contracts"]:
-        hours = contract["report_hours"]
-        terms = (
-            text(
-                "vendor.contract_value", number=printable(contract["number"]), begins=contract["begins"],
-                ends=contract["ends"],
-            ),
-            f"{text('vendor.f_report_hours')}: "
-            + (text("vendor.hours_value", hours=hours) if hours else text("vendor.hours_missing")),
-            f"{text('vendor.f_audit_right')}: {text('vendor.yes' if contract['audit_right'] else 'vendor.no')}",
-        )  # fmt: skip
-        screen.print("  " + " · ".join(terms))
-    if document["shares"]:
-        table = make_table(console, "packages", "state", "shared", "expires", "persons", "canaries", "purpose")
-        for share in document["shares"]:
-            state = text(f"vendor.state_{share['state']}")
-            overdue = f" ({text('vendor.c_overdue')})" if share["overdue"] else ""
-            table.add_row(
-                share["id"], state + overdue, console.time(share["shared_at"]), console.time(share["expires_at"]),
-                f"{share['persons']:,}", str(share["canaries"]), printable(share["purpose"]),
-            )  # fmt: skip
-        screen.print(table)
-    if document["windows"]:
-        table = make_table(console, "from", "until", "who", "tool", "approved", "alerts")
-        for window in document["windows"]:
-            until = text("vendor.yes_in") if window["open"] else console.time(window["ended_at"] or window["until"])
-            table.add_row(
-                console.time(window["begun_at"]), until, printable(window["who"]), printable(window["tool"]),
-                printable(window["approved_by"]) or "–", str(len(window["alerts"])),
-            )  # fmt: skip
-        screen.print(table)
-    for trace in document["traces"]:
-        packages = ", ".join(found["package"] for found in trace["found"])
-        screen.print(
-            text(
-                "vendor.traces_line", id=trace["id"], time=console.time(trace["at"]), name=printable(trace["name"]),
-                package=packages,
-            )
-        )  # fmt: skip
-
-
-def show_trace(console: Console, document: dict[str, Any], *, with_key: bool) -> None:
-    """What was found, in sentences; what it means where nothing was."""
-    text, screen = console.text, console.screen
-    for found in document["found"]:
-        confidence = "one" if found["canaries_found"] == 1 else "several"
-        screen.print(
-            text(
-                "vendor.trace_found", vendor=printable(found["vendor_name"]), package=found["package"],
-                found=found["canaries_found"], total=found["canaries"], shared=console.time(found["shared_at"]),
-                purpose=printable(found["purpose"]), confidence=text(f"vendor.confidence_{confidence}"),
-                part=f"{found['part']:.0%}",
-            )
-        )  # fmt: skip
-    if not document["found"]:
-        screen.print(text("vendor.trace_none"))
-        for overlap in document["overlaps"]:
-            screen.print(
-                text(
-                    "vendor.trace_overlap", vendor=printable(overlap["vendor_name"]), package=overlap["package"],
-                    shared=console.time(overlap["shared_at"]), common=f"{overlap['common']:,}",
-                    of_file=f"{overlap['of_file']:.0%}", of_package=f"{overlap['of_package']:.0%}",
-                )
-            )  # fmt: skip
-        if with_key and not document["overlaps"]:
-            screen.print(text("vendor.trace_no_overlap", compared=document["compared"]))
-        elif not with_key:
-            console.say("vendor.trace_need_key")
-    if document["unread"]:
-        reasons = ", ".join(f"{reason} {count}" for reason, count in document["unread"].items())
-        console.say("vendor.trace_unread", count=sum(document["unread"].values()), reasons=reasons)
-    console.say("vendor.trace_kept", trace=document["trace"])
-    if document["incident"]:
-        screen.print(text("vendor.trace_reported", incident=document["incident"]))
-    elif document["found"]:
-        console.say("vendor.trace_may_report")

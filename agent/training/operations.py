@@ -9,35 +9,39 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, cast, get_args
 
 from agent.documents.write import Format, render, write_versions
 from agent.incident.moments import zone_of
 from agent.incident.wording import Wording
 from agent.operation import Answer, Request
+from agent.training.asked import (
+    KEEPERS,
+    Shown,
+    asked_language,
+    asking_person,
+    given_day,
+    given_name,
+    given_text,
+    given_texts,
+    lent_sheet,
+)
 from agent.training.catalogue import basis, known_roles, read_own, role_name
-from agent.training.importing import Sheet, judge, parse_day, read_sessions, read_staff
-from agent.training.lent import borrow
-from agent.training.records import HOWS, RESULTS, Acknowledgement, Course, How, Policy, Session, Staff
-from agent.training.standing import next_due, standing, today_of
+from agent.training.importing import judge, read_sessions, read_staff
+from agent.training.records import HOWS, RESULTS, Acknowledgement, Course, How, Policy, Session
+from agent.training.standing import next_due, standing
 from agent.training.store import Register
 from config.errors import ClocheError, ExitCode, UsageError
 from config.schema import Role
-from config.text import LANGUAGES, Text
 from containment.atomic import write_all, write_file
-from scanners.masking import mask_name, mask_number
 
 if TYPE_CHECKING:
     from agent.wiring import Agent
 
-KEEPERS: Final[tuple[Role, ...]] = (
-    "security_lead", "security_deputy", "privacy_officer", "area_manager", "store_manager", "franchisee",
-)  # fmt: skip
 READERS: Final[tuple[Role, ...]] = (*KEEPERS, "security_member", "response_lead", "legal", "department_head")
 PHONE_READERS: Final[tuple[Role, ...]] = ("security_deputy", "privacy_officer")
 ENDINGS: Final = ("csv", "html", "docx", "pdf")
-LONGEST_NAME: Final = 80
 
 
 def import_staff(agent: Agent, request: Request) -> Answer:
@@ -52,9 +56,9 @@ def import_staff(agent: Agent, request: Request) -> Answer:
     """
     request.may(*KEEPERS)
     register = Register(agent)
-    sheet = _sheet(agent, request)
+    sheet = lent_sheet(agent, request)
     known = {person.number: person for person in register.staff(left=True)}
-    found = read_staff(sheet, known, _text(request, "store") or agent.settings.store.name)
+    found = read_staff(sheet, known, given_text(request, "store") or agent.settings.store.name)
     listed = {person.number for person in found.people}
     stores = {person.store for person in found.people}
     gone = [
@@ -94,11 +98,11 @@ def list_staff(agent: Agent, request: Request) -> Answer:
     phones = bool(request.arguments.get("phones"))
     if phones:
         request.may(*PHONE_READERS)
-    role = _text(request, "role")
+    role = given_text(request, "role")
     if role and role not in known_roles():
         raise UsageError(f"--role: {role!r} is none of {', '.join(sorted(known_roles()))}")
     people = Register(agent).staff(
-        left=bool(request.arguments.get("left")), store=_text(request, "store"), role=role
+        left=bool(request.arguments.get("left")), store=given_text(request, "store"), role=role
     )  # fmt: skip
     if phones:
         agent.audit.append("training.staff.phones", request.caller.user, count=len(people))
@@ -118,8 +122,8 @@ def leave(agent: Agent, request: Request) -> Answer:
         UsageError: nobody has one of the numbers, or the day is none.
     """
     request.may(*KEEPERS)
-    numbers = _texts(request, "numbers")
-    on = _day(agent, request, "on")
+    numbers = given_texts(request, "numbers")
+    on = given_day(agent, request, "on")
     count = Register(agent).leave(numbers, on)
     agent.audit.append(
         "training.staff.left", request.caller.user, count=count, numbers=[agent.mask(number) for number in numbers],
@@ -137,7 +141,7 @@ def list_courses(agent: Agent, request: Request) -> Answer:
         UsageError: no course or policy has the id.
     """
     courses, policies = Register(agent).catalogue()
-    wanted, role = _text(request, "id"), _text(request, "role")
+    wanted, role = given_text(request, "id"), given_text(request, "role")
     language = agent.text.language
     if wanted and wanted not in courses and wanted not in policies:
         raise UsageError(
@@ -184,7 +188,7 @@ def import_courses(agent: Agent, request: Request) -> Answer:
         UsageError: the file is wrong, every fault named, or a policy changed under its old version.
     """
     request.may(*KEEPERS)
-    courses, policies = read_own(_text(request, "toml"), _text(request, "name"))
+    courses, policies = read_own(given_text(request, "toml"), given_text(request, "name"))
     Register(agent).add_own((*courses, *policies), agent.now())
     ids = [*(course.id for course in courses), *(policy.id for policy in policies)]
     digests = {policy.id: f"{policy.version} {policy.digest}" for policy in policies}
@@ -209,7 +213,7 @@ def record(agent: Agent, request: Request) -> Answer:
     request.may(*KEEPERS)
     register = Register(agent)
     courses, _policies = register.catalogue()
-    course, result, score = _text(request, "course"), _text(request, "result"), request.arguments.get("score")
+    course, result, score = given_text(request, "course"), given_text(request, "result"), request.arguments.get("score")
     if course and course not in courses:
         raise UsageError(agent.text("training.unknown_course", id=course, known=", ".join(sorted(courses))))
     if result and result not in RESULTS:
@@ -217,11 +221,11 @@ def record(agent: Agent, request: Request) -> Answer:
     if score is not None and (type(score) is not int or not 0 <= score <= 100):
         raise UsageError("--score: must be a whole number from 0 to 100")
     one = Session(
-        number="", course=course, on=_day(agent, request, "on"), trainer=_name(agent, request, "trainer"),
+        number="", course=course, on=given_day(agent, request, "on"), trainer=given_name(agent, request, "trainer"),
         result=result or "attended", score=score, by=agent.mask(request.caller.user),
     )  # fmt: skip
     if request.descriptors:
-        sheet = _sheet(agent, request)
+        sheet = lent_sheet(agent, request)
         sessions: Sequence[Session] = read_sessions(
             sheet, courses, one, result or None
         )  # fmt: skip
@@ -232,7 +236,7 @@ def record(agent: Agent, request: Request) -> Answer:
         if outcome is None:
             why = agent.text("training.no_result", course=course, score=courses[course].pass_score)
             raise UsageError(why)
-        numbers = dict.fromkeys(_texts(request, "numbers"))
+        numbers = dict.fromkeys(given_texts(request, "numbers"))
         sessions = [replace(one, number=number, result=outcome) for number in numbers]
     fresh, same = register.record(sessions)
     agent.audit.append(
@@ -268,19 +272,19 @@ def acknowledge(agent: Agent, request: Request) -> Answer:
     """
     register = Register(agent)
     _courses, policies = register.catalogue()
-    policy = policies.get(_text(request, "policy"))
+    policy = policies.get(given_text(request, "policy"))
     if policy is None:
         known = ", ".join(sorted(policies))
-        raise UsageError(agent.text("training.unknown_course", id=_text(request, "policy"), known=known))
-    numbers = _texts(request, "numbers", needed=False)
-    how = _text(request, "how") or "paper"
+        raise UsageError(agent.text("training.unknown_course", id=given_text(request, "policy"), known=known))
+    numbers = given_texts(request, "numbers", needed=False)
+    how = given_text(request, "how") or "paper"
     if how not in HOWS:
         raise UsageError(f"--how: {how!r} is none of {', '.join(HOWS)}")
     if numbers:
         request.may(*KEEPERS)
     else:
-        numbers, how = [_self(agent, register, request).number], "account"
-    on = _day(agent, request, "on")
+        numbers, how = [asking_person(agent, register, request).number], "account"
+    on = given_day(agent, request, "on")
     if on < policy.date:
         day = policy.date.isoformat()
         raise UsageError(agent.text("training.before_policy", title=policy.title[agent.text.language], date=day))
@@ -315,7 +319,7 @@ def due(agent: Agent, request: Request) -> Answer:
         raise UsageError("--days: must be a whole number from 0 to 3660")
     found = standing(agent, agent.now())
     courses, policies = Register(agent).catalogue()
-    show, language, store = Shown(agent, request), agent.text.language, _text(request, "store")
+    show, language, store = Shown(agent, request), agent.text.language, given_text(request, "store")
     until = found.today + timedelta(days=days)
     rows = [
         show.person(entry.staff)
@@ -349,11 +353,11 @@ def export(agent: Agent, request: Request) -> Answer:
     from agent.training.evidence import TrainingRecord
 
     request.may(*KEEPERS)
-    found = TrainingRecord(agent, agent.now(), _text(request, "store"))
-    ending, language = _text(request, "format") or "csv", _language(agent, request)
+    found = TrainingRecord(agent, agent.now(), given_text(request, "store"))
+    ending, language = given_text(request, "format") or "csv", asked_language(agent, request)
     if ending not in ENDINGS:
         raise UsageError(f"--output: {ending!r} is none of {', '.join(ENDINGS)}")
-    agent.audit.append("training.exported", request.caller.user, store=agent.mask(_text(request, "store")))
+    agent.audit.append("training.exported", request.caller.user, store=agent.mask(given_text(request, "store")))
     paths: list[str] = []
     if request.descriptors:
         wording = Wording(language, zone_of(agent.settings.store.timezone))
@@ -388,9 +392,9 @@ def card(agent: Agent, request: Request) -> Answer:
 
     request.may(*get_args(Role))
     size, ending, language = (
-        _text(request, "size") or "A4",
-        _text(request, "format") or "pdf",
-        _language(agent, request),
+        given_text(request, "size") or "A4",
+        given_text(request, "format") or "pdf",
+        asked_language(agent, request),
     )
     if size not in SIZES:
         raise UsageError(f"--size: {size!r} is none of {', '.join(SIZES)}")
@@ -413,91 +417,9 @@ def card(agent: Agent, request: Request) -> Answer:
     return Answer(document=document, exit_code=ExitCode.INCOMPLETE if missing else ExitCode.DONE)
 
 
-def _language(agent: Agent, request: Request) -> Text:
-    given = _text(request, "language") or agent.text.language
-    if given not in LANGUAGES:
-        raise UsageError(f"--language: {given!r} is none of {', '.join(LANGUAGES)}")
-    return Text(given)
-
-
 def _write_to(descriptor: int, content: bytes) -> None:
     try:
         write_all(descriptor, content)
         os.fsync(descriptor)
     except OSError as error:
         raise ClocheError(f"the file cannot be written: {error.strerror}") from error
-
-
-class Shown:
-    """What this caller sees of staff."""
-
-    def __init__(self, agent: Agent, request: Request) -> None:
-        self._agent = agent
-        self._whole = request.caller.is_owner or not request.caller.roles.isdisjoint(KEEPERS)
-
-    def person(self, person: Staff) -> dict[str, Any]:
-        """Somebody as a row."""
-        mask = self._agent.mask
-        return {
-            "number": person.number if self._whole else mask(person.number),
-            "name": person.name if self._whole else mask_name(person.name),
-            "role": person.role, "role_name": role_name(person.role, self._agent.text), "title": mask(person.title),
-            "store": person.store, "since": person.since.isoformat(),
-            "left": person.left.isoformat() if person.left else None,
-        }  # fmt: skip
-
-    def phone(self, person: Staff, *, whole: bool) -> str:
-        """The phone, masked unless it was asked for."""
-        return person.phone if whole else mask_number(person.phone) if person.phone else ""
-
-
-def _self(agent: Agent, register: Register, request: Request) -> Staff:
-    person = agent.people.of_account(request.caller.user)
-    found = [entry for entry in register.staff() if person is not None and entry.name == person.name]
-    if len(found) != 1:
-        raise UsageError(agent.text("training.not_on_list", user=request.caller.user))
-    return found[0]
-
-
-def _sheet(agent: Agent, request: Request) -> Sheet:
-    if not request.descriptors:
-        raise UsageError("a list is needed")
-    name = agent.mask(_text(request, "name"))
-    return Sheet(
-        name=name, text=agent.text, lines=borrow(request.descriptors[0]), today=today_of(agent, agent.now())
-    )  # fmt: skip
-
-
-def _day(agent: Agent, request: Request, name: str) -> date:
-    """A day argument, today where it is absent.
-
-    Raises:
-        UsageError: it is none, or lies in the future.
-    """
-    today = today_of(agent, agent.now())
-    given = _text(request, name)
-    day = parse_day(given) if given else today
-    if day is None or day > today:
-        raise UsageError(f"--{name}: {agent.text('training.bad_day' if day is None else 'training.in_future')}")
-    return day
-
-
-def _name(agent: Agent, request: Request, name: str) -> str:
-    """A person's name as it may be kept: what looks like more than a name is masked."""
-    return agent.mask(_text(request, name))[:LONGEST_NAME]
-
-
-def _text(request: Request, name: str) -> str:
-    value = request.arguments.get(name) or ""
-    if not isinstance(value, str):
-        raise UsageError(f"{name}: must be text")
-    return value
-
-
-def _texts(request: Request, name: str, *, needed: bool = True) -> list[str]:
-    value = request.arguments.get(name) or []
-    if not isinstance(value, list) or not all(isinstance(entry, str) for entry in value):
-        raise UsageError(f"{name}: must be a list of texts")
-    if needed and not value:
-        raise UsageError("a staff number is needed")
-    return value

@@ -18,7 +18,7 @@ from central.people.record import note_act
 @click.command()
 @console_options
 @click.argument("file", type=click.Path(dir_okay=False))
-def backup(console: Console, file: str) -> None:
+def command(console: Console, file: str) -> None:
     """Write the database to FILE while head office works. Keys are not in it: back the folder's keys up apart."""
     console.home.require()
     place = read_url(console.home.database_url)

@@ -15,7 +15,7 @@ from config.errors import UsageError
 @console_options
 @click.option("--host", "hosts", multiple=True, help="A further name or address of this server (repeatable).")
 @click.option("--only", is_flag=True, help="For the named hosts and this machine's own names alone.")
-def certificate(console: Console, hosts: tuple[str, ...], only: bool) -> None:
+def command(console: Console, hosts: tuple[str, ...], only: bool) -> None:
     """Make the server's certificate anew, by the same authority: stores notice nothing, a running server takes it."""
     console.home.require()
     for host in hosts:

@@ -15,7 +15,7 @@ from config.errors import ExitCode, UsageError
 @click.command()
 @console_options
 @click.option("--dry-run", is_flag=True, help="Show what would be sent to whom; send nothing.")
-def digest(console: Console, dry_run: bool) -> int:
+def command(console: Console, dry_run: bool) -> int:
     """Send this week's two lines to whoever has not had them, once their hour has come; `serve` does so by itself."""
     office = open_office(console.home)
     try:

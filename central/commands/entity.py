@@ -20,11 +20,11 @@ RIGHTS = click.Choice(FRANCHISE_ACTS)
 
 
 @click.group()
-def entity() -> None:
+def command() -> None:
     """Legal entities: reports to authorities go out in their names."""
 
 
-@entity.command("list")
+@command.command("list")
 @console_options
 def list_entities(console: Console) -> None:
     """All of them, with how many stores each has."""
@@ -40,7 +40,7 @@ def list_entities(console: Console) -> None:
     console.answer({"schema": "cloche.hq-entities/1", "entities": rows}, lines)
 
 
-@entity.command("add")
+@command.command("add")
 @console_options
 @click.argument("name")
 @click.option("--code", default="", help="统一社会信用代码 (18 characters).")
@@ -55,7 +55,7 @@ def add(console: Console, name: str, code: str, province: str, kind: str, rights
     console.answer({"schema": "cloche.hq-entity/1", **row}, [f"{row['id']}  {row['name']}"])
 
 
-@entity.command("change")
+@command.command("change")
 @console_options
 @click.argument("which")
 @click.option("--name", help="Another name.")
@@ -89,7 +89,7 @@ def change(  # noqa: PLR0913, PLR0917  one argument an option
     console.answer({"schema": "cloche.hq-entity/1", **row}, [f"{row['id']}  {row['name']}"])
 
 
-@entity.command("remove")
+@command.command("remove")
 @console_options
 @click.argument("which")
 def remove(console: Console, which: str) -> None:

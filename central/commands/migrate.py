@@ -14,7 +14,7 @@ from central.database.migrate import bring_up
 @click.command()
 @console_options
 @click.option("--create", is_flag=True, help="Make the tables in an empty database.")
-def migrate(console: Console, create: bool) -> None:
+def command(console: Console, create: bool) -> None:
     """Bring the database to this version; `serve` does so by itself. A SQLite file is copied first."""
     console.home.require()
     place = read_url(console.home.database_url)

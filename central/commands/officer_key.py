@@ -26,11 +26,11 @@ from config.errors import ClocheError, RefusedError, UsageError
 
 
 @click.group("officer-key")
-def officer_key() -> None:
+def command() -> None:
     """Keys of officers, without whom stores destroy, release, loosen and cut off nothing."""
 
 
-@officer_key.command("make")
+@command.command("make")
 @console_options
 @click.argument("file", type=click.Path(dir_okay=False))
 @click.option("--passphrase-file", type=click.Path(), help="First line is the key's passphrase.")
@@ -54,7 +54,7 @@ def make(console: Console, file: str, passphrase_file: str | None) -> None:
     console.answer(document, lines)
 
 
-@officer_key.command("sign")
+@command.command("sign")
 @console_options
 @click.argument("order_file", type=click.Path(dir_okay=False))
 @click.option("--key", "key_file", required=True, type=click.Path(dir_okay=False), help="File of `officer-key make`.")
@@ -78,7 +78,7 @@ def sign(console: Console, order_file: str, key_file: str, passphrase_file: str 
     console.answer(document, [signature])
 
 
-@officer_key.command("list")
+@command.command("list")
 @console_options
 def list_keys(console: Console) -> None:
     """Officers' keys and the policy in force."""
@@ -100,7 +100,7 @@ def list_keys(console: Console) -> None:
     console.answer(document, [*lines, console.text("hq_direct.cli_policy", version=str(policy["version"]))])
 
 
-@officer_key.command("add")
+@command.command("add")
 @console_options
 @click.argument("person")
 @click.argument("public_key")
@@ -118,7 +118,7 @@ def add(console: Console, person: str, public_key: str, label: str) -> None:
     console.answer(document, [console.text("hq_direct.cli_words", words=words)])
 
 
-@officer_key.command("confirm")
+@command.command("confirm")
 @console_options
 @click.argument("person")
 @click.option("--words", required=True, help="The six groups, as the officer's own machine shows them.")
@@ -140,7 +140,7 @@ def confirm(console: Console, person: str, words: str, login: str) -> None:
     console.answer({"schema": "cloche.officer-key-confirmed/1", "person": person, "policy": policy}, [line])
 
 
-@officer_key.command("revoke")
+@command.command("revoke")
 @console_options
 @click.argument("person")
 @click.argument("public_key")
@@ -157,7 +157,7 @@ def revoke(console: Console, person: str, public_key: str) -> None:
     )
 
 
-@officer_key.command("policy")
+@command.command("policy")
 @console_options
 @click.option("--reason", required=True, help="Why the officers change.")
 @click.option(

@@ -28,11 +28,11 @@ from config.orders import KINDS, OrderKind, read_order
 
 
 @click.group()
-def order() -> None:
+def command() -> None:
     """Orders to stores."""
 
 
-@order.command("give")
+@command.command("give")
 @console_options
 @click.argument("kind", type=click.Choice(KINDS))
 @click.option("--store", "stores", multiple=True, help="Id of a store (repeatable).")
@@ -72,7 +72,7 @@ def give(  # noqa: PLR0913  an order is all of these
     console.answer({"schema": "cloche.hq-order/1", **document}, [line])
 
 
-@order.command("list")
+@command.command("list")
 @console_options
 @click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True)
 def list_orders(console: Console, limit: int) -> None:
@@ -89,7 +89,7 @@ def list_orders(console: Console, limit: int) -> None:
     console.answer({"schema": "cloche.hq-orders/1", "orders": rows}, lines)
 
 
-@order.command("show")
+@command.command("show")
 @console_options
 @click.argument("order_id")
 def show(console: Console, order_id: str) -> None:
@@ -120,7 +120,7 @@ def show(console: Console, order_id: str) -> None:
     console.answer(document, lines)
 
 
-@order.command("export")
+@command.command("export")
 @console_options
 @click.argument("order_id")
 @click.argument("file", type=click.Path(dir_okay=False))
@@ -133,7 +133,7 @@ def export(console: Console, order_id: str, file: str) -> None:
     console.answer({"schema": "cloche.hq-order-export/1", "id": order_id, "file": file}, [file])
 
 
-@order.command("sign")
+@command.command("sign")
 @console_options
 @click.argument("order_id")
 @click.option("--person", required=True, help="Account or id of the officer whose signature it is.")
@@ -149,7 +149,7 @@ def add_signature(console: Console, order_id: str, person: str, signature: str) 
     console.answer({"schema": "cloche.hq-order/1", **row}, [line])
 
 
-@order.command("withdraw")
+@command.command("withdraw")
 @console_options
 @click.argument("order_id")
 @click.option("--as", "login", help="Account in whose name; else this machine's.")

@@ -19,19 +19,19 @@ from central.people.contacts import unconfirmed
 from central.people.directory import machine_viewer
 from central.people.importing import import_people, read_right
 from central.people.invitations import invite
-from central.people.record import note_act, verify_record
+from central.people.record import note_act
 from central.people.second_factor import stop_using
-from config.errors import ClocheError, CorruptError, UsageError
+from config.errors import ClocheError, UsageError
 
 RIGHT = "ROLE@SCOPE: a role, and all, entity:ID, region:ID or store:ID (or the name)."
 
 
 @click.group()
-def people() -> None:
+def command() -> None:
     """People of the plan: roles, accounts, substitutes, leaving."""
 
 
-@people.command("list")
+@command.command("list")
 @console_options
 @click.option("--late", is_flag=True, help="Only those who have not confirmed their contacts for 31 days.")
 def list_people(console: Console, late: bool) -> None:
@@ -52,7 +52,7 @@ def list_people(console: Console, late: bool) -> None:
     console.answer({"schema": "cloche.hq-people/1", "people": rows}, lines)
 
 
-@people.command("add")
+@command.command("add")
 @console_options
 @click.argument("name")
 @click.option("--login", default="", help="Name of the account; an invitation is made for it.")
@@ -74,7 +74,7 @@ def add_somebody(console: Console, name: str, login: str, mobile: str, mail: str
     console.answer({"schema": "cloche.hq-person/1", **row, "invitation": code or None}, lines)
 
 
-@people.command("grant")
+@command.command("grant")
 @console_options
 @click.argument("who")
 @click.argument("right", metavar="ROLE@SCOPE")
@@ -87,7 +87,7 @@ def grant_role(console: Console, who: str, right: str) -> None:
     console.answer({"schema": "cloche.hq-person/1", **row}, [f"{row['name']}  {', '.join(row['roles'])}"])
 
 
-@people.command("revoke")
+@command.command("revoke")
 @console_options
 @click.argument("who")
 @click.argument("right", metavar="ROLE@SCOPE")
@@ -100,7 +100,7 @@ def revoke_role(console: Console, who: str, right: str) -> None:
     console.answer({"schema": "cloche.hq-person/1", **row}, [f"{row['name']}  {', '.join(row['roles']) or '-'}"])
 
 
-@people.command("leave")
+@command.command("leave")
 @console_options
 @click.argument("who")
 @click.option("--yes", is_flag=True, help="Do not ask.")
@@ -114,7 +114,7 @@ def let_go(console: Console, who: str, yes: bool) -> None:
     console.answer({"schema": "cloche.hq-person/1", **row}, [console.text("hq_people.cli_left", name=row["name"])])
 
 
-@people.command("hand-over")
+@command.command("hand-over")
 @console_options
 @click.argument("who")
 @click.argument("to")
@@ -129,7 +129,7 @@ def hand_over(console: Console, who: str, to: str, yes: bool) -> None:
     console.answer({"schema": "cloche.hq-person/1", **row}, [f"{row['name']}  {', '.join(row['roles'])}"])
 
 
-@people.command("substitute")
+@command.command("substitute")
 @console_options
 @click.argument("who")
 @click.argument("by")
@@ -148,7 +148,7 @@ def substitute(console: Console, who: str, by: str, first: datetime | None, last
     console.answer(document, [f"{person.name} → {other.name}  {document['first']} – {document['last'] or ''}"])
 
 
-@people.command("invite")
+@command.command("invite")
 @console_options
 @click.argument("who")
 @click.option("--login", default="", help="Name of the account, for somebody without one.")
@@ -170,7 +170,7 @@ def invite_somebody(console: Console, who: str, login: str, reset: bool) -> None
     )
 
 
-@people.command("import")
+@command.command("import")
 @console_options
 @click.argument("file", type=click.Path())
 def import_table(console: Console, file: str) -> None:
@@ -190,25 +190,6 @@ def import_table(console: Console, file: str) -> None:
     console.answer(
         {"schema": "cloche.hq-import/1", "added": done.added, "known": done.known, "roles": done.roles},
         [console.text("hq_people.imported", added=done.added, known=done.known, roles=done.roles)],
-    )
-
-
-@click.group("record")
-def record() -> None:
-    """The record of what was done at head office."""
-
-
-@record.command("verify")
-@console_options
-def verify(console: Console) -> None:
-    """Check the whole chain; exit 1 and the first entry that does not fit if it is broken."""
-    with transaction(console) as session:
-        found = verify_record(session)
-    if found.broken is not None:
-        raise CorruptError(console.text(f"hq_people.record_broken_{found.why}", number=found.broken))
-    console.answer(
-        {"schema": "cloche.hq-record/1", "entries": found.entries, "head": found.head},
-        [console.text("hq_people.record_whole_why", count=found.entries), found.head],
     )
 
 

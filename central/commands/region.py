@@ -17,11 +17,11 @@ from config.errors import UsageError
 
 
 @click.group()
-def region() -> None:
+def command() -> None:
     """Regions: stores under one area manager."""
 
 
-@region.command("list")
+@command.command("list")
 @console_options
 def list_regions(console: Console) -> None:
     """All of them, with how many stores each has."""
@@ -37,7 +37,7 @@ def list_regions(console: Console) -> None:
     console.answer({"schema": "cloche.hq-regions/1", "regions": rows}, lines)
 
 
-@region.command("add")
+@command.command("add")
 @console_options
 @click.argument("name")
 def add(console: Console, name: str) -> None:
@@ -47,7 +47,7 @@ def add(console: Console, name: str) -> None:
     console.answer({"schema": "cloche.hq-region/1", **row}, [f"{row['id']}  {row['name']}"])
 
 
-@region.command("change")
+@command.command("change")
 @console_options
 @click.argument("which")
 @click.option("--name", required=True, help="Another name.")
@@ -60,7 +60,7 @@ def change(console: Console, which: str, name: str) -> None:
     console.answer({"schema": "cloche.hq-region/1", **row}, [f"{row['id']}  {row['name']}"])
 
 
-@region.command("remove")
+@command.command("remove")
 @console_options
 @click.argument("which")
 def remove(console: Console, which: str) -> None:

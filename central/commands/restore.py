@@ -19,7 +19,7 @@ from central.people.record import note_act
 @console_options
 @click.argument("file", type=click.Path(dir_okay=False))
 @click.option("--yes", is_flag=True, help="Replace what the database holds.")
-def restore(console: Console, file: str, yes: bool) -> None:
+def command(console: Console, file: str, yes: bool) -> None:
     """Put the backup FILE into the database, while head office is stopped. Refuses one that holds anything without
     --yes."""
     console.home.require()

@@ -28,11 +28,11 @@ WHICH = "ID or name."
 
 
 @click.group()
-def stores() -> None:
+def command() -> None:
     """Stores: what they are called, whose they are, which are trusted."""
 
 
-@stores.command("list")
+@command.command("list")
 @console_options
 @click.option("--waiting", is_flag=True, help="Only those that have not enrolled.")
 @click.option("--revoked", is_flag=True, help="Only revoked ones.")
@@ -58,7 +58,7 @@ def list_stores(console: Console, waiting: bool, revoked: bool) -> None:
     console.answer({"schema": "cloche.hq-stores/1", "stores": rows}, lines)
 
 
-@stores.command("add")
+@command.command("add")
 @console_options
 @click.argument("name")
 @click.option("--entity", "entity_of", help=WHICH)
@@ -75,7 +75,7 @@ def add(console: Console, name: str, entity_of: str | None, region_of: str | Non
     console.answer({"schema": "cloche.hq-store/1", **row}, [f"{row['id']}  {row['name']}"])
 
 
-@stores.command("change")
+@command.command("change")
 @console_options
 @click.argument("which")
 @click.option("--name", help="Another name.")
@@ -94,7 +94,7 @@ def change(console: Console, which: str, name: str | None, entity_of: str | None
     _on_store(console, which, do)
 
 
-@stores.command("revoke")
+@command.command("revoke")
 @console_options
 @click.argument("which")
 @click.option("--yes", is_flag=True, help="Do not ask.")
@@ -111,7 +111,7 @@ def revoke_store(console: Console, which: str, yes: bool) -> None:
     _on_store(console, which, do)
 
 
-@stores.command("restore")
+@command.command("restore")
 @console_options
 @click.argument("which")
 def restore_store(console: Console, which: str) -> None:
@@ -119,7 +119,7 @@ def restore_store(console: Console, which: str) -> None:
     _on_store(console, which, lambda session, store: restore(session, machine_viewer(), store))
 
 
-@stores.command("settle")
+@command.command("settle")
 @console_options
 @click.argument("which")
 def settle(console: Console, which: str) -> None:
@@ -127,7 +127,7 @@ def settle(console: Console, which: str) -> None:
     _on_store(console, which, lambda session, store: settle_faults(session, machine_viewer(), store))
 
 
-@stores.command("import")
+@command.command("import")
 @console_options
 @click.argument("table", type=click.Path(dir_okay=False))
 @click.option("--tokens", "out", required=True, type=click.Path(), help="Write the tokens there (CSV, mode 600).")

@@ -22,7 +22,7 @@ from config.errors import UsageError
 @click.option("--store-name", default="", help="Name of the store; empty lets the store name itself.")
 @click.option("--store", "store_id", help="A store that is there (s-…): the key that comes takes over, history stays.")
 @click.option("--hours", type=click.IntRange(1, 720), default=48, show_default=True, help="How long it works.")
-def token(console: Console, store_name: str, store_id: str | None, hours: int) -> None:
+def command(console: Console, store_name: str, store_id: str | None, hours: int) -> None:
     """Make a one-use token with which a store enrols."""
     if store_id and store_name:
         raise click.UsageError(console.text("hq_register.token_either"))

@@ -240,7 +240,7 @@ def test_a_late_report_brings_what_the_newest_names_and_nothing_else(engine: Eng
 def test_an_inventory_that_waits_is_packed_and_gives_every_place_back(write: Writes) -> None:
     sections = places(60)
     sections.setdefault("ff", [])  # a section may be empty
-    first = sorted(sections)[0]
+    first = min(sections)
     sections[first][0]["path"] = "/srv/\u202e测试店/" + "长" * 500
     report = write("inventory", picture(sections))
     packed = report.document
