@@ -124,7 +124,7 @@ def test_a_behaviour_declares_by_itself_where_policy_says_so(shop: Shop) -> None
     shop.start_guard()
     shop.start_daemon()
     shop.wait(lambda: bool(shop.cloche("status", "--json").document["last_scan"]))
-    thief = shop.start("thief", "sh", "-c", f"cat {shop.folder}/*.csv > /dev/null")
+    thief = shop.start("thief", "sh", "-c", f"exec cat {shop.folder}/*.csv > /dev/null")
     shop.wait(lambda: len(shop.cloche("status", "--json").document["incidents"]) == 1, 20)
     shop.running.remove(thief)
     thief.kill()
@@ -147,7 +147,7 @@ def test_the_till_goes_on_while_a_thief_is_stopped_and_data_is_isolated(shop: Sh
     shop.start_guard()
     shop.start_daemon()
     shop.wait(lambda: bool(shop.cloche("status", "--json").document["last_scan"]))
-    thief = shop.start("thief", "sh", "-c", f"cat {shop.folder}/*.csv > /dev/null")
+    thief = shop.start("thief", "sh", "-c", f"exec cat {shop.folder}/*.csv > /dev/null")
     declaring = subprocess.Popen(
         [str(BIN / "cloche"), "incident", "declare", "--kind", "insider",
          "--summary", "测试", "--scope", "strays", "--yes"],

@@ -35,7 +35,7 @@ from config.home import find_home
 from config.identity import make_identity
 from config.schema import Settings
 
-COUNT = int(os.environ.get("CLOCHE_SIMULATED", "8"))
+COUNT = int(os.environ.get("CLOCHE_SIMULATED", "4"))
 PER_WORLD = 8
 START = datetime(2026, 2, 16, 3, 0, tzinfo=UTC)
 WAYS = {
