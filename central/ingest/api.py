@@ -41,8 +41,7 @@ HELD_BYTES: Final = 96 << 20
 """Of bodies that are being read or wait to be written: beyond it, head office is busy."""
 AT_ONCE: Final = 200
 """Reports that are read, checked and wait to be written at once: a transaction's worth. The others wait unread, in the
-kernel's few bytes: an inventory of 100 places takes four times its size once it is checked, and 2,000 stores may come
-back in one second."""
+kernel's few bytes: 2,000 stores may come back in one second, and what is being checked takes four times its size."""
 READ_SECONDS: Final = 30.0
 """For a body, once it is its turn: who drips holds a place that others wait for."""
 PATIENCE_SECONDS: Final = 40.0
