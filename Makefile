@@ -125,7 +125,7 @@ fleet: $(VENV)/.dev
 	@packaging/system-packages postgresql
 	$(BIN)/python benchmarks/fleet/run.py --stores $${STORES:-2000} $(FLEET)
 
-# Head office's pages at every width in every language (the suite looks at half of them).
+# Head office's pages at every width in every language (the suite looks at each page once).
 test-pages: $(VENV)/.dev
 	$(BIN)/pytest -q -m "slow or not slow" tests/central/test_axe.py tests/central/test_axe_rooms.py \
 	  tests/central/test_register.py tests/central/test_people_browser.py

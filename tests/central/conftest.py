@@ -68,7 +68,7 @@ def cookies(office: OfficeProcess) -> httpx.Cookies:
         desk = Desk(http=http, office=office)
         assert desk.log_in(office.officer, office.passphrase).status_code == 303
         desk.set_up()
-        assert http.get("/").status_code == 200
+        assert http.get("/own").status_code == 200
         return http.cookies
 
 

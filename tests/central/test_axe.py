@@ -4,12 +4,14 @@ browser, by keyboard, and on paper."""
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from hq_shops import Chain
+from page_ways import ways
 from playwright.sync_api import Browser
 
 from central.testing import OfficeProcess
@@ -23,18 +25,12 @@ PAGES = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("width", "language"),
-    [
-        (1280, "zh-CN"),
-        (390, "en"),
-        pytest.param(390, "zh-CN", marks=pytest.mark.slow),
-        pytest.param(1280, "en", marks=pytest.mark.slow),
-    ],
-)
-def test_no_page_has_a_barrier(office: OfficeProcess, chain: Chain, screen: Any, width: int, language: str) -> None:
+@pytest.mark.parametrize(("width", "language", "paths"), ways(PAGES))
+def test_no_page_has_a_barrier(
+    office: OfficeProcess, chain: Chain, screen: Any, width: int, language: str, paths: Sequence[str]
+) -> None:
     screen.size(width)
-    for path in PAGES:
+    for path in paths:
         screen.go(path.format(**vars(chain)), language=language)
         assert screen.page.locator("h1, [role=alert]").count() > 0, path
         assert screen.barriers() == [], (path, width)

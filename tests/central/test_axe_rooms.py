@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 from hq_shops import Chain
+from page_ways import ways
 
 pytestmark = pytest.mark.needs("chromium")
 OF_ROOMS = (
@@ -15,11 +17,13 @@ OF_ROOMS = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize(("width", "language"), [(1280, "en"), (390, "zh-CN")])
-def test_no_page_of_another_room_has_a_barrier(chain: Chain, screen: Any, width: int, language: str) -> None:
+@pytest.mark.parametrize(("width", "language", "paths"), ways(OF_ROOMS))
+def test_no_page_of_another_room_has_a_barrier(
+    chain: Chain, screen: Any, width: int, language: str, paths: Sequence[str]
+) -> None:
     screen.size(width)
     wrong = []
-    for path in OF_ROOMS:
+    for path in paths:
         screen.go(path.format(**vars(chain)), language=language)
         wrong += [(path, width, barrier) for barrier in screen.barriers()]
         wrong += [(path, width, "scrolls sideways")] if not screen.fits() else []

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import httpx
 import pytest
 from accounts_desk import database
-from hq_shops import Chain, alert, health, incident, inventory, place, tell
+from hq_shops import Chain, health, incident, inventory, place, tell
 from sqlalchemy import delete, select, update
 
-from central.models import DayFigures, Region, Store
+from central.models import Region, Store
 from central.moments import now
 from central.pages.attention import SILENT_AFTER, percent, word_of
 from central.testing import OfficeProcess, SpeakingStore
@@ -30,12 +29,6 @@ def tile_of(page: str, store_id: str) -> str:
     found = re.search(rf'class="(?:tile )?(\w+)" data-key="(?:tile|row)-{store_id}"', page)
     assert found, "the store is not on the page"
     return found[1]
-
-
-def change(page: str, kind: str) -> str:
-    """What a change says, without markup."""
-    found = re.search(rf'<li data-key="{kind}">(.*?)</li>', page, re.DOTALL)
-    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", found[1])) if found else ""
 
 
 def test_stores_stand_in_the_order_of_their_need(browser_page: httpx.Client, chain: Chain) -> None:
@@ -144,40 +137,6 @@ def test_a_revoked_store_needs_nobody_any_more(
         session.execute(update(Store).where(Store.id == store.store_id).values(revoked_at=now()))
     assert store.store_id not in read(browser_page, q="已关张")
     assert "已注销" in read(browser_page, f"/stores/{store.store_id}")
-
-
-def test_what_changed_since_yesterday_is_said_by_kind(
-    enrolled: Enrol, browser_page: httpx.Client, office: OfficeProcess
-) -> None:
-    worse, better, moved = enrolled("变差店"), enrolled("变好店"), enrolled("换版店")
-    tell(worse, ("inventory", inventory([place(1, state="plain"), place(2, state="plain")])), ("alert", alert(1)))
-    tell(better, ("inventory", inventory([place(1), place(2), place(3)])), ("health", health()))
-    tell(moved, ("inventory", inventory([place(1)])), ("health", health(version="9.9.9", tier="inotify")))
-    yesterday = datetime.now(UTC).astimezone(now().astimezone().tzinfo).date()
-    with database(office) as session:
-        fact = {"persons": 1, "places": 3, "unread": 0, "open_alerts": 0, "open_incidents": 0, "score": None}
-        same = {"version": "0.1.0", "tier": "permission"}
-        for day in {yesterday - timedelta(days=1), yesterday, yesterday + timedelta(days=-2)}:
-            for store, figures in (
-                (worse, {"sealed": 2, "exposed": 0, "version": "", "tier": ""}),
-                (better, {"sealed": 0, "exposed": 3, **same}),
-                (moved, {"sealed": 1, "exposed": 0, **same}),
-            ):
-                session.merge(DayFigures(store_id=store.store_id, day=day, **(fact | figures)))
-    with_changes = browser_page.get("/", params={"lang": "en"}).text
-    deadline = now() + timedelta(seconds=40)
-    while (
-        "9.9.9" not in with_changes and now() < deadline
-    ):  # an answer of a moment ago is kept for a quarter of a minute
-        time.sleep(1)
-        with_changes = browser_page.get("/", params={"lang": "en"}).text
-    assert "变差店" in change(with_changes, "needing")
-    assert "More places lie open: 2" in change(with_changes, "exposed_more")
-    assert "变差店 (2)" in change(with_changes, "exposed_more")
-    assert "变好店" in change(with_changes, "exposed_less")
-    assert "Places newly sealed: 3 (stores: 1)" in change(with_changes, "sealed")
-    assert "换版店" in change(with_changes, "tier")
-    assert "9.9.9: 1" in change(with_changes, "version")
 
 
 def test_a_newer_heads_word_for_urgency_is_the_next_lower_one() -> None:
