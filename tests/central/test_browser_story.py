@@ -277,7 +277,7 @@ def look_at_what_lies_there(lead: Hand) -> None:
     lead.go("/")
     lead.wait_for(STORE)
     lead.page.get_by_role("link", name=STORE).first.click()
-    lead.wait_for("120")
+    eventually(lambda: (lead.page.reload(), "120" in lead.page.locator("main").inner_text())[1], "no persons were told")
     lead.look("02-store")
 
 
