@@ -10,7 +10,7 @@ TEST_PACKAGES := acl samba smbclient strace chromium poppler-utils fonts-noto-cj
 STORE ?=
 
 .PHONY: venv demo story test test-service test-crash simulate check check-static format lock clean
-.PHONY: fleet fuzz-hq test-pages test-hq-kills
+.PHONY: fleet fuzz-hq system-packages test-pages test-hq-kills
 .PHONY: bench-detect bench-scale bench-guard bench-seal bench-tables bench-persons bench-hq-persons
 .DELETE_ON_ERROR:
 
@@ -34,8 +34,10 @@ venv: $(VENV)/.run
 demo: $(VENV)/.run
 	@$(BIN)/python packaging/demo/run.py $(if $(STORE),--store "$(STORE)")
 
-test: $(VENV)/.dev
+system-packages:
 	@packaging/system-packages $(TEST_PACKAGES)
+
+test: $(VENV)/.dev system-packages
 	$(BIN)/pytest -q -n 2 --dist loadfile --no-loadscope-reorder -m "not alone and not slow"
 	$(BIN)/pytest -q -m "alone and not slow" tests/acceptance tests/agent
 

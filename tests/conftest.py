@@ -66,13 +66,12 @@ PROBES: Final[dict[str, Callable[[], bool]]] = {
 
 
 ALONE: Final = frozenset({
-    "test_drill_command", "test_drill_cut", "test_drill_enclosure", "test_drill_people", "test_drill_scenarios",
-    "test_drill_scores", "test_guard", "test_guard_dies", "test_guard_kernel", "test_guard_station", "test_line",
-    "test_service", "test_watch_samba",
+    "test_guard", "test_guard_dies", "test_guard_kernel", "test_guard_station", "test_line", "test_service",
+    "test_watch_samba",
 })  # fmt: skip
 """Files whose tests measure milliseconds or need the machine's one Samba: nothing else runs beside them."""
 LONG: Final = frozenset({
-    "test_crash", "test_handbook", "test_incident_declare", "test_incident_false_alarm", "test_incident_operations",
+    "test_crash", "test_drill_cut", "test_drill_enclosure", "test_drill_scenarios", "test_handbook", "test_incident_declare", "test_incident_false_alarm", "test_incident_operations",
     "test_incident_record", "test_incident_scope", "test_isolation", "test_link", "test_no_leak", "test_plan",
     "test_protect_commands", "test_quarantine_cuts", "test_quarantining",
     "test_reports", "test_reports_drafts", "test_reports_final", "test_reports_operations", "test_reports_police",
