@@ -71,15 +71,17 @@ ALONE: Final = frozenset({
 })  # fmt: skip
 """Files whose tests measure milliseconds or need the machine's one Samba: nothing else runs beside them."""
 LONG: Final = frozenset({
-    "test_crash", "test_drill_cut", "test_drill_enclosure", "test_drill_scenarios", "test_handbook", "test_incident_declare", "test_incident_false_alarm", "test_incident_operations",
-    "test_incident_record", "test_incident_scope", "test_isolation", "test_link", "test_no_leak", "test_plan",
-    "test_protect_commands", "test_quarantine_cuts", "test_quarantining",
+    "test_command_line", "test_crash", "test_drill_cut", "test_drill_enclosure", "test_drill_scenarios",
+    "test_handbook", "test_incident_declare", "test_incident_false_alarm", "test_incident_operations",
+    "test_incident_record", "test_incident_scope", "test_isolation", "test_link", "test_no_leak", "test_outbox_weeks",
+    "test_plan", "test_protect_commands", "test_quarantine_cuts", "test_quarantining",
     "test_reports", "test_reports_drafts", "test_reports_final", "test_reports_operations", "test_reports_police",
     "test_reports_summary", "test_scan_command", "test_simulated_incidents",
     "test_vendor_copies", "test_vendor_register", "test_vendor_returns", "test_vendor_sharing", "test_vendor_windows",
-    "test_axe", "test_axe_rooms", "test_browser_story", "test_case_page", "test_fleet", "test_fuzz", "test_hq_kills",
-    "test_hq_no_leak", "test_live", "test_order_pages", "test_orders_end_to_end", "test_people_browser",
-    "test_register", "test_renewal", "test_serving",
+    "test_axe", "test_axe_rooms", "test_browser_story", "test_case_page", "test_database_failures", "test_fleet",
+    "test_fuzz", "test_hostile_agents", "test_hq_kills", "test_hq_no_leak", "test_live", "test_order_pages",
+    "test_orders_end_to_end", "test_people", "test_people_browser", "test_register", "test_renewal", "test_search",
+    "test_serving",
 })  # fmt: skip
 """Files that take longest: they begin first, so that no process waits for one of them at the end."""
 
