@@ -3,7 +3,7 @@
 A person adds a store and enrols it with the token on the page, looks at what lies there, declares; the store's disk is
 contained; two officers sign the release in their browsers; an order is given, a submission recorded, the lawyer
 approves the final report; the incident is brought to its end; and the manager reports from a phone.
-Screenshots go to `build/story` when CLOCHE_SCREENS names a folder, else to a temporary one.
+Screenshots go to the folder that STORY_SCREENS names (a name with CLOCHE_ would be a setting), else to a temporary one.
 """
 
 from __future__ import annotations
@@ -141,7 +141,7 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OfficeProcess]:
 
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    named = os.environ.get("CLOCHE_SCREENS")
+    named = os.environ.get("STORY_SCREENS")
     folder = Path(named) if named else tmp_path_factory.mktemp("story")
     folder.mkdir(parents=True, exist_ok=True)
     return folder
