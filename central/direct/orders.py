@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final, Literal
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import func, insert, literal, select, text, update
 from sqlalchemy.orm import Session
@@ -19,7 +20,7 @@ from central.direct import officers
 from central.direct.signing import HQ, key_of
 from central.models import Case, Delivery, Order, Person, Store
 from central.moments import now
-from central.people.record import note_act
+from central.people.record import note_act, read_fact
 from central.people.rights import Act, Viewer
 from central.wire import ORDER_SCHEMA, decode, encode, is_signed, order_message
 from config.errors import RefusedError, UsageError
@@ -243,7 +244,7 @@ def require_for(session: Session, viewer: Viewer, order: Order) -> None:
 
 
 def open_case(session: Session, viewer: Viewer, kind: IncidentKind, summary: str) -> Case:
-    """Begin a case: one leak, however many stores it touches.
+    """Begin a case: one leak, however many stores it touches. Its id names the day where head office is.
 
     Raises:
         RefusedError: the viewer may declare nowhere.
@@ -254,8 +255,9 @@ def open_case(session: Session, viewer: Viewer, kind: IncidentKind, summary: str
     if not words:
         raise UsageError("summary: say in a sentence what was seen")
     moment = now()
+    day = moment.astimezone(ZoneInfo(read_fact(session, "timezone", "Asia/Shanghai")))
     case = Case(
-        id=f"c-{moment:%Y%m%d}-{fresh_letters(6)}", kind=kind, summary=words, made_at=moment,
+        id=f"c-{day:%Y%m%d}-{fresh_letters(6)}", kind=kind, summary=words, made_at=moment,
         by_id=viewer.person_id, closed_at=None,
     )  # fmt: skip
     session.add(case)

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy.orm import Session, sessionmaker
@@ -28,7 +29,7 @@ from central.direct.officers import (
 from central.direct.orders import give_order, open_case, sign_order, withdraw
 from central.direct.signing import sessions_with_key
 from central.home import HeadOfficeHome
-from central.models import Delivery, Entity, Grant, Order, Person, Store
+from central.models import Delivery, Entity, Fact, Grant, Order, Person, Store
 from central.people.directory import machine_viewer
 from central.people.rights import viewer_of
 from central.testing import PROGRAM, OfficeProcess, SpeakingStore
@@ -389,6 +390,17 @@ def test_a_stores_mask_leaves_the_ids_of_cases_orders_and_stores_alone(
     ids += [give(office, "report", store)["id"], store.store_id]
 
     assert [mask_text(one) for one in ids] == ids
+
+
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Pacific/Midway"])  # a day apart at every moment
+def test_a_case_is_named_after_the_day_where_head_office_is(office: OfficeProcess, zone: str) -> None:
+    with desk(office) as session:
+        session.merge(Fact(key="timezone", value=zone))
+        session.flush()
+        before = datetime.now(ZoneInfo(zone))
+        case = open_case(session, machine_viewer(), "insider", "演练").id
+        session.rollback()
+    assert case.split("-")[1] in {f"{moment:%Y%m%d}" for moment in (before, datetime.now(ZoneInfo(zone)))}
 
 
 def test_rights_by_scope_and_agreement_bound_who_is_told(
