@@ -21,7 +21,7 @@ from central.ingest.take import Taker
 from central.keys import Recipients, read_recipients
 from central.office_keys import make_office_keys, read_order_key
 from central.people.push import Pusher
-from central.people.record import read_fact
+from central.people.record import read_fact, read_zone
 from central.people.secrets import Secrets, make_missing_key, read_secrets
 from central.people.views import ViewLog
 from central.settings import OfficeSettings, load_office_settings
@@ -84,7 +84,7 @@ def open_office(home: HeadOfficeHome, *, queue_limit: int = 1000, certificate_la
     sessions = sessionmaker(reading(engine), expire_on_commit=False)
     with sessions() as session:
         name = read_fact(session, "name", "HQ")
-        timezone = ZoneInfo(read_fact(session, "timezone", "Asia/Shanghai"))
+        timezone = read_zone(session)
         make_missing_key(home, session)
     accounts = read_secrets(home)
     writer = Writer(

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import click
-from sqlalchemy.orm import sessionmaker
 
+from central.commands.session import transaction
 from central.console import Console, console_options
-from central.database.engine import open_database
 from central.people.accounts import add_person
 
 
@@ -18,12 +17,8 @@ def command(console: Console, name: str, passphrase_file: str | None) -> None:
     """Give NAME an account, or a new passphrase."""
     console.home.require()
     passphrase, made_up = console.new_passphrase(console.say("cli_officer_passphrase", officer=name), passphrase_file)
-    engine = open_database(console.home.database_url)
-    try:
-        with sessionmaker(engine).begin() as session:
-            add_person(session, name, passphrase, role="security_lead", must_change=made_up)
-    finally:
-        engine.dispose()
+    with transaction(console) as session:
+        add_person(session, name, passphrase, role="security_lead", must_change=made_up)
     shown = passphrase if made_up else None
     lines = [console.say("cli_officer", officer=name)]
     if shown:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import click
 from sqlalchemy import func, select
-from sqlalchemy.orm import sessionmaker
 
+from central.commands.session import transaction
 from central.console import Console, console_options
-from central.database.engine import open_database
 from central.keys import read_recipients
 from central.models import Store, StoredIncident, StoredReport
 from central.stores.authority import server_facts
@@ -22,14 +21,10 @@ def command(console: Console) -> int:
     home = console.home
     home.require()
     until, hosts = server_facts(home)
-    engine = open_database(home.database_url)
-    try:
-        with sessionmaker(engine)() as session:
-            stores = session.scalar(select(func.count()).select_from(Store)) or 0
-            incidents = session.scalar(select(func.count()).where(StoredIncident.is_open)) or 0
-            reports = session.scalar(select(func.count()).select_from(StoredReport)) or 0
-    finally:
-        engine.dispose()
+    with transaction(console) as session:
+        stores = session.scalar(select(func.count()).select_from(Store)) or 0
+        incidents = session.scalar(select(func.count()).where(StoredIncident.is_open)) or 0
+        reports = session.scalar(select(func.count()).select_from(StoredReport)) or 0
     recipients = read_recipients(home)
     document = {
         "schema": "cloche.hq-status/1", "stores": stores, "open_incidents": incidents, "reports": reports,

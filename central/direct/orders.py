@@ -11,7 +11,6 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final, Literal
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import func, insert, literal, select, text, update
 from sqlalchemy.orm import Session
@@ -20,7 +19,7 @@ from central.direct import officers
 from central.direct.signing import HQ, key_of
 from central.models import Case, Delivery, Order, Person, Store
 from central.moments import now
-from central.people.record import note_act, read_fact
+from central.people.record import note_act, read_zone
 from central.people.rights import Act, Viewer
 from central.wire import ORDER_SCHEMA, decode, encode, is_signed, order_message
 from config.errors import RefusedError, UsageError
@@ -255,7 +254,7 @@ def open_case(session: Session, viewer: Viewer, kind: IncidentKind, summary: str
     if not words:
         raise UsageError("summary: say in a sentence what was seen")
     moment = now()
-    day = moment.astimezone(ZoneInfo(read_fact(session, "timezone", "Asia/Shanghai")))
+    day = moment.astimezone(read_zone(session))
     case = Case(
         id=f"c-{day:%Y%m%d}-{fresh_letters(6)}", kind=kind, summary=words, made_at=moment,
         by_id=viewer.person_id, closed_at=None,

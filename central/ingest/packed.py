@@ -7,7 +7,7 @@ eighth of a report's time.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field
 from itertools import chain
@@ -35,12 +35,12 @@ class PackedInventory:
     places: bytes = field(repr=False)
     number: int
 
-    def sections(self) -> dict[str, Places]:
+    def sections(self) -> Mapping[str, Places]:
         """Places by section."""
         found: dict[str, list[Location]] = {name: [] for name in self.names}
         for place in read_places(self.places):
             found[place.id[:2]].append(place)
-        return dict(found)
+        return found
 
 
 def pack(document: Inventory) -> PackedInventory:

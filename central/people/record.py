@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, event, func, insert, select, text, update
 from sqlalchemy.orm import Session, SessionTransaction
@@ -145,6 +146,11 @@ def read_fact(session: Session, key: str, default: str) -> str:
     """A setting of this head office."""
     fact = session.get(Fact, key)
     return fact.value if fact else default
+
+
+def read_zone(session: Session) -> ZoneInfo:
+    """The time zone where head office is."""
+    return ZoneInfo(read_fact(session, "timezone", "Asia/Shanghai"))
 
 
 def plain(words: str, most: int) -> str:
